@@ -1,0 +1,205 @@
+"""The closed set of run events, as they travel and as they are folded.
+
+Field names and meanings are the protocol's (docs/reference/events.md). Money is a decimal string with its
+currency, durations are milliseconds, invocation and message ids are UUIDv7 strings.
+"""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+RunStatus = Literal["queued", "running", "waiting", "completed", "stopped", "failed", "limit_reached"]
+ENDED: frozenset[str] = frozenset({"completed", "stopped", "failed", "limit_reached"})
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "unknown"]
+UsageSource = Literal["reported", "estimated", "unknown"]
+
+
+class Money(Struct, frozen=True):
+    amount: str
+    currency: str
+
+
+class UsageFigures(Struct, frozen=True):
+    """Tokens; None where unknown. Input includes cached, output includes reasoning tokens."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    source: UsageSource = "unknown"
+
+
+class ErrorFacts(Struct, frozen=True, omit_defaults=True):
+    """An error as clients see it. `phase` only with `provider_timeout`."""
+
+    code: str
+    message: str
+    retryable: bool
+    retry_after_seconds: float | None = None
+    phase: str | None = None
+
+
+class StopReceipt(Struct, frozen=True):
+    """RFC 3339 times in UTC; `upstream_closed_at` is None where no upstream call was open."""
+
+    requested_at: str
+    upstream_closed_at: str | None
+    usage_source: UsageSource
+
+
+class _Event(Struct, frozen=True, tag_field="type"):
+    pass
+
+
+class RunStarted(_Event, tag="run.started"):
+    model: str
+    message: str
+
+
+class RunSnapshot(_Event, tag="run.snapshot"):
+    """`state`: {status, message, steps: [{step, finished, parts: [...]}], usage, cost}; replaces everything before."""
+
+    state: dict[str, Any]
+
+
+class StepStarted(_Event, tag="step.started"):
+    step: int
+    model: str
+
+
+class TextDelta(_Event, tag="text.delta"):
+    text: str
+
+
+class ReasoningDelta(_Event, tag="reasoning.delta"):
+    text: str
+
+
+class RefusalDelta(_Event, tag="refusal.delta"):
+    text: str
+
+
+class Citation(_Event, tag="citation"):
+    url: str
+    title: str
+    start: int | None = None
+    end: int | None = None
+
+
+class Image(_Event, tag="image"):
+    attachment: str
+    alt: str = ""
+
+
+class ImageBox(_Event, tag="image.box"):
+    attachment: str
+    label: str
+    box: tuple[float, float, float, float]
+    start: int
+    end: int
+
+
+class ToolStarted(_Event, tag="tool.started"):
+    invocation: str
+    name: str
+
+
+class ToolArgumentsDelta(_Event, tag="tool.arguments.delta"):
+    invocation: str
+    text: str
+
+
+class ToolReady(_Event, tag="tool.ready"):
+    invocation: str
+    arguments: Any
+
+
+class ToolWaiting(_Event, tag="tool.waiting", rename={"for_": "for"}):
+    invocation: str
+    for_: Literal["approval", "callback", "client"]
+
+
+class ToolRunning(_Event, tag="tool.running"):
+    invocation: str
+    attempt: int
+
+
+class ToolProgress(_Event, tag="tool.progress"):
+    invocation: str
+    fraction: float
+    note: str = ""
+
+
+class ToolFinished(_Event, tag="tool.finished"):
+    invocation: str
+    status: str
+    result: Any
+    duration_ms: int
+
+
+class RunRetrying(_Event, tag="run.retrying"):
+    attempt: int
+    wait_ms: int
+    reason: str
+
+
+class StepReset(_Event, tag="step.reset"):
+    """Forget what this step has shown."""
+
+    step: int
+    reason: str
+
+
+class StepFinished(_Event, tag="step.finished"):
+    """`finish_reason` is None for a cut stream."""
+
+    step: int
+    finish_reason: FinishReason | None
+    ttft_ms: int | None
+    usage: UsageFigures
+    cost: Money | None
+
+
+class ModerationFlagged(_Event, tag="moderation.flagged"):
+    rule: str
+    action: str
+
+
+class RunFinished(_Event, tag="run.finished"):
+    """Exactly one, last. `cost` is None where no price is known."""
+
+    status: Literal["completed", "stopped", "failed", "limit_reached"]
+    usage: UsageFigures
+    cost: Money | None
+    ttft_ms: int | None
+    duration_ms: int
+    tokens_per_second: float | None
+    error: ErrorFacts | UnsetType = UNSET
+    stop_receipt: StopReceipt | UnsetType = UNSET
+
+
+RunEvent = (
+    RunStarted
+    | RunSnapshot
+    | StepStarted
+    | TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | Citation
+    | Image
+    | ImageBox
+    | ToolStarted
+    | ToolArgumentsDelta
+    | ToolReady
+    | ToolWaiting
+    | ToolRunning
+    | ToolProgress
+    | ToolFinished
+    | RunRetrying
+    | StepReset
+    | StepFinished
+    | ModerationFlagged
+    | RunFinished
+)

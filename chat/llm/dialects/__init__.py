@@ -1,0 +1,1 @@
+"""The three wire protocols, each a pure state machine."""
