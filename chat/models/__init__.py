@@ -1,0 +1,21 @@
+"""The tables, one file a subject, each QuerySet beside its model."""
+
+from chat.models.conversations import Conversation, Message
+from chat.models.nodes import Node
+from chat.models.providers import LanguageModel, Price, Provider
+from chat.models.runs import Run
+from chat.models.usage import ModelCall
+from chat.models.users import SetupLink, User
+
+__all__ = [
+    "Conversation",
+    "LanguageModel",
+    "Message",
+    "ModelCall",
+    "Node",
+    "Price",
+    "Provider",
+    "Run",
+    "SetupLink",
+    "User",
+]

@@ -1,0 +1,142 @@
+"""Upstream accounts, the models they offer, and what those cost."""
+
+import base64
+import hashlib
+import os
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from chat.exceptions import ModelNotAvailable, ProviderAuth
+from chat.models.base import Row
+
+if TYPE_CHECKING:
+    from chat.models.users import User
+
+
+def _fernet() -> MultiFernet:
+    """Fernet keys derived from the secret key and its predecessors, so that it can be rotated."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = (hashlib.sha256(b"provider-key:" + secret.encode()).digest() for secret in secrets)
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+
+
+class Provider(Row):
+    """An upstream account. The key is named (`key_env`) or pasted and then kept encrypted; it is never shown again."""
+
+    name = models.SlugField(max_length=60, unique=True)
+    dialect = models.CharField(max_length=40, default="openai_chat")
+    base_url = models.CharField(max_length=500)
+    """Ends before `/chat/completions`. `demo:` means the scripted upstream inside this process."""
+    key_env = models.CharField(max_length=120, blank=True)
+    key_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
+    headers = models.JSONField(default=dict, blank=True)
+    """Extra request headers, name to value."""
+    enabled = models.BooleanField(default=True)
+    connect_seconds = models.FloatField(null=True, blank=True)
+    first_token_seconds = models.FloatField(null=True, blank=True)
+    idle_seconds = models.FloatField(null=True, blank=True)
+    total_seconds = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def set_key(self, key: str) -> None:
+        self.key_encrypted = _fernet().encrypt(key.encode()) if key else b""
+
+    def read_key(self) -> str:
+        """The API key; "" where the provider needs none.
+
+        Raises:
+            ProviderAuth: a key is configured but cannot be read.
+        """
+        if self.key_env:
+            key = os.environ.get(self.key_env, "")
+            if not key:
+                raise ProviderAuth(detail=f"The environment variable {self.key_env} is not set.")
+            return key
+        if not self.key_encrypted:
+            return ""
+        try:
+            return _fernet().decrypt(bytes(self.key_encrypted)).decode()
+        except InvalidToken:
+            raise ProviderAuth(
+                detail="The stored key does not fit the secret key any more; paste it again."
+            ) from None
+
+
+class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
+    def available_to(self, _user: "User") -> "LanguageModelQuerySet":
+        return self.filter(enabled=True, provider__enabled=True).select_related("provider")
+
+    def named(self, name: str) -> "LanguageModel":
+        """By `provider/model`, or by a bare name that only one provider has. Names may contain `/`.
+
+        Raises:
+            ModelNotAvailable: there is none, or more than one.
+        """
+        provider, slash, rest = name.partition("/")
+        if slash and (found := self.filter(provider__name=provider, name=rest).first()):
+            return found
+        bare = list(self.filter(name=name)[:2])
+        if len(bare) == 1:
+            return bare[0]
+        raise ModelNotAvailable(field="models")
+
+
+class LanguageModel(Row):
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="models")
+    name = models.CharField(max_length=140)
+    enabled = models.BooleanField(default=True)
+    context_window = models.PositiveIntegerField(null=True, blank=True)
+    """Tokens; null where unknown."""
+    max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    capabilities = models.JSONField(default=list, blank=True)
+    """What is known of it, such as `vision`, `tools`, `reasoning`, `no_stream_options`."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = LanguageModelQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "name"], name="one_model_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.provider.name}/{self.name}"
+
+    def price_at(self, when: datetime | None = None) -> "Price | None":
+        return self.prices.filter(valid_from__lte=when or timezone.now()).order_by("-valid_from").first()
+
+
+class Price(Row):
+    """What a model costs from a moment on, per million tokens. Null means: as plain input or output."""
+
+    model = models.ForeignKey(LanguageModel, models.CASCADE, related_name="prices")
+    valid_from = models.DateTimeField(db_default=Now())
+    currency = models.CharField(max_length=3, default="USD")
+    input = models.DecimalField(max_digits=12, decimal_places=6)
+    output = models.DecimalField(max_digits=12, decimal_places=6)
+    cached_input = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    cache_write = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    reasoning = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "valid_from"], name="one_price_at_a_time")]
+
+    def __str__(self) -> str:
+        return f"{_plain(self.input)} / {_plain(self.output)} {self.currency}"
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"

@@ -1,0 +1,117 @@
+"""Runs: one answer being made, from the user's message to a terminal state."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from chat.events.run_events import ENDED
+from chat.exceptions import StaleEpoch
+from chat.models.base import Row
+from chat.models.nodes import Node
+
+if TYPE_CHECKING:
+    from chat.models.users import User
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def visible_to(self, user: "User") -> "RunQuerySet":
+        return self.filter(user=user)
+
+    def open(self) -> "RunQuerySet":
+        return self.exclude(status__in=ENDED)
+
+    def orphaned(self, lease_seconds: float) -> "RunQuerySet":
+        """Open runs that no living node works on."""
+        return (
+            self.open()
+            .exclude(status=Run.Status.WAITING)
+            .exclude(node__in=Node.objects.alive(lease_seconds).values("pk"))
+        )
+
+    def claim(self, run: UUID, *, seen_epoch: int, node: UUID) -> bool:
+        """Takes a run over, if nobody else has since `seen_epoch`; raises its epoch. True: it is ours now."""
+        return bool(
+            self.open()
+            .filter(pk=run, epoch=seen_epoch)
+            .update(epoch=seen_epoch + 1, node_id=node, status=Run.Status.RUNNING, claimed_at=Now())
+        )
+
+    def write(self, run: UUID, *, epoch: int, **values: Any) -> None:
+        """Changes a run that is still ours.
+
+        Raises:
+            StaleEpoch: somebody else has claimed it since; nothing was written.
+        """
+        if not self.filter(pk=run, epoch=epoch).update(**values):
+            raise StaleEpoch
+
+    def request_stop(self) -> int:
+        """Asks open runs to stop; how many had not been asked before."""
+        return self.open().filter(stop_requested_at=None).update(stop_requested_at=timezone.now())
+
+
+class Run(Row):
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        WAITING = "waiting"
+        COMPLETED = "completed"
+        STOPPED = "stopped"
+        FAILED = "failed"
+        LIMIT_REACHED = "limit_reached"
+
+    user = models.ForeignKey("chat.User", models.CASCADE, related_name="runs")
+    conversation = models.ForeignKey("chat.Conversation", models.CASCADE, related_name="runs")
+    message = models.ForeignKey("chat.Message", models.CASCADE, related_name="runs")
+    """The assistant message it writes."""
+    model = models.ForeignKey("chat.LanguageModel", models.SET_NULL, null=True, related_name="runs")
+    model_name = models.CharField(max_length=200)
+    options = models.JSONField(default=dict)
+    start_key = models.UUIDField()
+    """The caller's idempotency key; the same key twice gives the same runs."""
+    lane = models.PositiveSmallIntegerField(default=0)
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    epoch = models.PositiveIntegerField(default=0)
+    """How many times it has been claimed; the fencing token."""
+    node = models.ForeignKey(Node, models.SET_NULL, null=True, related_name="runs")
+    stop_requested_at = models.DateTimeField(null=True)
+    last_seq = models.PositiveIntegerField(default=0)
+    """The number of its last event, written at the end; with `epoch` the last cursor."""
+    steps = models.JSONField(default=list)
+    """What a snapshot says of its steps, without the texts: [{step, finished, finish_reason, ...}]."""
+
+    error = models.JSONField(null=True)
+    usage = models.JSONField(default=dict)
+    cost = models.DecimalField(max_digits=18, decimal_places=9, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    ttft_ms = models.PositiveIntegerField(null=True)
+    duration_ms = models.PositiveIntegerField(null=True)
+    tokens_per_second = models.FloatField(null=True)
+    stop_receipt = models.JSONField(null=True)
+
+    created_at = models.DateTimeField(db_default=Now())
+    claimed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "start_key", "lane"], name="one_run_of_a_key_and_lane")
+        ]
+        indexes = [
+            models.Index(
+                fields=["node", "status"],
+                name="run_open",
+                condition=models.Q(status__in=["queued", "running", "waiting"]),
+            ),
+            models.Index(fields=["conversation", "status"], name="run_of_conversation"),
+        ]
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED

@@ -1,0 +1,62 @@
+"""The ledger: one row for each model call, also the failed, stopped and retried ones."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from chat.models.base import Row
+
+
+class ModelCall(Row):
+    """One HTTP attempt upstream. Tokens are null where nobody said; the price is copied at the time of the call."""
+
+    class Source(models.TextChoices):
+        REPORTED = "reported"
+        ESTIMATED = "estimated"
+        UNKNOWN = "unknown"
+
+    class Purpose(models.TextChoices):
+        ANSWER = "answer"
+        TITLE = "title"
+
+    user = models.ForeignKey("chat.User", models.SET_NULL, null=True, related_name="model_calls")
+    conversation = models.ForeignKey(
+        "chat.Conversation", models.SET_NULL, null=True, related_name="model_calls"
+    )
+    run = models.ForeignKey("chat.Run", models.SET_NULL, null=True, related_name="model_calls")
+    step = models.PositiveSmallIntegerField(default=1)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    epoch = models.PositiveIntegerField(default=1)
+    purpose = models.CharField(max_length=16, choices=Purpose, default=Purpose.ANSWER)
+
+    provider = models.CharField(max_length=60)
+    model = models.CharField(max_length=140)
+    upstream_id = models.CharField(max_length=200, blank=True)
+    request_id = models.CharField(max_length=200, blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    outcome = models.CharField(max_length=32)
+    """`completed`, `stopped`, or an error code."""
+    finish_reason = models.CharField(max_length=32, blank=True)
+
+    started_at = models.DateTimeField(db_default=Now())
+    connect_ms = models.PositiveIntegerField(null=True)
+    """Until the head of the answer."""
+    ttft_ms = models.PositiveIntegerField(null=True)
+    duration_ms = models.PositiveIntegerField(null=True)
+
+    input_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    cached_tokens = models.PositiveIntegerField(null=True)
+    cache_write_tokens = models.PositiveIntegerField(null=True)
+    reasoning_tokens = models.PositiveIntegerField(null=True)
+    usage_source = models.CharField(max_length=16, choices=Source, default=Source.UNKNOWN)
+
+    price = models.JSONField(null=True)
+    """The price per million tokens as it stood: decimal strings by kind, and the currency."""
+    cost = models.DecimalField(max_digits=18, decimal_places=9, null=True)
+    currency = models.CharField(max_length=3, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step", "epoch", "attempt"], name="one_row_an_attempt")
+        ]
+        indexes = [models.Index(fields=["user", "started_at"], name="call_by_user")]

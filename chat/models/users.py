@@ -1,0 +1,29 @@
+"""People, and the link that makes the first of them."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+
+from chat.models.base import Row, new_id
+
+
+class User(AbstractUser):
+    """Our own from the first migration on, so that it can grow."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    language = models.CharField(max_length=16, blank=True)
+    """A language code of settings.LANGUAGES; empty means as the browser asks."""
+
+    objects: ClassVar[UserManager["User"]] = UserManager()
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+
+class SetupLink(Row):
+    """A one-time link: whoever opens it makes the first administrator. Only the token's hash is kept."""
+
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True)

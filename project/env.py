@@ -1,0 +1,95 @@
+"""Typed readers of the environment. A bad value stops the boot with its name and what was expected."""
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+
+
+class BadSetting(SystemExit):
+    """Ends the process with one line and exit code 1, from wherever settings are read."""
+
+    def __init__(self, name: str, value: str, expected: str) -> None:
+        super().__init__(f"Bad setting {name}={value!r}: expected {expected}.")
+
+
+def _read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return default
+    try:
+        return parse(value)
+    except ValueError:
+        raise BadSetting(name, value, expected) from None
+
+
+def text(name: str, default: str = "") -> str:
+    return _read(name, default, str, "a text")
+
+
+def flag(name: str, default: bool) -> bool:
+    def parse(value: str) -> bool:
+        if value.lower() in TRUE:
+            return True
+        if value.lower() in FALSE:
+            return False
+        raise ValueError
+
+    return _read(name, default, parse, "yes or no")
+
+
+def whole(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return _read(name, default, parse, f"a whole number from {least} to {most}")
+
+
+def seconds(name: str, default: float, *, least: float = 0.0) -> float:
+    def parse(value: str) -> float:
+        number = float(value)
+        # The second half refuses NaN, which compares as false with everything.
+        if not least <= number <= 86_400 * 366:
+            raise ValueError
+        return number
+
+    return _read(name, default, parse, f"a number of seconds, at least {least:g}")
+
+
+def choice(name: str, default: str, choices: Collection[str]) -> str:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError
+        return value
+
+    return _read(name, default, parse, "one of " + ", ".join(sorted(choices)))
+
+
+def names(name: str, default: Collection[str] = ()) -> list[str]:
+    """A comma-separated list."""
+    return _read(
+        name, list(default), lambda v: [part.strip() for part in v.split(",") if part.strip()], "a list"
+    )
+
+
+def path(name: str, default: Path) -> Path:
+    return _read(name, default, lambda v: Path(v).expanduser().resolve(), "a path")
+
+
+def url(name: str, default: str = "", *, schemes: Collection[str]) -> str:
+    def parse(value: str) -> str:
+        if value.split("://", 1)[0] not in schemes or "://" not in value:
+            raise ValueError
+        return value
+
+    return _read(
+        name, default, parse, "a URL starting with " + " or ".join(f"{s}://" for s in sorted(schemes))
+    )

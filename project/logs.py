@@ -1,0 +1,77 @@
+"""Logging through structlog: one line an event, as text or JSON, with secrets taken out on the way to the handler."""
+
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+# Keys as the common providers write them, bearer tokens, and values of fields with a telling name.
+SECRET = re.compile(
+    r"(?i)(bearer\s+|\bsk-|\bkey-|api[-_]?key\W{1,4}|x-api-key\W{1,4}|authorization\W{1,4}|password\W{1,4})[\w.~+/=-]{6,}"
+)
+
+
+def redact(text: str) -> str:
+    return SECRET.sub(lambda found: found.group(1) + "…", text)
+
+
+def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = redact(value)
+    return event
+
+
+def logging_config(*, level: str, form: str) -> dict[str, Any]:
+    """A `logging.config` dictionary. `form` is `text` or `json`."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redact_event,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "lines": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [structlog.stdlib.PositionalArgumentsFormatter(), *shared],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    redact_event,
+                    renderer,
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {
+            "chat": {"level": level},
+            "project": {"level": level},
+            "tools": {"level": level},
+            "django": {"level": "WARNING"},
+            # httpx prints whole URLs at INFO.
+            "httpx": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
+        },
+    }

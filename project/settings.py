@@ -1,0 +1,228 @@
+"""Every setting, grouped. Values come from the environment through `env`; docs/reference/settings.md lists them."""
+
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONCE, NONE, SELF
+
+from project import env
+from project.logs import logging_config
+from project.secret_key import make_data_folder, read_or_make_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- this installation ----------------------------------------------------------------------------
+
+SITE_NAME = env.text("SITE_NAME", "Lectern")
+DEBUG = env.flag("DEBUG", default=False)
+DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
+make_data_folder(DATA_DIR)
+SECRET_KEY = env.text("SECRET_KEY") or read_or_make_secret_key(DATA_DIR)
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
+
+# --- who may talk to us ---------------------------------------------------------------------------
+
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("TRUSTED_ORIGINS")
+HTTPS = env.flag("HTTPS", default=False)
+"""The site is reached over https (usually through a proxy that ends TLS)."""
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = env.whole("SESSION_DAYS", 30, least=1) * 86_400
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+# --- the application ------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "chat",
+    "tools",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "chat.pages.context.site",
+            ]
+        },
+    }
+]
+
+# --- storage --------------------------------------------------------------------------------------
+
+DATABASE_URL = env.url(
+    "DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}", schemes=["sqlite", "postgres", "postgresql"]
+)
+_database = dj_database_url.parse(DATABASE_URL)
+if _database["ENGINE"].endswith("sqlite3"):
+    # WAL lets readers read while one writes. IMMEDIATE takes the write lock at BEGIN, where the busy timeout
+    # is honoured; SQLite's default of upgrading in the middle fails at once with "database is locked".
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
+    }
+    _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+    _database["CONN_MAX_AGE"] = None
+else:
+    _database["CONN_HEALTH_CHECKS"] = True
+    _database["OPTIONS"] = {"pool": {"min_size": 2, "max_size": env.whole("DATABASE_POOL", 16, least=2)}}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = DATA_DIR / "media"
+
+# --- accounts -------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "chat.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+SIGN_UP = env.flag("SIGN_UP", default=False)
+"""Anybody may make an account."""
+
+AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURES", 5, least=1)
+AXES_COOLOFF_TIME = env.seconds("LOGIN_LOCK_SECONDS", 900) / 3600
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
+AXES_VERBOSE = False
+AXES_IPWARE_PROXY_COUNT = env.whole("PROXY_COUNT", 0) or None
+
+# --- language and time ----------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "chat" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+
+# --- the run engine -------------------------------------------------------------------------------
+
+CURRENCY = env.text("CURRENCY", "USD")
+
+CONNECT_SECONDS = env.seconds("CONNECT_SECONDS", 5, least=0.1)
+FIRST_TOKEN_SECONDS = env.seconds("FIRST_TOKEN_SECONDS", 30, least=0.1)
+IDLE_SECONDS = env.seconds("IDLE_SECONDS", 20, least=0.1)
+TOTAL_SECONDS = env.seconds("TOTAL_SECONDS", 600, least=0.1)
+
+COALESCE_MS = env.whole("COALESCE_MS", 30, most=1000)
+"""Once the event loop lags, deltas are gathered for this long."""
+COALESCE_CHARACTERS = env.whole("COALESCE_CHARACTERS", 100, least=1)
+PARTIAL_SAVE_SECONDS = env.seconds("PARTIAL_SAVE_SECONDS", 0.8, least=0.05)
+EVENT_LOG_SECONDS = env.seconds("EVENT_LOG_SECONDS", 600)
+"""How long the memory log keeps a run after its end."""
+EVENT_LOG_BYTES = env.whole("EVENT_LOG_BYTES", 4_000_000, least=10_000)
+"""The most one run may hold in the memory log; what is older is answered by a snapshot."""
+
+HEARTBEAT_SECONDS = env.seconds("HEARTBEAT_SECONDS", 1, least=0.1)
+LEASE_SECONDS = env.seconds("LEASE_SECONDS", 5, least=0.5)
+"""A node not heard of for this long has lost its runs."""
+DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 15)
+
+# --- sockets --------------------------------------------------------------------------------------
+
+SOCKETS_PER_USER = env.whole("CHAT_SOCKETS_PER_USER", 30, least=1)
+COMMANDS_PER_MINUTE = env.whole("CHAT_COMMANDS_PER_MINUTE", 100, least=1)
+FRAMES_PER_MINUTE = env.whole("CHAT_FRAMES_PER_MINUTE", 3000, least=1)
+CREDIT_EVENTS = env.whole("CREDIT_EVENTS", 256, least=1)
+CREDIT_BYTES = env.whole("CREDIT_BYTES", 256_000, least=1000)
+ACK_SECONDS = env.seconds("ACK_SECONDS", 15, least=0.1)
+SILENCE_SECONDS = env.seconds("SILENCE_SECONDS", 60, least=1)
+"""A client that sends nothing, not even a ping, for this long is closed."""
+
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
+}
+
+# --- Celery ---------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = {"prune": {"task": "chat.tasks.prune", "schedule": 3600.0}}
+
+# --- logs -----------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", {"text", "json"})
+LOGGING = logging_config(level=LOG_LEVEL, form=LOG_FORMAT)

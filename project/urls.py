@@ -1,0 +1,15 @@
+"""Which part answers which path."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from project import health
+
+urlpatterns = [
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("accounts/", include("chat.pages.account_urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("chat.api.urls")),
+    path("", include("chat.pages.urls")),
+]
