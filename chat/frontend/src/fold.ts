@@ -1,0 +1,115 @@
+/** The fold: events in, what the run has said out. The law is tests/fixtures/fold/README.md; Python folds by the same fixtures. */
+
+import type { Part, RunEvent, RunState, Step, ToolCall } from "./protocol";
+
+export function emptyState(): RunState {
+  return { status: "queued", message: null, steps: [], usage: null, cost: null };
+}
+
+/** Changes `state` in place (an answer has thousands of deltas) and returns the state that holds now. */
+export function fold(state: RunState, event: RunEvent): RunState {
+  switch (event.type) {
+    case "run.snapshot":
+      return structuredClone(event.state);
+    case "run.started":
+      state.status = "running";
+      state.message = event.message;
+      break;
+    case "step.started":
+      openStep(state, event.step);
+      break;
+    case "step.reset": {
+      const step = findStep(state, event.step);
+      if (step) Object.assign(step, { finished: false, parts: [] });
+      break;
+    }
+    case "step.finished": {
+      const step = findStep(state, event.step);
+      if (step) step.finished = true;
+      break;
+    }
+    case "run.finished":
+      state.status = event.status;
+      state.usage = event.usage;
+      state.cost = event.cost;
+      break;
+    case "text.delta":
+      appendText(state, "text", event.text);
+      break;
+    case "reasoning.delta":
+      appendText(state, "reasoning", event.text);
+      break;
+    case "refusal.delta":
+      appendText(state, "refusal", event.text);
+      break;
+    case "citation":
+    case "image":
+      lastStep(state).parts.push({ ...event });
+      break;
+    case "image.box":
+      lastStep(state).parts.push({ ...event, type: "box" });
+      break;
+    case "tool.started":
+      lastStep(state).parts.push({
+        type: "tool_call",
+        invocation: event.invocation,
+        name: event.name,
+        arguments: "",
+      });
+      break;
+    case "tool.arguments.delta": {
+      const call = findCall(state, event.invocation)?.call;
+      if (call && typeof call.arguments === "string") call.arguments += event.text;
+      break;
+    }
+    case "tool.ready": {
+      const call = findCall(state, event.invocation)?.call;
+      if (call) call.arguments = event.arguments;
+      break;
+    }
+    case "tool.finished": {
+      const step = findCall(state, event.invocation)?.step ?? lastStep(state);
+      const { invocation, status, result } = event;
+      step.parts.push({ type: "tool_result", invocation, status, result });
+      break;
+    }
+    default:
+      break; // the rest tells how the run is going, not what it said
+  }
+  return state;
+}
+
+function findStep(state: RunState, number: number): Step | undefined {
+  return state.steps.find((step) => step.step === number);
+}
+
+function openStep(state: RunState, number: number): Step {
+  const known = findStep(state, number);
+  if (known) {
+    known.finished = false;
+    return known;
+  }
+  const step: Step = { step: number, finished: false, parts: [] };
+  state.steps.push(step);
+  return step;
+}
+
+function lastStep(state: RunState): Step {
+  return state.steps.at(-1) ?? openStep(state, 1);
+}
+
+function appendText(state: RunState, type: "text" | "reasoning" | "refusal", text: string): void {
+  const parts = lastStep(state).parts;
+  const last: Part | undefined = parts.at(-1);
+  if (last?.type === type) last.text += text;
+  else parts.push({ type, text });
+}
+
+function findCall(state: RunState, invocation: string): { step: Step; call: ToolCall } | undefined {
+  for (const step of state.steps) {
+    for (const part of step.parts) {
+      if (part.type === "tool_call" && part.invocation === invocation) return { step, call: part };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,18 @@
+// Bundles every *.test.ts beside it with esbuild and runs the bundles under node:test.
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+const here = import.meta.dirname;
+const out = await mkdtemp(join(tmpdir(), "frontend-tests-"));
+const entryPoints = (await readdir(here)).filter((name) => name.endsWith(".test.ts")).map((name) => join(here, name));
+try {
+  await build({ entryPoints, outdir: out, bundle: true, platform: "node", format: "esm", outExtension: { ".js": ".mjs" } });
+  const files = entryPoints.map((path) => join(out, path.split("/").at(-1).replace(/\.ts$/, ".mjs")));
+  const { status } = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit", cwd: join(here, "../..") });
+  process.exitCode = status ?? 1;
+} finally {
+  await rm(out, { recursive: true, force: true });
+}
