@@ -74,7 +74,7 @@ class TaskPool(BasePool):
     def on_stop(self) -> None:
         self.threads.shut_down()
 
-    def on_apply(
+    def on_apply(  # type: ignore[override]  # the stubs know it by *args alone
         self,
         target: Callable[..., Any],
         args: tuple[Any, ...] | None = None,
@@ -86,4 +86,8 @@ class TaskPool(BasePool):
         return Applied(self.threads.submit(apply_target, target, args, kwargs, callback, accept_callback))
 
     def _get_info(self) -> dict[str, Any]:
-        return {**super()._get_info(), "max-concurrency": self.limit, "threads": len(self.threads)}
+        return {
+            **super()._get_info(),  # type: ignore[misc]  # missing in the stubs
+            "max-concurrency": self.limit,
+            "threads": len(self.threads),
+        }

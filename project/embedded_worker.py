@@ -54,7 +54,7 @@ class EmbeddedWorker:
             self._clock = None
         if self._worker is None:
             return True
-        state.should_stop = 0
+        state.should_stop = 0  # type: ignore[assignment]  # an exit code, unknown to the stubs
         transport.interrupt()
         self._worker.join(timeout_seconds)
         ended = not self._worker.is_alive()
@@ -82,6 +82,6 @@ class EmbeddedWorker:
     def _start_clock(self) -> None:
         # `celery.beat.EmbeddedService` forks a process. The plain scheduler keeps its state in memory: an interval
         # counts from this start, so entries must be such that an early or a missed run does no harm.
-        clock = Service(self._app, scheduler_cls=Scheduler, remote_control=False)
+        clock = Service(self._app, scheduler_cls=Scheduler)
         self._clock = clock
         threading.Thread(target=clock.start, name="celery-beat", daemon=True).start()

@@ -7,10 +7,11 @@ idle worker takes 0.03 % of a core (1 to 1.5 % when polled).
 import threading
 from queue import Empty
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from kombu.transport import memory
 from kombu.transport.virtual import QoS as VirtualQoS
+from kombu.utils.scheduling import FairCycle
 
 
 class Bell:
@@ -39,7 +40,7 @@ bell = Bell()
 """One for the process, like the queues of the memory transport themselves."""
 
 
-class QoS(VirtualQoS):  # type: ignore[misc]  # kombu has no types
+class QoS(VirtualQoS):
     def ack(self, delivery_tag: str) -> None:
         super().ack(delivery_tag)
         # An ack makes room under the prefetch limit, so a waiting message may go out now.
@@ -50,7 +51,7 @@ class QoS(VirtualQoS):  # type: ignore[misc]  # kombu has no types
         bell.ring()
 
 
-class Channel(memory.Channel):  # type: ignore[misc]
+class Channel(memory.Channel):
     QoS = QoS
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
@@ -62,10 +63,10 @@ class Channel(memory.Channel):  # type: ignore[misc]
         bell.ring()
 
 
-class Transport(memory.Transport):  # type: ignore[misc]
+class Transport(memory.Transport):
     Channel = Channel
 
-    def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # noqa: ARG002
+    def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:
         """Delivers one message, waiting up to `timeout` seconds for it; raises `TimeoutError` when none came.
 
         `interrupt()` ends the wait early in the same way, so that a consumer looks around.
@@ -74,7 +75,7 @@ class Transport(memory.Transport):  # type: ignore[misc]
         while True:
             rings = bell.rings
             try:
-                self.cycle.get(self._deliver, timeout=timeout)
+                cast(FairCycle, self.cycle).get(self._deliver, timeout=timeout)
             except Empty:
                 pass
             else:

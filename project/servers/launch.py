@@ -1,0 +1,116 @@
+"""From the command line to a running server: prepare, start the worker, serve, end."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import NoReturn, cast
+
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from project.embedded_worker import EmbeddedWorker
+from project.servers import listening
+from project.servers.base import LaunchRefused, Lifecycle, Serving
+from project.servers.ending import leave
+from project.servers.preparation import prepare
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asked for."""
+
+    server: str = "daphne"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    worker: bool = True
+
+
+def launch(wish: Wish, say: Say) -> NoReturn:
+    """Serves until a signal comes, then ends the process. Raises `LaunchRefused` when it cannot start."""
+    listener = listening.bind(wish.host, wish.port)
+    address = listening.base_url(wish.host, listener)
+    prepare(say)
+    _greet(address, say)
+    worker = _worker() if wish.worker and settings.CELERY_BROKER_URL.startswith("memory:") else None
+    run = _server(wish.server)
+    serving = Serving(
+        application=import_string(settings.ASGI_APPLICATION),
+        listener=listener,
+        lifecycle=WithWorker(cast(Lifecycle, import_module(_lifecycle())), worker),
+        on_ready=lambda: say(f"{settings.SITE_NAME} is ready at {address}"),
+        drain_seconds=settings.DRAIN_SECONDS,
+        behind_proxy=settings.HTTPS,
+    )
+    try:
+        run(serving)
+    except (LaunchRefused, ImproperlyConfigured) as error:
+        raise LaunchRefused(str(error)) from None
+    say("Stopped.")
+    leave(0)
+
+
+def _server(name: str) -> Callable[[Serving], None]:
+    # Each is imported only when it is meant: daphne wants its reactor first.
+    if name == "uvicorn":
+        from project.servers import uvicorn_server
+
+        return uvicorn_server.run
+    from project.servers import reactor
+
+    reactor.install()
+    from project.servers import daphne_server
+
+    return daphne_server.run
+
+
+def _lifecycle() -> str:
+    """A module with the two coroutines of `Lifecycle`."""
+    return getattr(settings, "SERVER_LIFECYCLE", "chat.wiring")
+
+
+def _worker() -> EmbeddedWorker:
+    from project.celery import app
+
+    return EmbeddedWorker(app)
+
+
+def _greet(address: str, say: Say) -> None:
+    """With no user yet: makes the administrator of the environment, or says where the first one is made."""
+    if not apps.is_installed("chat"):
+        return
+    from chat.actions import accounts
+    from chat.exceptions import InvalidRequest
+
+    try:
+        administrator = accounts.create_superuser_from_environment()
+    except InvalidRequest as error:
+        raise LaunchRefused(str(error)) from None
+    if administrator:
+        say(f"Made the administrator {administrator.get_username()}.")
+    if link := accounts.setup_link(address):
+        say(f"No user yet. Make the first administrator here (the link works once): {link}")
+
+
+class WithWorker:
+    """A lifecycle that starts the embedded worker before the application and stops it after."""
+
+    def __init__(self, lifecycle: Lifecycle, worker: EmbeddedWorker | None) -> None:
+        self._lifecycle = lifecycle
+        self._worker = worker
+
+    async def startup(self) -> None:
+        if self._worker is not None:
+            await asyncio.to_thread(self._worker.start)
+        await self._lifecycle.startup()
+
+    async def shutdown(self, grace_seconds: float) -> None:
+        try:
+            await self._lifecycle.shutdown(grace_seconds)
+        finally:
+            if self._worker is not None:
+                await asyncio.to_thread(self._worker.stop, timeout_seconds=0.5)

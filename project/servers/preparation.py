@@ -1,0 +1,89 @@
+"""What has to be true before the site is served: tables, static files, checks. Quick when nothing has changed."""
+
+import fcntl
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core import checks
+from django.core.management import call_command
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import OperationalError
+
+from project.servers.base import LaunchRefused
+
+Say = Callable[[str], None]
+
+
+def prepare(say: Say) -> None:
+    """Brings database and static files up to date. Raises `LaunchRefused`.
+
+    Processes that share a data folder do this one after the other.
+    """
+    _check()
+    with _alone(settings.DATA_DIR / "prepare.lock"):
+        _migrate(say)
+        _collect_static(say)
+
+
+def _check() -> None:
+    errors = [message for message in checks.run_checks() if message.is_serious()]
+    if errors:
+        raise LaunchRefused(" ".join(f"{error.msg} ({error.id})" for error in errors))
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    try:
+        handle = lock.open("w")
+    except OSError as error:
+        raise LaunchRefused(f"Cannot write to DATA_DIR {lock.parent}: {error.strerror}.") from None
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _migrate(say: Say) -> None:
+    connection = connections[DEFAULT_DB_ALIAS]
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if plan:
+            say(f"Bringing the database up to date ({len(plan)} migrations) …")
+            call_command("migrate", interactive=False, verbosity=0)
+    except OperationalError as error:
+        first_line = (str(error).strip() or "no answer").splitlines()[0]
+        raise LaunchRefused(f"The database cannot be used: {first_line}") from None
+    finally:
+        connection.close()
+
+
+def _collect_static(say: Say) -> None:
+    if settings.DEBUG or not settings.STATIC_ROOT:
+        return
+    stamp = Path(settings.STATIC_ROOT) / ".collected"
+    wanted = _static_fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say("Collecting static files …")
+    for folder in settings.STATICFILES_DIRS:
+        Path(folder).mkdir(exist_ok=True)
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True, stdout=StringIO())
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(wanted)
+
+
+def _static_fingerprint() -> str:
+    """Changes when a static file of any app came, went or was written, and with the Python that compresses them."""
+    digest = hashlib.sha256(sys.version.encode())
+    for finder in get_finders():
+        for name, storage in finder.list(None):
+            stat = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""A site of thirty lines, to test the launchers without the product."""

@@ -1,0 +1,13 @@
+"""`python -m tests.project.toy --port N`: the real `serve` command on the toy site."""
+
+import os
+import sys
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.project.toy.settings"
+django.setup()
+
+from chat.management.commands.serve import Command  # noqa: E402
+
+Command().run_from_argv(["manage.py", "serve", *sys.argv[1:]])

@@ -1,0 +1,25 @@
+import os
+from pathlib import Path
+
+DATA_DIR = Path(os.environ["TOY_DATA_DIR"])
+DEBUG = False
+SITE_NAME = "Toy"
+SECRET_KEY = "toy"
+USE_TZ = True
+HTTPS = False
+DRAIN_SECONDS = 15.0
+INSTALLED_APPS = ["django.contrib.staticfiles"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3"}}
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS: list[Path] = []
+ASGI_APPLICATION = "tests.project.toy.site.application"
+SERVER_LIFECYCLE = "tests.project.toy.site"
+CELERY_BROKER_URL = "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+LOGGING = {
+    "version": 1,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}
