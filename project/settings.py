@@ -158,7 +158,7 @@ AXES_FAILURE_LIMIT = env.whole("LOGIN_FAILURES", 5, least=1)
 AXES_COOLOFF_TIME = env.seconds("LOGIN_LOCK_SECONDS", 900) / 3600
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
+AXES_LOCKOUT_CALLABLE = "chat.pages.accounts.locked"
 AXES_VERBOSE = False
 AXES_IPWARE_PROXY_COUNT = env.whole("PROXY_COUNT", 0) or None
 

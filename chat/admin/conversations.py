@@ -1,0 +1,82 @@
+"""Conversations, runs and model calls by their figures: no title, no prompt, no word that was said."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from chat.admin.mixins import ReadOnly
+from chat.models import Conversation, ModelCall, Run
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnly):
+    list_display = ("id", "owner", "message_count", "created_at", "updated_at", "archived")
+    fields = ("id", "owner", "message_count", "created_at", "updated_at", "pinned", "archived")
+    list_filter = ("archived",)
+    list_select_related = ("owner",)
+    search_fields = ("=id", "owner__username")
+    date_hierarchy = "updated_at"
+    ordering = ("-updated_at",)
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        rows: QuerySet[Conversation] = super().get_queryset(request)
+        return rows.defer("title", "options").annotate(message_count=Count("messages"))
+
+    @admin.display(description="messages", ordering="message_count")
+    def message_count(self, conversation: Any) -> int:
+        count: int = conversation.message_count
+        return count
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly):
+    list_display = (
+        "id", "user", "model_name", "status", "error_code", "ttft_ms", "duration_ms", "tokens", "cost", "created_at",
+    )  # fmt: skip
+    fields = (
+        "id", "user", "conversation_id", "model_name", "lane", "status", "error_code", "error_detail",
+        "epoch", "node", "created_at", "claimed_at", "finished_at", "stop_requested_at", "stop_receipt",
+        "ttft_ms", "duration_ms", "tokens_per_second", "usage", "cost", "currency",
+    )  # fmt: skip
+    list_filter = ("status", "model_name")
+    list_select_related = ("user",)
+    search_fields = ("=id", "=conversation__id", "user__username")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    show_full_result_count = False
+
+    @admin.display(description="error")
+    def error_code(self, run: Run) -> str:
+        return str((run.error or {}).get("code", ""))
+
+    @admin.display(description="error detail")
+    def error_detail(self, run: Run) -> str:
+        return str((run.error or {}).get("message", ""))
+
+    @admin.display
+    def tokens(self, run: Run) -> str:
+        usage = run.usage or {}
+        shown = [usage.get("input_tokens"), usage.get("output_tokens")]
+        return " in / ".join("?" if n is None else str(n) for n in shown) + " out"
+
+    @admin.display(description="conversation")
+    def conversation_id(self, run: Run) -> str:
+        return str(run.conversation_id)
+
+
+@admin.register(ModelCall)
+class ModelCallAdmin(ReadOnly):
+    list_display = (
+        "started_at", "user", "provider", "model", "purpose", "outcome", "http_status", "ttft_ms", "duration_ms",
+        "input_tokens", "output_tokens", "usage_source", "cost", "currency",
+    )  # fmt: skip
+    list_filter = ("provider", "model", "outcome", "usage_source", "purpose")
+    list_select_related = ("user",)
+    search_fields = ("=run__id", "request_id", "upstream_id", "user__username")
+    date_hierarchy = "started_at"
+    ordering = ("-started_at",)
+    show_full_result_count = False
+    raw_id_fields = ("conversation", "run")

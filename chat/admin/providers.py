@@ -1,0 +1,115 @@
+"""Upstream accounts and models. A key goes in and never comes out."""
+
+import os
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from chat.actions.providers import DIALECTS, check_base_url
+from chat.exceptions import InvalidRequest
+from chat.models import LanguageModel, Price, Provider
+
+DEADLINES = ("connect_seconds", "first_token_seconds", "idle_seconds", "total_seconds")
+
+
+class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
+    dialect = forms.ChoiceField(choices=[(name, name) for name in DIALECTS])
+    new_key = forms.CharField(
+        label="API key",
+        required=False,
+        max_length=4000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "class": "vTextField"}),
+        help_text="Pasted here it is stored encrypted and never shown again. Empty: the key stays as it is.",
+    )
+    forget_key = forms.BooleanField(label="Forget the stored key", required=False)
+
+    class Meta:
+        model = Provider
+        fields = ("name", "dialect", "base_url", "enabled", "key_env", "headers", *DEADLINES)
+
+    def clean_base_url(self) -> str:
+        url: str = self.cleaned_data["base_url"].strip()
+        try:
+            check_base_url(url)
+        except InvalidRequest as error:
+            raise ValidationError(str(error)) from None
+        return url.rstrip("/")
+
+    def clean_headers(self) -> dict[str, str]:
+        headers = self.cleaned_data["headers"] or {}
+        if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+            raise ValidationError("Expected an object of header names and texts.")
+        return headers
+
+    def save(self, commit: bool = True) -> Provider:
+        if key := self.cleaned_data["new_key"].strip():
+            self.instance.set_key(key)
+        elif self.cleaned_data["forget_key"]:
+            self.instance.set_key("")
+        provider: Provider = super().save(commit)
+        return provider
+
+
+class ModelInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = LanguageModel
+    fields = ("name", "enabled", "context_window", "max_output_tokens")
+    extra = 0
+    show_change_link = True
+
+
+@admin.register(Provider)
+class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ProviderForm
+    list_display = ("name", "dialect", "base_url", "key", "enabled")
+    list_filter = ("enabled", "dialect")
+    search_fields = ("name", "base_url")
+    readonly_fields = ("key", "created_at", "updated_at")
+    fieldsets = (
+        (None, {"fields": ("name", "dialect", "base_url", "enabled")}),
+        ("Key", {"fields": ("key", "key_env", "new_key", "forget_key")}),
+        ("Requests", {"fields": ("headers", *DEADLINES)}),
+        ("Times", {"fields": ("created_at", "updated_at")}),
+    )  # fmt: skip
+    inlines = (ModelInline,)
+
+    @admin.display
+    def key(self, provider: Provider | None) -> str:
+        """Whether there is one, and where it comes from. Never what it is."""
+        if provider is None or provider._state.adding:
+            return "none"
+        if provider.key_env:
+            there = "" if os.environ.get(provider.key_env) else ", which is not set"
+            return f"from env {provider.key_env}{there}"
+        return "set" if provider.key_encrypted else "none"
+
+
+class PriceInline(admin.TabularInline):  # type: ignore[type-arg]
+    """A price is not edited: a new one begins, and the old calls keep theirs."""
+
+    model = Price
+    extra = 0
+    ordering = ("-valid_from",)
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "provider", "enabled", "context_window", "price")
+    list_filter = ("enabled", "provider")
+    list_select_related = ("provider",)
+    search_fields = ("name", "provider__name")
+    autocomplete_fields = ("provider",)
+    inlines = (PriceInline,)
+
+    @admin.display(description="price per million tokens")
+    def price(self, model: LanguageModel) -> str:
+        price = model.price_at()
+        return str(price) if price else "unknown"

@@ -1,0 +1,10 @@
+"""What every test stands on. The cast is in tests/cast.py."""
+
+from django.conf import settings
+
+pytest_plugins = ["tests.cast"]
+
+# Pages name their files as they are: nothing has been collected and fingerprinted here.
+settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+# Argon2 is slow on purpose.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,106 @@
+"""Rows for tests, with sensible values where a test does not care."""
+
+from decimal import Decimal
+
+from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence, SubFactory
+from factory.django import DjangoModelFactory, Password
+
+from chat.models import Conversation, LanguageModel, Message, ModelCall, Node, Price, Provider, Run, User
+from chat.models.base import new_id
+
+PASSWORD = "correct horse battery"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    class Meta:
+        model = User
+
+    username = Sequence(lambda n: f"person{n}")
+    email = LazyAttribute(lambda user: f"{user.username}@example.com")
+    password = Password(PASSWORD)
+
+
+class ProviderFactory(DjangoModelFactory[Provider]):
+    class Meta:
+        model = Provider
+
+    name = Sequence(lambda n: f"provider{n}")
+    base_url = "http://127.0.0.1:9/v1"
+
+
+class LanguageModelFactory(DjangoModelFactory[LanguageModel]):
+    class Meta:
+        model = LanguageModel
+
+    provider = SubFactory(ProviderFactory)
+    name = Sequence(lambda n: f"model{n}")
+
+
+class PriceFactory(DjangoModelFactory[Price]):
+    class Meta:
+        model = Price
+
+    model = SubFactory(LanguageModelFactory)
+    input = Decimal(2)
+    output = Decimal(8)
+
+
+class ConversationFactory(DjangoModelFactory[Conversation]):
+    class Meta:
+        model = Conversation
+
+    owner = SubFactory(UserFactory)
+
+
+class MessageFactory(DjangoModelFactory[Message]):
+    """A user's words; `text="…"` sets them."""
+
+    class Meta:
+        model = Message
+
+    class Params:
+        text = "Hello"
+
+    conversation = SubFactory(ConversationFactory)
+    role = Message.Role.USER
+    parts = LazyAttribute(lambda message: [{"type": "text", "text": message.text}])
+
+
+class RunFactory(DjangoModelFactory[Run]):
+    """Queued, with an empty answer to write into."""
+
+    class Meta:
+        model = Run
+
+    conversation = SubFactory(ConversationFactory)
+    user = SelfAttribute("conversation.owner")
+    message = SubFactory(
+        MessageFactory,
+        conversation=SelfAttribute("..conversation"),
+        role=Message.Role.ASSISTANT,
+        parts=[],
+    )
+    model = SubFactory(LanguageModelFactory)
+    model_name = LazyAttribute(lambda run: run.model.full_name)
+    start_key = LazyFunction(new_id)
+
+
+class ModelCallFactory(DjangoModelFactory[ModelCall]):
+    class Meta:
+        model = ModelCall
+
+    run = SubFactory(RunFactory)
+    user = SelfAttribute("run.user")
+    conversation = SelfAttribute("run.conversation")
+    provider = "demo"
+    model = "demo"
+    outcome = "completed"
+
+
+class NodeFactory(DjangoModelFactory[Node]):
+    class Meta:
+        model = Node
+
+    kind = Node.Kind.WEB
+    host = "here"
+    pid = Sequence(lambda n: 1000 + n)
