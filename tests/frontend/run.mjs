@@ -11,7 +11,7 @@ const entryPoints = (await readdir(here)).filter((name) => name.endsWith(".test.
 try {
   await build({ entryPoints, outdir: out, bundle: true, platform: "node", format: "esm", outExtension: { ".js": ".mjs" } });
   const files = entryPoints.map((path) => join(out, path.split("/").at(-1).replace(/\.ts$/, ".mjs")));
-  const { status } = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit", cwd: join(here, "../..") });
+  const { status } = spawnSync(process.execPath, ["--test", "--test-reporter=spec", ...files], { stdio: "inherit", cwd: join(here, "../..") });
   process.exitCode = status ?? 1;
 } finally {
   await rm(out, { recursive: true, force: true });

@@ -1,0 +1,156 @@
+"""Markdown to safe HTML on the server, by the same rules as the browser's (chat/frontend/src/markdown/engine.ts).
+
+tests/fixtures/markdown holds both to one output, so that an answer that has streamed in looks the same after a reload.
+No raw HTML, no pictures from elsewhere (a link instead), links to the web and to mail only, no style attributes.
+"""
+
+import re
+from collections.abc import MutableMapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml, unescapeAll
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+_WEB = re.compile(r"(?:https?:|mailto:)", re.IGNORECASE)
+_LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]+")
+_REL = "noopener noreferrer nofollow"
+_ALIGNED = {"text-align:right": "n", "text-align:center": "mid"}
+
+_TAGS = {
+    "a", "blockquote", "br", "code", "div", "em", "figcaption", "figure", "h3", "h4", "h5", "h6", "hr", "li", "ol",
+    "p", "pre", "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "a": {"href", "title", "rel", "target"},
+    "code": {"class"},
+    "div": {"class", "tabindex"},
+    "figcaption": {"class"},
+    "figure": {"class"},
+    "ol": {"start"},
+    "pre": {"tabindex"},
+    "table": {"class"},
+    "td": {"class"},
+    "th": {"class", "scope"},
+}
+
+
+def _is_web(url: str) -> bool:
+    return _WEB.match(url) is not None
+
+
+def _lead_out(token: Token) -> None:
+    token.attrSet("rel", _REL)
+    token.attrSet("target", "_blank")
+
+
+def _picture_as_link(image: Token, inside_link: bool) -> list[Token]:
+    source = str(image.attrGet("src") or "")
+    is_web = _is_web(source)
+    text = Token("text", "", 0, content=image.content or (source if is_web else ""))
+    if inside_link or not is_web:
+        return [text]
+    opening = Token("link_open", "a", 1, attrs={"href": source})
+    _lead_out(opening)
+    return [opening, text, Token("link_close", "a", -1)]
+
+
+def _tame_children(children: Sequence[Token]) -> list[Token]:
+    out: list[Token] = []
+    links: list[Token] = []
+    for token in children:
+        if token.type == "image":
+            out.extend(_picture_as_link(token, bool(links)))
+            continue
+        if token.type == "link_open":
+            if _is_web(str(token.attrGet("href") or "")):
+                _lead_out(token)
+            else:
+                token.hidden = True
+            links.append(token)
+        elif token.type == "link_close":
+            token.hidden = links.pop().hidden if links else False
+        out.append(token)
+    return out
+
+
+def _tame_links(state: StateCore) -> None:
+    """Links lead out and say so; those that lead elsewhere, and pictures, become words."""
+    for block in state.tokens:
+        if block.type == "inline" and block.children:
+            block.children = _tame_children(block.children)
+
+
+def _tame_blocks(state: StateCore) -> None:
+    """Headings step below the turn's own; cells are aligned by class, since the CSP forbids style attributes."""
+    for token in state.tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + 2)}"
+        elif token.type in ("th_open", "td_open"):
+            aligned = _ALIGNED.get(str(token.attrGet("style") or ""))
+            token.attrs = {"scope": "col"} if token.type == "th_open" else {}
+            if aligned:
+                token.attrSet("class", aligned)
+
+
+def _code_figure(content: str, info: str) -> str:
+    found = _LANGUAGE.match(unescapeAll(info).strip())
+    language = escapeHtml(found.group().lower()) if found else ""
+    css_class = f' class="language-{language}"' if language else ""
+    return (
+        f'<figure class="code"><figcaption class="code-head"><span>{language or "text"}</span></figcaption>'
+        f'<pre tabindex="0"><code{css_class}>{escapeHtml(content)}</code></pre></figure>\n'
+    )
+
+
+_Env = MutableMapping[str, Any]
+
+
+def _fence(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: _Env) -> str:
+    return _code_figure(tokens[index].content, tokens[index].info)
+
+
+def _indented(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: _Env) -> str:
+    return _code_figure(tokens[index].content, "")
+
+
+def _table_open(_: RendererHTML, __: Sequence[Token], ___: int, ____: OptionsDict, _____: _Env) -> str:
+    return '<div class="table-wrap" tabindex="0"><table class="table">\n'
+
+
+def _table_close(_: RendererHTML, __: Sequence[Token], ___: int, ____: OptionsDict, _____: _Env) -> str:
+    return "</table></div>\n"
+
+
+def _create() -> MarkdownIt:
+    md = MarkdownIt("default", {"html": False, "linkify": True, "breaks": True})
+    if md.linkify is None:  # pragma: no cover
+        raise RuntimeError("linkify-it-py is missing: install requirements.txt")
+    md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+    md.core.ruler.push("tame_links", _tame_links)
+    md.core.ruler.push("tame_blocks", _tame_blocks)
+    md.add_render_rule("fence", _fence)
+    md.add_render_rule("code_block", _indented)
+    md.add_render_rule("table_open", _table_open)
+    md.add_render_rule("table_close", _table_close)
+    return md
+
+
+_md = _create()
+
+
+@lru_cache(maxsize=1024)
+def render_markdown(source: str) -> str:
+    """Safe HTML for a text part. Stored answers do not change, so the newest thousand are kept rendered."""
+    return nh3.clean(
+        _md.render(source),
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    )
