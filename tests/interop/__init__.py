@@ -1,0 +1,1 @@
+"""Our dialects and client against servers that nobody here wrote, over real HTTP."""
