@@ -146,7 +146,8 @@ class Draining(TryLater):
 class ProviderError(ChatError):
     """A model call ended without a whole answer. What had arrived is kept.
 
-    `status` is the HTTP status upstream, None when there was none.
+    `status` is the HTTP status upstream, None when there was none; `upstream_code` the provider's own word
+    for what happened, as it stood on the wire.
     """
 
     http_status = 502
@@ -157,10 +158,12 @@ class ProviderError(ChatError):
         *,
         detail: str = "",
         status: int | None = None,
+        upstream_code: str | int | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(message, detail=detail, retry_after_seconds=retry_after_seconds)
         self.status = status
+        self.upstream_code = upstream_code
 
 
 class ProviderAuth(ProviderError):

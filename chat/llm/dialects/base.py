@@ -52,5 +52,3 @@ class Dialect(Protocol):
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """What an answer with a status of 400 or above says, as an error with `retry_after_seconds`."""
-
-

@@ -1,0 +1,268 @@
+"""What providers say when they refuse: many body shapes in, one error of our tree out.
+
+Shapes recorded from OpenAI, Anthropic, OpenRouter, llama.cpp, xAI, Mistral, Doubleword, Gemini, FastAPI and
+Cloudflare. Shared by all dialects, for HTTP errors and for errors inside a stream of status 200.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from msgspec import Struct
+
+from chat.exceptions import ContextTooLong, ProviderAuth, ProviderError, ProviderOverloaded, ProviderRejected
+from chat.llm.dialects.text import clean
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_DETAIL_CHARACTERS: Final = 2000
+
+_TROUBLE = "The provider has a problem of its own."
+_NO_CREDIT = "The provider's account has no credit left. An administrator has to look at it."
+_TOO_LARGE = "The provider says the request is too large."
+
+_QUOTA_CODES = (
+    "insufficient_quota",
+    "enforced_spend_limit",
+    "billing_error",
+    "insufficient_balance",
+    "billing_hard_limit",
+)
+_AUTH_CODES = (
+    "invalid_api_key",
+    "authentication",
+    "permission",
+    "unauthorized",
+    "unauthenticated",
+    "forbidden",
+)
+_BUSY_CODES = (
+    "rate_limit",
+    "overloaded",
+    "too_many_requests",
+    "resource_exhausted",
+    "unavailable",
+    "slow_down",
+)
+_TROUBLE_CODES = ("server_error", "api_error", "internal", "timeout", "bad_gateway", "connection")
+_REJECTED_CODES = (
+    "invalid",
+    "not_found",
+    "unsupported",
+    "failed",
+    "content_filter",
+    "moderation",
+    "policy",
+    "exceed",
+)
+_CONTEXT = re.compile(
+    r"context_length_exceeded|exceed_context_size|context_window_exceeded|string_above_max_length"
+    r"|context (length|size|window)|maximum (prompt|input|context|number of tokens)"
+    r"|(prompt|input|request) (is )?too long|too many (input |prompt )?tokens|reduce the length of",
+    re.IGNORECASE,
+)
+
+
+class WireError(Struct, frozen=True):
+    """What the provider wrote: its words, not yet ours. `status` is one named inside the body."""
+
+    message: str = ""
+    code: str | int | None = None
+    type: str = ""
+    status: int | None = None
+    raw: str = ""
+    retry_after_seconds: float | None = None
+
+
+def error_in(value: Any) -> WireError | None:
+    """The error a decoded JSON value tells of, None if it tells of none."""
+    if isinstance(value, list):
+        return next(
+            (found for item in value[:10] if isinstance(item, dict) and (found := error_in(item))), None
+        )
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error")
+    if isinstance(error, str) and error:
+        return _facts({**value, "message": error})
+    if isinstance(error, dict) and error:
+        return _facts(error)
+    if error:
+        return WireError(message=_as_text(error))
+    if isinstance(value.get("errors"), list) and value["errors"]:
+        first = value["errors"][0]
+        return _facts(first) if isinstance(first, dict) else WireError(message=_as_text(first))
+    if value.get("object") == "error" or value.get("type") == "error":
+        return _facts(value)
+    if value.get("detail") and "choices" not in value:
+        return _facts({**value, "message": _detail_text(value["detail"])})
+    if isinstance(value.get("message") or value.get("Message"), str) and not _is_answer(value):
+        return _facts({"message": value.get("Message"), **value})
+    return None
+
+
+def provider_error(
+    error: WireError, status: int | None = None, retry_after_seconds: float | None = None
+) -> ProviderError:
+    """Sorts by what the caller does next: see an administrator, change the request, wait."""
+    status = status or error.status
+    kind, message = _kind(error, status)
+    detail = error.message
+    if error.raw and error.raw not in detail:
+        detail = f"{detail} ({error.raw})" if detail else error.raw
+    return kind(
+        message,
+        detail=clean(detail)[:MAX_DETAIL_CHARACTERS],
+        status=status,
+        upstream_code=error.code,
+        retry_after_seconds=retry_after_seconds
+        if retry_after_seconds is not None
+        else error.retry_after_seconds,
+    )
+
+
+def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    """An answer with a status of 400 or above. Never carries HTML or binary on."""
+    names = {name.lower(): value for name, value in headers.items()}
+    error = provider_error(
+        error_in_body(body) or WireError(message=status_line(status, body)), status, retry_after(names)
+    )
+    if error.retryable and names.get("x-should-retry") == "false":
+        return ProviderRejected(
+            str(error), detail=error.detail, status=status, upstream_code=error.upstream_code
+        )
+    return error
+
+
+def error_in_body(body: bytes) -> WireError | None:
+    try:
+        return error_in(json.loads(body[:MAX_BODY_BYTES].decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def status_line(status: int, body: bytes = b"") -> str:
+    """`HTTP 502 Bad Gateway`, and the body's first line if it is plain words."""
+    try:
+        line = f"HTTP {status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        line = f"HTTP {status}"
+    text = body[:500].decode("utf-8", "replace").strip()
+    if not text or text[0] in "<{[" or "\ufffd" in text or not text.replace("\n", " ").isprintable():
+        return line
+    return f"{line}: {text.splitlines()[0]}"
+
+
+def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.time) -> float | None:
+    """Seconds, from `retry-after-ms` or `retry-after` (seconds or a date). Header names in lower case."""
+    for name, unit_seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit_seconds
+        except ValueError:
+            continue
+        return seconds if 0 <= seconds < float("inf") else None
+    try:
+        until = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
+        sent = parsedate_to_datetime(headers["date"]).timestamp() if headers.get("date") else clock()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, until - sent)
+
+
+def _kind(error: WireError, status: int | None) -> tuple[type[ProviderError], str]:
+    code = f"{error.code} {error.type}".lower()
+    words = f"{code} {error.message} {error.raw}"
+    if status == 402 or _any(_QUOTA_CODES, code) or "credit balance is too low" in words:
+        return ProviderRejected, _NO_CREDIT
+    if status in (429, 503, 529) or (status is None and _any(_BUSY_CODES, code)):
+        return ProviderOverloaded, ""
+    if status is None or status < 500 or "exceed_context" in code:
+        if _CONTEXT.search(words):
+            return ProviderRejected, ContextTooLong.message
+        if _is_auth(status, code, words.lower()):
+            return ProviderAuth, ""
+    if status == 413:
+        return ProviderRejected, _TOO_LARGE
+    if status is None:
+        busy = _any(_TROUBLE_CODES, code) or not _any(_REJECTED_CODES, code)
+        return (ProviderOverloaded, _TROUBLE) if busy else (ProviderRejected, "")
+    if status >= 500 or status in (408, 409):
+        return ProviderOverloaded, "" if _any(_BUSY_CODES, code) else _TROUBLE
+    return ProviderRejected, ""
+
+
+def _is_auth(status: int | None, code: str, words: str) -> bool:
+    if status == 401:
+        return True
+    if status == 403:  # OpenRouter answers 403 when its moderation flags the input
+        return "moderation" not in words and "flagged" not in words
+    return _any(_AUTH_CODES, code) or "incorrect api key" in words or "invalid api key" in words
+
+
+def _any(names: tuple[str, ...], text: str) -> bool:
+    return any(name in text for name in names)
+
+
+def _facts(error: dict[str, Any]) -> WireError:
+    code = error.get("code")
+    metadata = error.get("metadata")
+    raw = _as_text(metadata.get("raw")) if isinstance(metadata, dict) else ""
+    return WireError(
+        message=clean(_as_text(error.get("message") or error.get("msg") or error.get("detail"))),
+        code=code if isinstance(code, str | int) and not isinstance(code, bool) else None,
+        type=_as_text(
+            error.get("type") or (error.get("status") if isinstance(error.get("status"), str) else "")
+        ),
+        status=_status_in(error),
+        raw=raw[:MAX_DETAIL_CHARACTERS],
+        retry_after_seconds=_retry_delay(error.get("details")),
+    )
+
+
+def _status_in(error: dict[str, Any]) -> int | None:
+    for name in ("http_status_code", "status_code", "raw_status_code", "code", "status"):
+        value = error.get(name)
+        if isinstance(value, str) and re.fullmatch(r"[45]\d\d", value):
+            value = int(value)
+        if isinstance(value, int) and 400 <= value <= 599:
+            return value
+    return None
+
+
+def _retry_delay(details: Any) -> float | None:
+    """Gemini's `google.rpc.RetryInfo`: `{"retryDelay": "28s"}`."""
+    for item in details if isinstance(details, list) else ():
+        delay = item.get("retryDelay") if isinstance(item, dict) else None
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", delay):
+            return float(delay[:-1])
+    return None
+
+
+def _detail_text(detail: Any) -> str:
+    if not isinstance(detail, list):
+        return _as_text(detail)
+    lines = []
+    for item in detail[:10]:
+        if isinstance(item, dict):
+            where = (
+                ".".join(str(step) for step in item.get("loc") or ())
+                if isinstance(item.get("loc"), list)
+                else ""
+            )
+            lines.append(f"{where}: {item.get('msg')}" if where else _as_text(item.get("msg") or item))
+        else:
+            lines.append(_as_text(item))
+    return "; ".join(lines)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_answer(value: dict[str, Any]) -> bool:
+    return any(name in value for name in ("choices", "output", "content", "usage", "delta", "response"))

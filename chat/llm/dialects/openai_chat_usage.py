@@ -1,0 +1,46 @@
+"""The token counts of a chat completion, in our convention."""
+
+from typing import Any
+
+from chat.llm.deltas import Usage
+
+
+def usage_of(usage: dict[str, Any]) -> Usage | None:
+    """None if it counts nothing.
+
+    xAI counts reasoning apart from the completion (its total shows it); everybody else within.
+    """
+    into, out = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
+    prompt = _first(count(usage.get("prompt_tokens")), count(usage.get("input_tokens")))
+    completion = _first(count(usage.get("completion_tokens")), count(usage.get("output_tokens")))
+    reasoning = count(out.get("reasoning_tokens"))
+    total = count(usage.get("total_tokens"))
+    if reasoning and prompt is not None and completion is not None and total:
+        outside = total - prompt
+        if outside >= completion + reasoning:
+            completion = outside
+    if prompt is None and completion is None:
+        return None
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        cached_tokens=_first(count(into.get("cached_tokens")), count(usage.get("prompt_cache_hit_tokens"))),
+        cache_write_tokens=count(into.get("cache_write_tokens")),
+        reasoning_tokens=reasoning,
+    )
+
+
+def count(value: Any) -> int | None:
+    """A token count, None for what is none. Some servers send floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value < 1e15 else None
+
+
+def _details(usage: dict[str, Any], name: str) -> dict[str, Any]:
+    details = usage.get(name)
+    return details if isinstance(details, dict) else {}
+
+
+def _first(*values: int | None) -> int | None:
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,12 @@
+"""The dialects by name. A provider's row names one of these."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from chat.llm.dialects.base import Dialect
+from chat.llm.dialects.openai_chat import OpenAIChat
+
+_KNOWN: tuple[Dialect, ...] = (OpenAIChat(),)
+
+DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect for dialect in _KNOWN})
