@@ -9,6 +9,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 RunStatus = Literal["queued", "running", "waiting", "completed", "stopped", "failed", "limit_reached"]
+EndStatus = Literal["completed", "stopped", "failed", "limit_reached"]
 ENDED: frozenset[str] = frozenset({"completed", "stopped", "failed", "limit_reached"})
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "unknown"]
@@ -53,47 +54,47 @@ class _Event(Struct, frozen=True, tag_field="type"):
     pass
 
 
-class RunStarted(_Event, tag="run.started"):
+class RunStarted(_Event, frozen=True, tag="run.started"):
     model: str
     message: str
 
 
-class RunSnapshot(_Event, tag="run.snapshot"):
+class RunSnapshot(_Event, frozen=True, tag="run.snapshot"):
     """`state`: {status, message, steps: [{step, finished, parts: [...]}], usage, cost}; replaces everything before."""
 
     state: dict[str, Any]
 
 
-class StepStarted(_Event, tag="step.started"):
+class StepStarted(_Event, frozen=True, tag="step.started"):
     step: int
     model: str
 
 
-class TextDelta(_Event, tag="text.delta"):
+class TextDelta(_Event, frozen=True, tag="text.delta"):
     text: str
 
 
-class ReasoningDelta(_Event, tag="reasoning.delta"):
+class ReasoningDelta(_Event, frozen=True, tag="reasoning.delta"):
     text: str
 
 
-class RefusalDelta(_Event, tag="refusal.delta"):
+class RefusalDelta(_Event, frozen=True, tag="refusal.delta"):
     text: str
 
 
-class Citation(_Event, tag="citation"):
+class Citation(_Event, frozen=True, tag="citation"):
     url: str
     title: str
     start: int | None = None
     end: int | None = None
 
 
-class Image(_Event, tag="image"):
+class Image(_Event, frozen=True, tag="image"):
     attachment: str
     alt: str = ""
 
 
-class ImageBox(_Event, tag="image.box"):
+class ImageBox(_Event, frozen=True, tag="image.box"):
     attachment: str
     label: str
     box: tuple[float, float, float, float]
@@ -101,58 +102,58 @@ class ImageBox(_Event, tag="image.box"):
     end: int
 
 
-class ToolStarted(_Event, tag="tool.started"):
+class ToolStarted(_Event, frozen=True, tag="tool.started"):
     invocation: str
     name: str
 
 
-class ToolArgumentsDelta(_Event, tag="tool.arguments.delta"):
+class ToolArgumentsDelta(_Event, frozen=True, tag="tool.arguments.delta"):
     invocation: str
     text: str
 
 
-class ToolReady(_Event, tag="tool.ready"):
+class ToolReady(_Event, frozen=True, tag="tool.ready"):
     invocation: str
     arguments: Any
 
 
-class ToolWaiting(_Event, tag="tool.waiting", rename={"for_": "for"}):
+class ToolWaiting(_Event, frozen=True, tag="tool.waiting", rename={"for_": "for"}):
     invocation: str
     for_: Literal["approval", "callback", "client"]
 
 
-class ToolRunning(_Event, tag="tool.running"):
+class ToolRunning(_Event, frozen=True, tag="tool.running"):
     invocation: str
     attempt: int
 
 
-class ToolProgress(_Event, tag="tool.progress"):
+class ToolProgress(_Event, frozen=True, tag="tool.progress"):
     invocation: str
     fraction: float
     note: str = ""
 
 
-class ToolFinished(_Event, tag="tool.finished"):
+class ToolFinished(_Event, frozen=True, tag="tool.finished"):
     invocation: str
     status: str
     result: Any
     duration_ms: int
 
 
-class RunRetrying(_Event, tag="run.retrying"):
+class RunRetrying(_Event, frozen=True, tag="run.retrying"):
     attempt: int
     wait_ms: int
     reason: str
 
 
-class StepReset(_Event, tag="step.reset"):
+class StepReset(_Event, frozen=True, tag="step.reset"):
     """Forget what this step has shown."""
 
     step: int
     reason: str
 
 
-class StepFinished(_Event, tag="step.finished"):
+class StepFinished(_Event, frozen=True, tag="step.finished"):
     """`finish_reason` is None for a cut stream."""
 
     step: int
@@ -162,15 +163,15 @@ class StepFinished(_Event, tag="step.finished"):
     cost: Money | None
 
 
-class ModerationFlagged(_Event, tag="moderation.flagged"):
+class ModerationFlagged(_Event, frozen=True, tag="moderation.flagged"):
     rule: str
     action: str
 
 
-class RunFinished(_Event, tag="run.finished"):
+class RunFinished(_Event, frozen=True, tag="run.finished"):
     """Exactly one, last. `cost` is None where no price is known."""
 
-    status: Literal["completed", "stopped", "failed", "limit_reached"]
+    status: EndStatus
     usage: UsageFigures
     cost: Money | None
     ttft_ms: int | None

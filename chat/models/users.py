@@ -1,8 +1,6 @@
 """People, and the link that makes the first of them."""
 
-from typing import ClassVar
-
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 
 from chat.models.base import Row, new_id
@@ -14,8 +12,6 @@ class User(AbstractUser):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     language = models.CharField(max_length=16, blank=True)
     """A language code of settings.LANGUAGES; empty means as the browser asks."""
-
-    objects: ClassVar[UserManager["User"]] = UserManager()
 
     def __str__(self) -> str:
         return self.get_username()

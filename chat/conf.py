@@ -1,0 +1,42 @@
+"""Figures that collaborators are built with, grouped by who uses them. `wiring` fills them from the settings."""
+
+from msgspec import Struct
+
+
+class Deadlines(Struct, frozen=True):
+    """Seconds one model call may take: to be answered at all, to show something, between bytes, in all."""
+
+    connect_seconds: float = 5.0
+    first_token_seconds: float = 30.0
+    idle_seconds: float = 20.0
+    total_seconds: float = 600.0
+
+
+class Coalescing(Struct, frozen=True):
+    """How deltas are gathered once the event loop lags."""
+
+    window_ms: int = 30
+    characters: int = 100
+
+
+class LogLimits(Struct, frozen=True):
+    """What the memory event log keeps of a run, and for how long after its end."""
+
+    keep_seconds: float = 600.0
+    run_bytes: int = 4_000_000
+    all_ended_bytes: int = 128_000_000
+    """What all ended runs may hold together; the ones that ended first go first."""
+
+
+class SocketLimits(Struct, frozen=True):
+    """What one WebSocket may do, and how much it may owe us."""
+
+    sockets_per_user: int = 30
+    commands_per_minute: int = 100
+    frames_per_minute: int = 3000
+    frame_bytes: int = 65_536
+    credit_events: int = 256
+    credit_bytes: int = 256_000
+    ack_seconds: float = 15.0
+    silence_seconds: float = 60.0
+    heartbeat_seconds: float = 20.0

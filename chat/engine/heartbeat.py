@@ -1,0 +1,56 @@
+"""A process says that it lives: a thread of its own, so that a busy event loop does not look like a dead one."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from uuid import UUID
+
+import structlog
+from django.db import Error, close_old_connections, connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from chat.models import Node
+
+logger = structlog.get_logger(__name__)
+
+
+def register(kind: Node.Kind) -> UUID:
+    """A new node for this process."""
+    return Node.objects.create(kind=kind, host=socket.gethostname()[:200], pid=os.getpid()).pk
+
+
+class Heartbeat:
+    """Writes once every `each_seconds` while `loop_turns` says so; a loop that hangs must lose its runs."""
+
+    def __init__(self, node: UUID, *, each_seconds: float, loop_turns: Callable[[], bool]) -> None:
+        self._node = node
+        self._each_seconds = each_seconds
+        self._loop_turns = loop_turns
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Says good-bye, so that others need not wait for the lease to end."""
+        self._ended.set()
+        self._thread.join(timeout=2)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._each_seconds):
+            if not self._loop_turns():
+                logger.error("event loop hangs; its runs will be taken over")
+                continue
+            self._write(heartbeat_at=Now())
+        self._write(stopped_at=timezone.now())
+        connection.close()
+
+    def _write(self, **values: object) -> None:
+        try:
+            close_old_connections()
+            Node.objects.filter(pk=self._node).update(**values)
+        except Error as error:
+            logger.warning("heartbeat not written", reason=str(error))

@@ -1,0 +1,126 @@
+"""What a run leaves in the database: partial text about once a second, and its end before it is announced.
+
+Plain functions for the database's threads; the async side hands them values, never live state.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from chat.events.fold import Part, StepState
+from chat.models import Conversation, Message, ModelCall, Run
+
+
+class Partial(msgspec.Struct, frozen=True):
+    """A run as far as it has come."""
+
+    run: str
+    epoch: int
+    message: str
+    last_seq: int
+    steps: list[StepState]
+
+
+class CallRecord(msgspec.Struct, frozen=True):
+    """A ledger row: the columns of `ModelCall`."""
+
+    columns: dict[str, Any]
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a run ended: columns of `Run`, and the message's final parts."""
+
+    run: str
+    epoch: int
+    message: str
+    conversation: UUID
+    steps: list[StepState]
+    columns: dict[str, Any]
+    call: CallRecord | None
+    finished_at: datetime
+
+
+# Raw, because the ORM has no executemany for updates; fenced, because a stale epoch must not write.
+SAVE_MESSAGE = (
+    "UPDATE chat_message SET parts = %s WHERE id = %s "
+    "AND EXISTS (SELECT 1 FROM chat_run WHERE chat_run.id = %s AND chat_run.epoch = %s)"
+)
+SAVE_RUN = "UPDATE chat_run SET last_seq = %s, steps = %s WHERE id = %s AND epoch = %s"
+
+
+def stored_parts(steps: Sequence[StepState]) -> list[Part]:
+    return [part for step in steps for part in step.parts]
+
+
+def stored_steps(steps: Sequence[StepState]) -> list[dict[str, Any]]:
+    """Where the steps begin and end among the stored parts."""
+    return [{"step": step.step, "finished": step.finished, "parts": len(step.parts)} for step in steps]
+
+
+def restored_steps(stored: Sequence[dict[str, Any]], parts: Sequence[Part]) -> list[StepState]:
+    """The inverse of `stored_parts` and `stored_steps`."""
+    steps = []
+    start = 0
+    for step in stored:
+        end = start + step["parts"]
+        steps.append(StepState(step["step"], step["finished"], list(parts[start:end])))
+        start = end
+    return steps
+
+
+def save_partials(partials: Sequence[Partial]) -> list[str]:
+    """Writes all of them in one transaction, each only where its epoch still holds.
+
+    Returns the runs that somebody else has claimed since: their writers must stop.
+    """
+    holders = dict(Run.objects.filter(pk__in=[p.run for p in partials]).values_list("pk", "epoch"))
+    current = [p for p in partials if holders.get(UUID(p.run)) == p.epoch]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(
+            SAVE_MESSAGE,
+            [(_json(stored_parts(p.steps)), _key(p.message), _key(p.run), p.epoch) for p in current],
+        )
+        cursor.executemany(
+            SAVE_RUN,
+            [(p.last_seq, _json(stored_steps(p.steps)), _key(p.run), p.epoch) for p in current],
+        )
+    return [p.run for p in partials if holders.get(UUID(p.run), p.epoch) != p.epoch]
+
+
+def save_ending(ending: Ending) -> None:
+    """The message, the run's terminal state and the ledger row, all or nothing.
+
+    Raises:
+        StaleEpoch: somebody else has claimed the run since; nothing was written.
+    """
+    with transaction.atomic():
+        Run.objects.write(
+            UUID(ending.run),
+            epoch=ending.epoch,
+            steps=stored_steps(ending.steps),
+            finished_at=ending.finished_at,
+            **ending.columns,
+        )
+        Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps))
+        Conversation.objects.filter(pk=ending.conversation).update(updated_at=ending.finished_at)
+        if ending.call is not None:
+            ModelCall.objects.create(**ending.call.columns)
+
+
+def stop_requested(runs: Sequence[str]) -> list[str]:
+    """Which of these runs somebody has asked to stop."""
+    asked = Run.objects.filter(pk__in=runs).exclude(stop_requested_at=None).values_list("pk", flat=True)
+    return [str(run) for run in asked]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _key(key: str) -> Any:
+    """A UUID as the database's driver wants it in raw SQL."""
+    return UUID(key) if connection.features.has_native_uuid_field else UUID(key).hex

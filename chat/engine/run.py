@@ -1,0 +1,223 @@
+"""One run being made: asks the model, tells the log, keeps the books. One object a run and epoch."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from chat.conf import Coalescing
+from chat.engine import recorder
+from chat.engine.books import close_books
+from chat.engine.database import DatabaseThreads
+from chat.engine.loop import Step
+from chat.engine.plan import RunPlan
+from chat.engine.pressure import LoopPressure
+from chat.events import run_events as ev
+from chat.events.backends.base import EventLog
+from chat.events.coalescer import Coalescer
+from chat.events.codec import Cursor
+from chat.events.fold import RunState, StepState
+from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable
+from chat.llm.deltas import Delta
+from chat.llm.guard import ModelCall
+from chat.resilience.deadline import Interrupted
+
+logger = structlog.get_logger(__name__)
+
+STORAGE_PATIENCE_SECONDS = 60.0
+
+
+class RunEngine:
+    """`make` runs to the end; `stop`, `abandon` and the task's cancellation end it early, each in its own way."""
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        *,
+        call: ModelCall,
+        log: EventLog,
+        database: DatabaseThreads,
+        pressure: LoopPressure,
+        coalescing: Coalescing,
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.plan = plan
+        self._call = call
+        self._log = log
+        self._database = database
+        self._pressure = pressure
+        self._coalescer = Coalescer(coalescing)
+        self._window_seconds = coalescing.window_ms / 1000
+        self._flush_handle: asyncio.TimerHandle | None = None
+        self._clock = clock
+        self._now = now
+        self._state = RunState(plan.message)
+        self._kept = plan.rescued.steps if plan.rescued else []
+        self._step = Step(self._kept[-1].step if self._kept else 1)
+        self._cursor = Cursor(plan.epoch, 0)
+        self._saved_cursor = self._cursor
+        self._stop_requested_at = plan.stop_requested_at
+        self._abandoned = False
+        self._began = clock()
+
+    # --- from outside ---------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Ends the answer here. The line upstream closes at once; what has arrived stays."""
+        if self._stop_requested_at is None:
+            self._stop_requested_at = self._now()
+        self._call.stop()
+
+    def abandon(self) -> None:
+        """Stops writing: a newer epoch owns the run."""
+        self._abandoned = True
+        self._call.stop()
+
+    def unsaved(self) -> recorder.Partial | None:
+        if self._cursor == self._saved_cursor or self._shorter_than_kept():
+            return None
+        self._saved_cursor = self._cursor
+        return recorder.Partial(
+            self.plan.run, self.plan.epoch, self.plan.message, self._cursor.seq, _copied(self._state.steps)
+        )
+
+    # --- the road -------------------------------------------------------------------------------------
+
+    async def make(self) -> ev.RunFinished | None:
+        """Makes the answer; what was told last, or None where another epoch has taken over.
+
+        Raises:
+            asyncio.CancelledError: the process ends; the run stays open and is taken up elsewhere.
+        """
+        try:
+            self._begin()
+            status, error = await self._ask()
+            self._flush()
+            if self._abandoned:
+                return None
+            return await self._end(status, error)
+        except StaleEpoch:
+            logger.info("run taken over by another process", run=self.plan.run, epoch=self.plan.epoch)
+            return None
+        finally:
+            if self._flush_handle is not None:
+                self._flush_handle.cancel()
+
+    def _begin(self) -> None:
+        self._log.begin(self.plan.run, self.plan.epoch, self._state)
+        if self.plan.rescued is None:
+            self._tell(ev.RunStarted(model=self.plan.model_name, message=self.plan.message))
+        else:
+            self._tell(ev.RunSnapshot(state=self.plan.rescued.as_dict()))
+        if not self._kept:
+            self._tell(ev.StepStarted(step=self._step.number, model=self.plan.model_name))
+        elif self._stop_requested_at is None:
+            self._tell(ev.StepReset(step=self._step.number, reason="rescued"))
+
+    async def _ask(self) -> tuple[ev.EndStatus, ChatError | None]:
+        """The model call; returns the run's status and the error that ended it, if one did."""
+        if self._stop_requested_at is not None:
+            return "stopped", None
+        try:
+            await self._call.run(self.plan.request, self._take)
+        except Interrupted:
+            return "stopped", None
+        except ChatError as error:
+            logger.info("model call failed", run=self.plan.run, code=error.code, detail=error.detail)
+            return "failed", error
+        except StaleEpoch:
+            raise
+        except Exception:  # a bug of ours must end the run in one typed error, not in a hang
+            logger.exception("run failed", run=self.plan.run)
+            return "failed", Internal()
+        return "limit_reached" if self._step.finish_reason == "length" else "completed", None
+
+    async def _end(self, status: ev.EndStatus, error: ChatError | None) -> ev.RunFinished:
+        if self._shorter_than_kept():
+            self._restore_kept()
+        step_finished, finished, columns, call = close_books(
+            self.plan,
+            self._step,
+            self._call.facts,
+            status=status,
+            error=error,
+            began=self._began,
+            clock=self._clock,
+            now=self._now,
+            stop_requested_at=self._stop_requested_at,
+        )
+        steps = _copied(self._state.steps)
+        for step in steps:
+            step.finished = True
+        # The step's end and the run's end are the two events still to come.
+        columns["last_seq"] = self._cursor.seq + 2
+        ending = recorder.Ending(
+            run=self.plan.run,
+            epoch=self.plan.epoch,
+            message=self.plan.message,
+            conversation=self.plan.conversation,
+            steps=steps,
+            columns=columns,
+            call=call,
+            finished_at=self._now(),
+        )
+        await self._commit(ending)
+        self._tell(step_finished)
+        self._tell(finished)
+        self._log.end(self.plan.run, self.plan.epoch)
+        return finished
+
+    async def _commit(self, ending: recorder.Ending) -> None:
+        """Writes the end; a database that is away for a while costs time, not the answer."""
+        give_up_at = self._clock() + STORAGE_PATIENCE_SECONDS
+        wait_seconds = 0.1
+        while True:
+            try:
+                await self._database(recorder.save_ending, ending)
+            except StorageUnavailable:
+                if self._clock() + wait_seconds > give_up_at:
+                    raise
+                await asyncio.sleep(wait_seconds)
+                wait_seconds = min(wait_seconds * 2, 2.0)
+            else:
+                return
+
+    # --- telling --------------------------------------------------------------------------------------
+
+    def _take(self, deltas: list[Delta]) -> None:
+        if self._abandoned:
+            return
+        for event in self._coalescer.add(self._step.take(deltas), hold=self._pressure.high):
+            self._tell(event)
+        if self._coalescer.holding and self._flush_handle is None:
+            self._flush_handle = asyncio.get_running_loop().call_later(self._window_seconds, self._flush)
+
+    def _flush(self) -> None:
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush_handle = None
+        if not self._abandoned:
+            for event in self._coalescer.flush():
+                self._tell(event)
+
+    def _tell(self, event: ev.RunEvent) -> None:
+        self._cursor = self._log.append(self.plan.run, self.plan.epoch, event)
+
+    def _shorter_than_kept(self) -> bool:
+        return bool(self._kept) and _length(self._state.steps) < _length(self._kept)
+
+    def _restore_kept(self) -> None:
+        """An earlier attempt had come further than this one: that is what stays."""
+        if self.plan.rescued is not None:
+            self._tell(ev.RunSnapshot(state={**self.plan.rescued.as_dict(), "status": "running"}))
+
+
+def _copied(steps: list[StepState]) -> list[StepState]:
+    """A copy that the database's threads may read while the run goes on."""
+    return [StepState(step.step, step.finished, [dict(part) for part in step.parts]) for step in steps]
+
+
+def _length(steps: list[StepState]) -> int:
+    return sum(len(part.get("text", "")) for step in steps for part in step.parts)

@@ -1,0 +1,123 @@
+"""Starts runs, stops them, takes up those of dead processes, and hands its own over when the process ends."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from chat.engine.plan import RunPlan
+from chat.engine.run import RunEngine
+from chat.engine.saver import PartialSaver
+from chat.events.run_events import RunFinished
+from chat.exceptions import Draining, StorageUnavailable
+
+logger = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """Belongs to the event loop.
+
+    `build` makes an engine, `told_end` hears of every end, `claim_orphans` takes over runs of dead nodes
+    and plans them, `give_up` tells the database which runs nobody works on any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        build: Callable[[RunPlan], RunEngine],
+        saver: PartialSaver,
+        told_end: Callable[[RunPlan, RunFinished], Awaitable[None]],
+        claim_orphans: Callable[[], Awaitable[list[RunPlan]]],
+        give_up: Callable[[list[str]], Awaitable[None]],
+        lease_seconds: float,
+    ) -> None:
+        self._build = build
+        self._saver = saver
+        self._told_end = told_end
+        self._claim_orphans = claim_orphans
+        self._give_up = give_up
+        self._lease_seconds = lease_seconds
+        self._engines: dict[str, RunEngine] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._reaper: asyncio.Task[None] | None = None
+        self.draining = False
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self) -> None:
+        self._reaper = asyncio.create_task(self._reap_for_ever(), name="reaper")
+
+    def check_open(self) -> None:
+        """
+        Raises:
+            Draining: no new runs are taken.
+        """
+        if self.draining:
+            raise Draining(retry_after_seconds=1)
+
+    def launch(self, plan: RunPlan) -> None:
+        """Begins at once. The run is in the event log when this returns control to the loop."""
+        engine = self._build(plan)
+        self._engines[plan.run] = engine
+        self._saver.watch(plan.run, engine)
+        self._tasks[plan.run] = asyncio.create_task(self._make(engine), name=f"run {plan.run}")
+
+    def stop(self, run: str) -> bool:
+        """False: the run is not made here."""
+        engine = self._engines.get(run)
+        if engine is None:
+            return False
+        engine.stop()
+        return True
+
+    async def rescue(self) -> int:
+        """One pass of the reaper: how many runs were taken over."""
+        plans = await self._claim_orphans()
+        for plan in plans:
+            logger.info("run taken over", run=plan.run, epoch=plan.epoch)
+            self.launch(plan)
+        return len(plans)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """No new runs; the running ones get `grace_seconds`; what is left is handed over."""
+        self.draining = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        if self._tasks and grace_seconds > 0:
+            await asyncio.wait(set(self._tasks.values()), timeout=grace_seconds)
+        await self._saver.save()
+        left = list(self._tasks)
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if left:
+            logger.info("runs handed over", runs=len(left))
+            await self._give_up(left)
+
+    async def _make(self, engine: RunEngine) -> None:
+        run = engine.plan.run
+        try:
+            finished = await engine.make()
+            if finished is not None:
+                await self._told_end(engine.plan, finished)
+        except StorageUnavailable:
+            logger.error("run could not be stored; it stays open and is taken up again", run=run)  # noqa: TRY400
+        finally:
+            self._saver.forget(run)
+            # A run that was taken over and came back has a new engine under the same name.
+            if self._engines.get(run) is engine:
+                del self._engines[run], self._tasks[run]
+
+    async def _reap_for_ever(self) -> None:
+        while True:
+            try:
+                await self.rescue()
+            except StorageUnavailable:
+                # A database that was just away says little about who is alive: wait a whole lease.
+                await asyncio.sleep(self._lease_seconds)
+            except Exception:  # the reaper outlives everything
+                logger.exception("reaper failed")
+            # Jitter, so that many processes do not all ask at once.
+            await asyncio.sleep(self._lease_seconds / 2 * random.uniform(0.8, 1.2))  # noqa: S311

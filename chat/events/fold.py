@@ -1,0 +1,192 @@
+"""The one function that folds a run's events into what a viewer sees; the browser has its twin.
+
+Law: folding all events of a run gives the stored message; a snapshot and the events after it fold to the same.
+The twins share tests/fixtures/fold. A state is `{status, message, steps: [{step, finished, parts}], usage, cost}`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from chat.events import run_events as ev
+
+Part = dict[str, Any]
+
+
+class StepState(Struct):
+    step: int
+    finished: bool = False
+    parts: list[Part] = field(default_factory=list)
+
+
+class RunState:
+    """Mutable, because it is fed once a delta. Growing text is kept in pieces and joined when somebody looks."""
+
+    def __init__(self, message: str = "", status: str = "queued") -> None:
+        self.message = message
+        self.status = status
+        self.usage: Any = None
+        self.cost: Any = None
+        self._steps: list[StepState] = []
+        self._open: Part | None = None
+        self._pieces: list[str] = []
+
+    @property
+    def steps(self) -> list[StepState]:
+        self._settle()
+        return self._steps
+
+    @property
+    def parts(self) -> list[Part]:
+        """All steps' parts in order: what is stored as the message."""
+        return [part for step in self.steps for part in step.parts]
+
+    def as_dict(self) -> dict[str, Any]:
+        plain: dict[str, Any] = msgspec.to_builtins(
+            {
+                "status": self.status,
+                "message": self.message,
+                "steps": self.steps,
+                "usage": self.usage,
+                "cost": self.cost,
+            }
+        )
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "RunState":
+        state = cls(plain["message"], plain["status"])
+        state.usage, state.cost = plain.get("usage"), plain.get("cost")
+        state._steps = msgspec.convert(plain["steps"], list[StepState])
+        return state
+
+    def apply(self, event: ev.RunEvent) -> None:
+        """Takes in the next event. Events that say nothing about the message pass by."""
+        fold = _FOLDS.get(type(event))
+        if fold is not None:
+            fold(self, event)
+
+    def _step(self) -> StepState:
+        if not self._steps:
+            self._steps.append(StepState(step=1))
+        return self._steps[-1]
+
+    def _grow(self, kind: str, text: str) -> None:
+        if self._open is not None and self._open["type"] == kind:
+            self._pieces.append(text)
+            return
+        self._settle()
+        parts = self._step().parts
+        if not parts or parts[-1]["type"] != kind:
+            parts.append({"type": kind, "text": ""})
+        self._open = parts[-1]
+        self._pieces = [self._open["text"], text]
+
+    def _settle(self) -> None:
+        if self._open is not None:
+            self._open["text"] = "".join(self._pieces)
+            self._open = None
+            self._pieces = []
+
+    def _add(self, part: Part) -> None:
+        self._settle()
+        self._step().parts.append(part)
+
+    def _tool_call(self, invocation: str) -> Part | None:
+        self._settle()
+        for step in reversed(self._steps):
+            for part in step.parts:
+                if part["type"] == "tool_call" and part["invocation"] == invocation:
+                    return part
+        return None
+
+
+def _started(state: RunState, event: ev.RunStarted) -> None:
+    state.message, state.status = event.message, "running"
+
+
+def _snapshot(state: RunState, event: ev.RunSnapshot) -> None:
+    state._open, state._pieces = None, []
+    fresh = RunState.from_dict(event.state)
+    state.message, state.status, state._steps = fresh.message, fresh.status, fresh._steps
+    state.usage, state.cost = fresh.usage, fresh.cost
+
+
+def _step_started(state: RunState, event: ev.StepStarted) -> None:
+    state._settle()
+    state.status = "running"
+    state._steps.append(StepState(step=event.step))
+
+
+def _step_reset(state: RunState, event: ev.StepReset) -> None:
+    state._settle()
+    for step in state._steps:
+        if step.step == event.step:
+            step.parts.clear()
+            step.finished = False
+
+
+def _step_finished(state: RunState, event: ev.StepFinished) -> None:
+    state._settle()
+    for step in state._steps:
+        if step.step == event.step:
+            step.finished = True
+
+
+def _tool_arguments(state: RunState, event: ev.ToolArgumentsDelta) -> None:
+    if (call := state._tool_call(event.invocation)) is not None:
+        call["arguments"] += event.text
+
+
+def _tool_ready(state: RunState, event: ev.ToolReady) -> None:
+    if (call := state._tool_call(event.invocation)) is not None:
+        call["arguments"] = event.arguments
+
+
+def _waiting(state: RunState, _event: ev.ToolWaiting) -> None:
+    state.status = "waiting"
+
+
+def _running(state: RunState, _event: ev.ToolRunning) -> None:
+    state.status = "running"
+
+
+def _finished(state: RunState, event: ev.RunFinished) -> None:
+    state._settle()
+    state.status = event.status
+    state.usage, state.cost = msgspec.to_builtins(event.usage), msgspec.to_builtins(event.cost)
+
+
+def _result_part(event: ev.ToolFinished) -> Part:
+    return {
+        "type": "tool_result",
+        "invocation": event.invocation,
+        "status": event.status,
+        "result": event.result,
+    }
+
+
+_FOLDS: dict[type, Callable[[RunState, Any], None]] = {
+    ev.RunStarted: _started,
+    ev.RunSnapshot: _snapshot,
+    ev.StepStarted: _step_started,
+    ev.StepReset: _step_reset,
+    ev.StepFinished: _step_finished,
+    ev.TextDelta: lambda state, event: state._grow("text", event.text),
+    ev.ReasoningDelta: lambda state, event: state._grow("reasoning", event.text),
+    ev.RefusalDelta: lambda state, event: state._grow("refusal", event.text),
+    ev.Citation: lambda state, event: state._add({**msgspec.to_builtins(event), "type": "citation"}),
+    ev.Image: lambda state, event: state._add({**msgspec.to_builtins(event), "type": "image"}),
+    ev.ImageBox: lambda state, event: state._add({**msgspec.to_builtins(event), "type": "box"}),
+    ev.ToolStarted: lambda state, event: state._add(
+        {"type": "tool_call", "invocation": event.invocation, "name": event.name, "arguments": ""}
+    ),
+    ev.ToolArgumentsDelta: _tool_arguments,
+    ev.ToolReady: _tool_ready,
+    ev.ToolWaiting: _waiting,
+    ev.ToolRunning: _running,
+    ev.ToolFinished: lambda state, event: state._add(_result_part(event)),
+    ev.RunFinished: _finished,
+}

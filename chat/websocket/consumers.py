@@ -1,0 +1,251 @@
+"""The chat's WebSocket: accepts commands and forwards events. It never works and never waits for the model.
+
+One task reads (the consumer itself), one writes; commands that ask the database run beside both, so that
+"stop" is heard while something else is slow.
+"""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from chat import wiring
+from chat.actions.runs import StartRequest, start_runs, stop_run
+from chat.events.codec import Cursor
+from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited
+from chat.models import User
+from chat.websocket import commands, frames
+from chat.websocket.limits import Bucket, Credit
+from chat.websocket.registry import SocketRegistry
+from chat.websocket.subscription import Subscriptions
+
+logger = structlog.get_logger(__name__)
+
+SIGNED_OUT, SILENT, NO_ACK, TOO_LARGE, NOT_THIS_PROTOCOL, TOO_MUCH, DRAINING = (
+    4401,
+    4408,
+    4409,
+    4413,
+    4422,
+    4429,
+    4503,
+)
+COMMANDS_AT_ONCE = 8
+OUTBOX_FRAMES = 64
+STRIKES = 3
+
+sockets = SocketRegistry()
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    user: User
+    user_id: UUID
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        self._runtime = await wiring.startup()
+        limits = self._limits = self._runtime.socket_limits
+        self._writer: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._admitted = False
+        await self.accept()
+        user = self.scope["user"]
+        if not user.is_authenticated or not user.is_active:
+            await self.close(SIGNED_OUT)
+            return
+        self.user, self.user_id = user, user.pk
+        if self._runtime.supervisor.draining:
+            await self.close(DRAINING)
+            return
+        if not sockets.admit(self, most=limits.sockets_per_user):
+            await self.close(TOO_MUCH)
+            return
+        self._admitted = True
+        self._begin()
+        await self.channel_layer.group_add(wiring.user_group(user.pk), self.channel_name)
+        await self.send(text_data=frames.ready(str(user.pk), limits))
+
+    def _begin(self) -> None:
+        limits = self._limits
+        clock = time.monotonic
+        self._clock = clock
+        self._heard_at = clock()
+        self._strikes = 0
+        self._frames = Bucket(limits.frames_per_minute, clock)
+        self._commands = Bucket(limits.commands_per_minute, clock)
+        self._credit = Credit(limits.credit_events, limits.credit_bytes, clock)
+        self._wake = asyncio.Event()
+        self._outbox: list[str] = []
+        self._room = asyncio.Semaphore(COMMANDS_AT_ONCE)
+        self._subscriptions = Subscriptions(
+            self.user, log=self._runtime.log, database=self._runtime.database, wake=self._wake.set
+        )
+        self._writer = asyncio.create_task(self._write(), name="socket writer")
+
+    async def disconnect(self, code: int) -> None:
+        if not self._admitted:
+            return
+        sockets.dismiss(self)
+        self._subscriptions.close()
+        if self._writer is not None:
+            self._writer.cancel()
+        await self.channel_layer.group_discard(wiring.user_group(self.user_id), self.channel_name)
+
+    def tick(self) -> None:
+        """Once a second, by the registry."""
+        self._subscriptions.look_again()
+        if self._clock() - self._heard_at > self._limits.silence_seconds:
+            self._end(SILENT)
+        elif self._credit.overdue(self._limits.ack_seconds):
+            self._end(NO_ACK)
+
+    async def say_closing(self, reason: str) -> None:
+        await self.send(text_data=frames.closing(reason, reconnect_after_ms=500))
+        await self.close(DRAINING)
+
+    def _end(self, code: int) -> None:
+        if self._writer is not None:
+            self._writer.cancel()
+        self._spawn(self.close(code))
+
+    # --- reading --------------------------------------------------------------------------------------
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if not self._admitted:
+            return
+        self._heard_at = self._clock()
+        if not self._frames.take():
+            self._end(TOO_MUCH)
+            return
+        if text_data is None or len(text_data) > self._limits.frame_bytes:
+            self._end(TOO_LARGE if text_data is not None else NOT_THIS_PROTOCOL)
+            return
+        try:
+            command = commands.decode(text_data)
+        except BadFrame as error:
+            self._strike(commands.ref_of(text_data), error)
+            return
+        await self._obey(command)
+
+    def _strike(self, ref: str | int | None, error: BadFrame) -> None:
+        self._strikes += 1
+        self._say(frames.refusal(ref, error))
+        if self._strikes >= STRIKES:
+            self._end(NOT_THIS_PROTOCOL)
+
+    async def _obey(self, command: commands.Command) -> None:
+        match command:
+            case commands.Ack():
+                self._acknowledge(command)
+            case commands.Ping():
+                self._say(frames.PONG)
+            case commands.RunUnfollow():
+                self._subscriptions.unfollow(str(command.run))
+                self._credit.forget(str(command.run))
+                self._say(frames.reply(command.ref, {}))
+            case _:
+                if not self._commands.take():
+                    self._say(frames.refusal(command.ref, RateLimited(retry_after_seconds=1)))
+                    self._end(TOO_MUCH)
+                    return
+                # Reading pauses while eight commands are under way; the server's own queue is bounded.
+                await self._room.acquire()
+                self._spawn(self._carry_out(command))
+
+    def _acknowledge(self, command: commands.Ack) -> None:
+        try:
+            cursor = Cursor.parse(command.cursor)
+        except ChatError as error:
+            self._say(frames.refusal(command.ref, error))
+            return
+        if self._credit.acknowledge(str(command.run), cursor):
+            self._wake.set()
+
+    async def _carry_out(self, command: commands.Command) -> None:
+        try:
+            result = await self._result(command)
+        except ChatError as error:
+            self._say(frames.refusal(command.ref, error))
+        except Exception:
+            logger.exception("command failed", command=type(command).__name__)
+            self._say(frames.refusal(command.ref, Internal()))
+        else:
+            self._say(frames.reply(command.ref, result))
+            if isinstance(command, commands.RunStart):
+                for run in result["runs"]:
+                    self._subscriptions.follow_started(run["run"])
+        finally:
+            self._room.release()
+
+    async def _result(self, command: commands.Command) -> dict[str, Any]:
+        runtime = self._runtime
+        match command:
+            case commands.RunStart():
+                runtime.supervisor.check_open()
+                request = StartRequest(
+                    key=command.key,
+                    models=tuple(command.models),
+                    conversation=command.conversation,
+                    parent=command.parent,
+                    content=command.content,
+                    options=msgspec.to_builtins(command.options),
+                )
+                started = await runtime.database(start_runs, self.user, request, runtime)
+                return {**msgspec.to_builtins(started), "run": started.run}
+            case commands.RunStop():
+                await runtime.database(stop_run, self.user, command.run, runtime)
+                return {}
+            case commands.RunFollow():
+                after = Cursor.parse(command.after) if command.after is not None else None
+                self._credit.forget(str(command.run))
+                await self._subscriptions.follow(command.run, after)
+                return {}
+            case _:
+                # Invocations come with tools; until then no id of one can be right.
+                raise NotFound
+
+    # --- writing --------------------------------------------------------------------------------------
+
+    def _say(self, frame: str) -> None:
+        """Queues a frame of our own; a client that does not read them loses its socket, not our memory."""
+        if len(self._outbox) >= OUTBOX_FRAMES:
+            self._end(NO_ACK)
+            return
+        self._outbox.append(frame)
+        self._wake.set()
+
+    async def user_notice(self, message: dict[str, Any]) -> None:
+        """From the channel layer: news for every tab of this user."""
+        self._say(frames.notice(message["notice"]))
+
+    async def _write(self) -> None:
+        send, credit, subscriptions = self.base_send, self._credit, self._subscriptions
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._outbox:
+                await send({"type": "websocket.send", "text": self._outbox.pop(0)})
+            # One more than fits is taken, to know whether somebody waits for credit.
+            most = credit.room + 1
+            entries = subscriptions.take(most)
+            for number, (run, made) in enumerate(entries):
+                if not credit.fits(made.size):
+                    subscriptions.give_back(entries[number:])
+                    credit.blocked()
+                    break
+                credit.spend(run, made.cursor, made.size)
+                await send({"type": "websocket.send", "text": made.frame})
+            else:
+                if len(entries) == most:
+                    # `take` had no room for more.
+                    self._wake.set()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,200 @@
+"""The composition root: the one place that reads the settings and builds what works together."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import structlog
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.utils import timezone
+from msgspec.structs import replace
+
+from chat.conf import Coalescing, LogLimits, SocketLimits
+from chat.demo import DemoServer, start_demo_upstream
+from chat.engine import rescue
+from chat.engine.database import DatabaseThreads
+from chat.engine.heartbeat import Heartbeat, register
+from chat.engine.plan import RunPlan
+from chat.engine.pressure import LoopPressure
+from chat.engine.run import RunEngine
+from chat.engine.saver import PartialSaver
+from chat.engine.supervisor import Supervisor
+from chat.events.backends.memory import MemoryEventLog
+from chat.events.run_events import RunFinished
+from chat.llm.client import ModelClient
+from chat.llm.dialects.registry import DIALECTS
+from chat.llm.guard import ModelCall
+from chat.models import Node
+from chat.resilience.deadline import Clockwork
+
+logger = structlog.get_logger(__name__)
+
+DEMO_URL = "demo:"
+
+
+def user_group(user: UUID) -> str:
+    """The channel layer's group of all sockets of a user."""
+    return f"user.{user.hex}"
+
+
+class Runtime:
+    """Everything that lives as long as the process, on one event loop. It is the `Office` that actions tell."""
+
+    def __init__(self, node: UUID, database: DatabaseThreads, demo: DemoServer) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = time.monotonic
+        self._demo = demo
+        self._heard_of_loop = self._clock()
+        self._background: set[asyncio.Task[None]] = set()
+        self.node = node
+        self.database = database
+        self.socket_limits = socket_limits()
+        self.log = MemoryEventLog(
+            LogLimits(keep_seconds=settings.EVENT_LOG_SECONDS, run_bytes=settings.EVENT_LOG_BYTES),
+            self._clock,
+        )
+        self.client = ModelClient()
+        self.clockwork = Clockwork(self._clock)
+        self.pressure = LoopPressure(self._clock)
+        self.saver = PartialSaver(database, each_seconds=settings.PARTIAL_SAVE_SECONDS)
+        self.coalescing = Coalescing(settings.COALESCE_MS, settings.COALESCE_CHARACTERS)
+        self.supervisor = Supervisor(
+            build=self._engine,
+            saver=self.saver,
+            told_end=self._run_ended,
+            claim_orphans=lambda: database(rescue.claim_orphans, node, settings.LEASE_SECONDS),
+            give_up=lambda runs: database(rescue.give_up, node, runs),
+            lease_seconds=settings.LEASE_SECONDS,
+        )
+        self.heartbeat = Heartbeat(
+            node, each_seconds=settings.HEARTBEAT_SECONDS, loop_turns=self._loop_turned_lately
+        )
+
+    def start(self) -> None:
+        self.pressure.start()
+        self.saver.start()
+        self.supervisor.start()
+        self.heartbeat.start()
+
+    async def stop(self, grace_seconds: float) -> None:
+        await self.supervisor.drain(grace_seconds)
+        await self.saver.stop()
+        self.pressure.stop()
+        await self.client.aclose()
+        await self._demo.close()
+        await asyncio.to_thread(self.heartbeat.stop)
+        await asyncio.to_thread(self.database.close)
+
+    # --- Office: from any thread ----------------------------------------------------------------------
+
+    def launch(self, plan: RunPlan) -> None:
+        self._loop.call_soon_threadsafe(self.supervisor.launch, plan)
+
+    def stop_run(self, run: UUID) -> None:
+        self._loop.call_soon_threadsafe(self.supervisor.stop, str(run))
+
+    def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
+        self._loop.call_soon_threadsafe(self._spawn, self._send_notice(user, {"name": name, **fields}))
+
+    # --- parts of the machine -------------------------------------------------------------------------
+
+    def _engine(self, plan: RunPlan) -> RunEngine:
+        endpoint = plan.endpoint
+        if endpoint.base_url == DEMO_URL:
+            endpoint = replace(endpoint, base_url=self._demo.base_url)
+        call = ModelCall(
+            client=self.client,
+            clockwork=self.clockwork,
+            clock=self._clock,
+            dialect=DIALECTS[plan.dialect],
+            endpoint=endpoint,
+            api_key=plan.api_key,
+            deadlines=plan.deadlines,
+        )
+        return RunEngine(
+            plan,
+            call=call,
+            log=self.log,
+            database=self.database,
+            pressure=self.pressure,
+            coalescing=self.coalescing,
+            clock=self._clock,
+            now=timezone.now,
+        )
+
+    async def _run_ended(self, plan: RunPlan, finished: RunFinished) -> None:
+        await self._send_notice(
+            plan.user,
+            {
+                "name": "run.ended",
+                "run": plan.run,
+                "conversation": str(plan.conversation),
+                "message": plan.message,
+                "status": finished.status,
+            },
+        )
+
+    async def _send_notice(self, user: UUID, notice: dict[str, Any]) -> None:
+        # A notice is a courtesy: a channel layer that is away costs a dot in a sidebar, nothing else.
+        with suppress(ConnectionError, OSError):
+            await get_channel_layer().group_send(user_group(user), {"type": "user.notice", "notice": notice})
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _loop_turned_lately(self) -> bool:
+        self._loop.call_soon_threadsafe(self._note_turn)
+        return self._clock() - self._heard_of_loop < settings.LEASE_SECONDS
+
+    def _note_turn(self) -> None:
+        self._heard_of_loop = self._clock()
+
+
+def socket_limits() -> SocketLimits:
+    return SocketLimits(
+        sockets_per_user=settings.SOCKETS_PER_USER,
+        commands_per_minute=settings.COMMANDS_PER_MINUTE,
+        frames_per_minute=settings.FRAMES_PER_MINUTE,
+        credit_events=settings.CREDIT_EVENTS,
+        credit_bytes=settings.CREDIT_BYTES,
+        ack_seconds=settings.ACK_SECONDS,
+        silence_seconds=settings.SILENCE_SECONDS,
+    )
+
+
+_runtime: Runtime | None = None
+_starting: asyncio.Lock | None = None
+
+
+def runtime() -> Runtime:
+    """The running process's parts. `startup` must have been called on its event loop."""
+    if _runtime is None:
+        raise RuntimeError("chat.wiring.startup() has not been called")
+    return _runtime
+
+
+async def startup() -> Runtime:
+    """Builds and starts everything on the running loop; a second call returns what runs."""
+    global _runtime, _starting
+    _starting = _starting or asyncio.Lock()
+    async with _starting:
+        if _runtime is None:
+            database = DatabaseThreads()
+            node = await database(register, Node.Kind.WEB)
+            _runtime = Runtime(node, database, await start_demo_upstream())
+            _runtime.start()
+    return _runtime
+
+
+async def shutdown(grace_seconds: float) -> None:
+    """Ends or hands over the runs, then stops everything `startup` has started."""
+    global _runtime, _starting
+    if _runtime is not None:
+        await _runtime.stop(grace_seconds)
+    _runtime, _starting = None, None
