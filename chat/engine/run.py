@@ -99,7 +99,9 @@ class RunEngine:
                 return None
             return await self._end(status, error)
         except StaleEpoch:
-            logger.info("run taken over by another process", run=self.plan.run, epoch=self.plan.epoch)
+            # Claimed by another process, or deleted with its conversation.
+            logger.info("run is not ours any more", run=self.plan.run, epoch=self.plan.epoch)
+            self._log.end(self.plan.run, self.plan.epoch)
             return None
         finally:
             if self._flush_handle is not None:
