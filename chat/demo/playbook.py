@@ -20,7 +20,7 @@ DELTAS_BEFORE_A_FAULT = 12
 RETRY_AFTER_SECONDS = 2
 
 _COUNTED = re.compile(r"demo-n(\d{1,7})-r(\d{1,6})-d(\d{1,6})")
-_FAULT = re.compile(r"(?<!\S)fail:(cut|hang-first|hang|garbage|[45]\d\d)\b", re.IGNORECASE)
+_FAULT = re.compile(r"\bfail:(cut|hang-first|hang|garbage|[45]\d\d)\b", re.IGNORECASE)
 _FAULT_OF_MODEL = re.compile(r"-fail:(cut|hang-first|hang|garbage|[45]\d\d)$")
 
 _REFUSALS = {

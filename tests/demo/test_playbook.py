@@ -137,6 +137,11 @@ def test_hang_first_says_nothing_at_all():
     assert list(script_for("fail:hang-first").steps) == [Hang()]
 
 
+@pytest.mark.parametrize("prompt", ["FAIL:cut", "`fail:cut`", "hello, fail:cut."])
+def test_a_fault_may_be_written_as_people_write(prompt):
+    assert Cut() in list(script_for(prompt).steps)
+
+
 @pytest.mark.parametrize("prompt", ["fail: it", "nofail:cut", "fail:cutter", "fail:200", "never fail"])
 def test_what_only_looks_like_a_fault_is_answered(prompt):
     assert all(isinstance(step, Say) for step in script_for(prompt).steps)
