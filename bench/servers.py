@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, Request, build_opener
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
 from bench.processes import Processes, ProcessFailed, free_port, run_once
 
@@ -82,10 +83,17 @@ def app_environment(folder: Path) -> dict[str, str]:
     }
 
 
+class StayHere(HTTPRedirectHandler):
+    """Signing in ends in a redirect to the chat page, which is not what is measured."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        return None
+
+
 def sign_in(port: int, username: str) -> str:
     """The Cookie header of a session, got by the form as a browser would."""
     jar = CookieJar()
-    browser = build_opener(HTTPCookieProcessor(jar))
+    browser = build_opener(HTTPCookieProcessor(jar), StayHere)
     url = f"http://127.0.0.1:{port}/accounts/login/"
     with browser.open(url, timeout=20) as page:
         match = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.read().decode())
@@ -93,7 +101,11 @@ def sign_in(port: int, username: str) -> str:
         raise ProcessFailed("The sign-in page has no form.")
     form = {"csrfmiddlewaretoken": match[1], "username": username, "password": PASSWORD}
     request = Request(url, urlencode(form).encode(), {"Origin": f"http://127.0.0.1:{port}", "Referer": url})
-    browser.open(request, timeout=20).close()
+    try:
+        browser.open(request, timeout=20).close()
+    except HTTPError as answer:
+        if answer.code != 302:
+            raise ProcessFailed(f"Signing in was answered with {answer.code}.") from answer
     cookies = {cookie.name: cookie.value for cookie in jar}
     if "sessionid" not in cookies:
         raise ProcessFailed(f"{username} could not sign in.")
