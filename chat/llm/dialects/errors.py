@@ -64,6 +64,35 @@ _CONTEXT = re.compile(
     r"|(prompt|input|request) (is )?too long|too many (input |prompt )?tokens|reduce the length of",
     re.IGNORECASE,
 )
+_REFUSED = re.compile(
+    r"unsupported|unrecogni[sz]ed|unknown (parameter|field|argument|name)|not supported|does not support"
+    r"|extra (inputs|fields) (are )?not permitted|no such field|unexpected (keyword|field|parameter)",
+    re.IGNORECASE,
+)
+_OPTIONAL_FIELDS = frozenset(
+    {
+        "cache_control",
+        "include",
+        "max_completion_tokens",
+        "max_tokens",
+        "output_config",
+        "parallel_tool_calls",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "reasoning_effort",
+        "response_format",
+        "store",
+        "stream_options",
+        "system",
+        "temperature",
+        "text",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_p",
+    }
+)
 
 
 class WireError(Struct, frozen=True):
@@ -75,6 +104,7 @@ class WireError(Struct, frozen=True):
     status: int | None = None
     raw: str = ""
     retry_after_seconds: float | None = None
+    param: str = ""
 
 
 def error_in(value: Any) -> WireError | None:
@@ -125,11 +155,16 @@ def provider_error(
 
 
 def http_error(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-    """An answer with a status of 400 or above. Never carries HTML or binary on."""
+    """An answer with a status of 400 or above. Never carries HTML or binary on.
+
+    `field` of the error is the request's field that the model does not know, if that is what it says:
+    `capability_after_refusal` tells what to remember of the model before the request is built again.
+    """
     names = {name.lower(): value for name, value in headers.items()}
-    error = provider_error(
-        error_in_body(body) or WireError(message=status_line(status, body)), status, retry_after(names)
-    )
+    wire = error_in_body(body) or WireError(message=status_line(status, body))
+    error = provider_error(wire, status, retry_after(names))
+    if status in (400, 422):
+        error.field = _refused_field(wire)
     if error.retryable and names.get("x-should-retry") == "false":
         return ProviderRejected(
             str(error), detail=error.detail, status=status, upstream_code=error.upstream_code
@@ -170,6 +205,18 @@ def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.ti
     except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, until - sent)
+
+
+def capability_after_refusal(field: str) -> str:
+    """The capability that keeps a refused field out of later requests."""
+    return "max_completion_tokens" if field == "max_tokens" else f"no_{field}"
+
+
+def _refused_field(error: WireError) -> str:
+    if not _REFUSED.search(f"{error.code} {error.message}"):
+        return ""
+    words = re.findall(r"[a-z_]+", f"{error.param} {error.message}")
+    return next((word for word in words if word in _OPTIONAL_FIELDS), "")
 
 
 def _kind(error: WireError, status: int | None) -> tuple[type[ProviderError], str]:
@@ -219,6 +266,7 @@ def _facts(error: dict[str, Any]) -> WireError:
         status=_status_in(error),
         raw=raw[:MAX_DETAIL_CHARACTERS],
         retry_after_seconds=_retry_delay(error.get("details")),
+        param=_as_text(error.get("param")),
     )
 
 
