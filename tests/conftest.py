@@ -8,3 +8,5 @@ pytest_plugins = ["tests.cast"]
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 # Argon2 is slow on purpose.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# WhiteNoise warns where nothing was ever collected, and warnings are errors.
+settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from chat.actions.providers import ProviderSpec, add_provider, check_base_url
-from chat.exceptions import InvalidRequest, ProviderError, ProviderTimeout
+from chat.exceptions import InvalidRequest, ProviderError
 from chat.llm import catalog
 from chat.llm.client import Endpoint, ModelClient
 
@@ -36,7 +36,7 @@ class Place(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True):
-    """A provider that was found. `works` is False where it was reached and refused; `note` says how it went."""
+    """A provider that was found. `note` says how it went in two or three words, `why` in a sentence where it failed."""
 
     name: str
     title: str
@@ -44,8 +44,12 @@ class Offer(Struct, frozen=True):
     base_url: str
     key_env: str
     models: tuple[str, ...]
-    works: bool
     note: str
+    why: str = ""
+
+    @property
+    def works(self) -> bool:
+        return bool(self.models)
 
     @property
     def address(self) -> str:
@@ -121,31 +125,36 @@ def _by_environment(environ: Mapping[str, str]) -> list[Place]:
 async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) -> Offer | None:
     key = environ.get(place.key_env, "") if place.key_env else ""
     if not (key.isascii() and key.isprintable() and key == key.strip()):
-        return _offer(place, "the key holds a space or a character that no key has")
+        return _failed(place, "refused", "It holds a space or a character that no key has.")
     headers = {name: value.format(key=key) for name, value in (place.list_headers or _BEARER).items()}
     endpoint = Endpoint(place.base_url, headers if key else {})
+    seconds = LOCAL_SECONDS if place.local else REMOTE_SECONDS
     began = time.perf_counter()
     try:
-        status, body = await client.get(
-            endpoint, "/models", seconds=LOCAL_SECONDS if place.local else REMOTE_SECONDS
-        )
-    except ProviderTimeout:
-        return None if place.local else _offer(place, "does not answer")
+        status, body = await client.get(endpoint, "/models", seconds=seconds)
     except ProviderError as error:
-        return None if place.local else _offer(place, str(error).rstrip(".").lower())
+        return None if place.local else _failed(place, "no answer", str(error))
     took_ms = round((time.perf_counter() - began) * 1000)
     models = choose_models(read_models(body), everything=place.local) if status == 200 else ()
     if models:
-        return _offer(place, f"answers in {took_ms} ms", models)
+        return Offer(
+            place.name,
+            place.title,
+            "openai_chat",
+            place.base_url,
+            place.key_env,
+            models,
+            f"answers in {took_ms} ms",
+        )
     if place.local:
         return None
-    return _offer(place, f"refused: {status}" if status >= 400 else "lists no models")
+    if status in (401, 403):
+        return _failed(place, "refused", f"The provider refused the key ({status}).")
+    return _failed(place, "no models", f"It answered {status} and listed no model.")
 
 
-def _offer(place: Place, note: str, models: tuple[str, ...] = ()) -> Offer:
-    return Offer(
-        place.name, place.title, "openai_chat", place.base_url, place.key_env, models, bool(models), note
-    )
+def _failed(place: Place, note: str, why: str) -> Offer:
+    return Offer(place.name, place.title, "openai_chat", place.base_url, place.key_env, (), note, why)
 
 
 def read_models(body: bytes) -> list[str]:

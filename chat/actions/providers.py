@@ -13,13 +13,13 @@ from msgspec import Struct
 
 from chat.exceptions import InvalidRequest
 from chat.llm import catalog
+from chat.llm.dialects.registry import DIALECTS
 from chat.models import LanguageModel, Price, Provider
 from chat.usage.pricing import PriceList
 
 DEMO = "demo"
 DEMO_URL = "demo:"
 DEMO_CAPABILITIES = ["tools", "vision", "reasoning"]
-DIALECTS = ("openai_chat",)
 MOST_PRICE = Decimal(10**6)
 
 

@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from chat.actions.providers import DIALECTS, check_base_url
+from chat.actions.providers import check_base_url
 from chat.exceptions import InvalidRequest
+from chat.llm.dialects.registry import DIALECTS
 from chat.models import LanguageModel, Price, Provider
 
 DEADLINES = ("connect_seconds", "first_token_seconds", "idle_seconds", "total_seconds")

@@ -127,7 +127,7 @@ class ModelClient:
         """A small GET, for lists of models: status and at most 1 MB of body.
 
         Raises:
-            ProviderCut, ProviderTimeout: as `call`.
+            ProviderCut, ProviderGarbage, ProviderTimeout: as `call`.
         """
         client = self._client(endpoint)
         try:
@@ -137,6 +137,10 @@ class ModelClient:
             raise ProviderTimeout("connect") from None
         except httpx.TransportError as error:
             raise _unreachable(error) from error
+        except (aiohttp.ClientError, httpx.DecodingError) as error:
+            raise ProviderGarbage(
+                "What answers there does not speak HTTP.", detail=_describe(error)
+            ) from error
         return response.status_code, response.content[:1_000_000]
 
     def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -42,7 +43,13 @@ class SignIn(auth_views.LoginView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(sign_up=settings.SIGN_UP, nobody=not User.objects.exists(), **kwargs)
+        # Django's view calls the host the site's name.
+        own = {
+            "sign_up": settings.SIGN_UP,
+            "nobody": not User.objects.exists(),
+            "site_name": settings.SITE_NAME,
+        }
+        return super().get_context_data(**kwargs) | own
 
 
 class ChangePassword(auth_views.PasswordChangeView):
@@ -126,8 +133,8 @@ class SetUp(FormView):  # type: ignore[type-arg]
 def locked(request: HttpRequest, _response: Any = None, _credentials: Any = None) -> HttpResponse:
     """What django-axes answers after too many wrong passwords. A try during the lock starts the wait anew."""
     wait = get_cool_off(request)
-    until = timezone.now() + wait if wait else None
-    response = render(request, "registration/locked.html", {"until": until}, status=429)
+    context = {"until": timezone.now() + wait, "minutes": ceil(wait.total_seconds() / 60)} if wait else {}
+    response = render(request, "registration/locked.html", context, status=429)
     if wait:
         response["Retry-After"] = str(int(wait.total_seconds()))
     return response
