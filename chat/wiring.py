@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -94,8 +95,8 @@ class Runtime:
     def launch(self, plan: RunPlan) -> None:
         self._loop.call_soon_threadsafe(self.supervisor.launch, plan)
 
-    def stop_run(self, run: UUID) -> None:
-        self._loop.call_soon_threadsafe(self.supervisor.stop, str(run))
+    def stop_run(self, run: UUID, asked_at: datetime) -> None:
+        self._loop.call_soon_threadsafe(self.supervisor.stop, str(run), asked_at)
 
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         self._loop.call_soon_threadsafe(self._spawn, self._send_notice(user, {"name": name, **fields}))

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 from msgspec import UNSET, Struct, UnsetType
 
 from chat.actions.runs import Office
@@ -104,5 +105,5 @@ def _announce(office: Office, user: User, conversation: Conversation) -> None:
 
 def _announce_deleted(office: Office, user: User, key: UUID, running: list[UUID]) -> None:
     for run in running:
-        office.stop_run(run)
+        office.stop_run(run, timezone.now())
     office.announce(user.pk, "conversation.updated", {"conversation": str(key), "deleted": True})

@@ -1,6 +1,7 @@
 """Starting and stopping runs: check, write in one transaction, tell after the commit."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -26,7 +27,7 @@ class Office(Protocol):
 
     def launch(self, plan: RunPlan) -> None: ...
 
-    def stop_run(self, run: UUID) -> None: ...
+    def stop_run(self, run: UUID, asked_at: datetime) -> None: ...
 
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         """A notice for all of this user's tabs."""
@@ -141,16 +142,17 @@ def _tell(
         office.announce(user.pk, "run.created", fields)
 
 
-def stop_run(user: User, run: UUID, office: Office) -> None:
+def stop_run(user: User, run: UUID, office: Office, asked_at: datetime | None = None) -> None:
     """The flag in the row first, then the hint: a rescued run that was stopped stays stopped.
 
     Raises:
         NotFound: absent or not this user's.
     """
+    asked_at = asked_at or timezone.now()
     mine = Run.objects.visible_to(user).filter(pk=run)
-    if not mine.request_stop() and not mine.exists():
+    if not mine.request_stop(asked_at) and not mine.exists():
         raise NotFound
-    office.stop_run(run)
+    office.stop_run(run, asked_at)
 
 
 def _conversation(user: User, request: StartRequest, parts: list[dict[str, Any]] | None) -> Conversation:

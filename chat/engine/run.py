@@ -29,7 +29,7 @@ STORAGE_PATIENCE_SECONDS = 60.0
 
 
 class RunEngine:
-    """`make` runs to the end; `stop`, `abandon` and the task's cancellation end it early, each in its own way."""
+    """`begin`, then `make` to the end; `stop`, `abandon` and the task's cancellation end it early, each in its own way."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class RunEngine:
 
     # --- from outside ---------------------------------------------------------------------------------
 
-    def stop(self) -> None:
+    def stop(self, asked_at: datetime) -> None:
         """Ends the answer here. The line upstream closes at once; what has arrived stays."""
         if self._stop_requested_at is None:
-            self._stop_requested_at = self._now()
+            self._stop_requested_at = asked_at
         self._call.stop()
 
     def abandon(self) -> None:
@@ -92,7 +92,6 @@ class RunEngine:
             asyncio.CancelledError: the process ends; the run stays open and is taken up elsewhere.
         """
         try:
-            self._begin()
             status, error = await self._ask()
             self._flush()
             if self._abandoned:
@@ -107,7 +106,12 @@ class RunEngine:
             if self._flush_handle is not None:
                 self._flush_handle.cancel()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Claims the run's log and tells that it has started; `make` comes next.
+
+        Raises:
+            StaleEpoch: a newer epoch has begun already.
+        """
         self._log.begin(self.plan.run, self.plan.epoch, self._state)
         if self.plan.rescued is None:
             self._tell(ev.RunStarted(model=self.plan.model_name, message=self.plan.message))

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import structlog
 
@@ -10,7 +11,7 @@ from chat.engine.plan import RunPlan
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.events.run_events import RunFinished
-from chat.exceptions import Draining, StorageUnavailable
+from chat.exceptions import Draining, StaleEpoch, StorageUnavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -58,18 +59,23 @@ class Supervisor:
             raise Draining(retry_after_seconds=1)
 
     def launch(self, plan: RunPlan) -> None:
-        """Begins at once. The run is in the event log when this returns control to the loop."""
+        """Begins at once: when this returns, the run can be followed."""
         engine = self._build(plan)
+        try:
+            engine.begin()
+        except StaleEpoch:
+            logger.info("run is not ours any more", run=plan.run, epoch=plan.epoch)
+            return
         self._engines[plan.run] = engine
         self._saver.watch(plan.run, engine)
         self._tasks[plan.run] = asyncio.create_task(self._make(engine), name=f"run {plan.run}")
 
-    def stop(self, run: str) -> bool:
+    def stop(self, run: str, asked_at: datetime) -> bool:
         """False: the run is not made here."""
         engine = self._engines.get(run)
         if engine is None:
             return False
-        engine.stop()
+        engine.stop(asked_at)
         return True
 
     async def rescue(self) -> int:

@@ -24,7 +24,7 @@ class StepState(Struct):
 class RunState:
     """Mutable, because it is fed once a delta. Growing text is kept in pieces and joined when somebody looks."""
 
-    def __init__(self, message: str = "", status: str = "queued") -> None:
+    def __init__(self, message: str | None = None, status: str = "queued") -> None:
         self.message = message
         self.status = status
         self.usage: Any = None
@@ -73,6 +73,10 @@ class RunState:
             self._steps.append(StepState(step=1))
         return self._steps[-1]
 
+    def _numbered(self, number: int) -> StepState | None:
+        self._settle()
+        return next((step for step in self._steps if step.step == number), None)
+
     def _grow(self, kind: str, text: str) -> None:
         if self._open is not None and self._open["type"] == kind:
             self._pieces.append(text)
@@ -94,12 +98,12 @@ class RunState:
         self._settle()
         self._step().parts.append(part)
 
-    def _tool_call(self, invocation: str) -> Part | None:
+    def _tool_call(self, invocation: str) -> tuple[StepState, Part] | None:
         self._settle()
         for step in reversed(self._steps):
             for part in step.parts:
                 if part["type"] == "tool_call" and part["invocation"] == invocation:
-                    return part
+                    return step, part
         return None
 
 
@@ -115,42 +119,33 @@ def _snapshot(state: RunState, event: ev.RunSnapshot) -> None:
 
 
 def _step_started(state: RunState, event: ev.StepStarted) -> None:
-    state._settle()
-    state.status = "running"
-    state._steps.append(StepState(step=event.step))
+    step = state._numbered(event.step)
+    if step is None:
+        state._steps.append(StepState(step=event.step))
+    else:
+        step.finished = False
 
 
 def _step_reset(state: RunState, event: ev.StepReset) -> None:
-    state._settle()
-    for step in state._steps:
-        if step.step == event.step:
-            step.parts.clear()
-            step.finished = False
+    if (step := state._numbered(event.step)) is not None:
+        step.parts.clear()
+        step.finished = False
 
 
 def _step_finished(state: RunState, event: ev.StepFinished) -> None:
-    state._settle()
-    for step in state._steps:
-        if step.step == event.step:
-            step.finished = True
+    if (step := state._numbered(event.step)) is not None:
+        step.finished = True
 
 
 def _tool_arguments(state: RunState, event: ev.ToolArgumentsDelta) -> None:
-    if (call := state._tool_call(event.invocation)) is not None:
-        call["arguments"] += event.text
+    found = state._tool_call(event.invocation)
+    if found is not None and isinstance(found[1]["arguments"], str):
+        found[1]["arguments"] += event.text
 
 
 def _tool_ready(state: RunState, event: ev.ToolReady) -> None:
-    if (call := state._tool_call(event.invocation)) is not None:
-        call["arguments"] = event.arguments
-
-
-def _waiting(state: RunState, _event: ev.ToolWaiting) -> None:
-    state.status = "waiting"
-
-
-def _running(state: RunState, _event: ev.ToolRunning) -> None:
-    state.status = "running"
+    if (found := state._tool_call(event.invocation)) is not None:
+        found[1]["arguments"] = event.arguments
 
 
 def _finished(state: RunState, event: ev.RunFinished) -> None:
@@ -159,13 +154,17 @@ def _finished(state: RunState, event: ev.RunFinished) -> None:
     state.usage, state.cost = msgspec.to_builtins(event.usage), msgspec.to_builtins(event.cost)
 
 
-def _result_part(event: ev.ToolFinished) -> Part:
-    return {
-        "type": "tool_result",
-        "invocation": event.invocation,
-        "status": event.status,
-        "result": event.result,
-    }
+def _tool_finished(state: RunState, event: ev.ToolFinished) -> None:
+    found = state._tool_call(event.invocation)
+    step = found[0] if found is not None else state._step()
+    step.parts.append(
+        {
+            "type": "tool_result",
+            "invocation": event.invocation,
+            "status": event.status,
+            "result": event.result,
+        }
+    )
 
 
 _FOLDS: dict[type, Callable[[RunState, Any], None]] = {
@@ -177,16 +176,16 @@ _FOLDS: dict[type, Callable[[RunState, Any], None]] = {
     ev.TextDelta: lambda state, event: state._grow("text", event.text),
     ev.ReasoningDelta: lambda state, event: state._grow("reasoning", event.text),
     ev.RefusalDelta: lambda state, event: state._grow("refusal", event.text),
-    ev.Citation: lambda state, event: state._add({**msgspec.to_builtins(event), "type": "citation"}),
-    ev.Image: lambda state, event: state._add({**msgspec.to_builtins(event), "type": "image"}),
-    ev.ImageBox: lambda state, event: state._add({**msgspec.to_builtins(event), "type": "box"}),
+    ev.Citation: lambda state, event: state._add(msgspec.to_builtins(event)),
+    ev.Image: lambda state, event: state._add(msgspec.to_builtins(event)),
+    ev.ImageBox: lambda state, event: state._add(
+        {**msgspec.to_builtins(event), "type": "box", "box": list(event.box)}
+    ),
     ev.ToolStarted: lambda state, event: state._add(
         {"type": "tool_call", "invocation": event.invocation, "name": event.name, "arguments": ""}
     ),
     ev.ToolArgumentsDelta: _tool_arguments,
     ev.ToolReady: _tool_ready,
-    ev.ToolWaiting: _waiting,
-    ev.ToolRunning: _running,
-    ev.ToolFinished: lambda state, event: state._add(_result_part(event)),
+    ev.ToolFinished: _tool_finished,
     ev.RunFinished: _finished,
 }

@@ -1,11 +1,11 @@
 """Runs: one answer being made, from the user's message to a terminal state."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from chat.events.run_events import ENDED
 from chat.exceptions import StaleEpoch
@@ -48,9 +48,9 @@ class RunQuerySet(models.QuerySet["Run"]):
         if not self.filter(pk=run, epoch=epoch).update(**values):
             raise StaleEpoch
 
-    def request_stop(self) -> int:
+    def request_stop(self, asked_at: datetime) -> int:
         """Asks open runs to stop; how many had not been asked before."""
-        return self.open().filter(stop_requested_at=None).update(stop_requested_at=timezone.now())
+        return self.open().filter(stop_requested_at=None).update(stop_requested_at=asked_at)
 
 
 class Run(Row):

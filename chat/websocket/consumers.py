@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils import timezone
 
 from chat import wiring
 from chat.actions.runs import StartRequest, start_runs, stop_run
@@ -198,7 +199,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 started = await runtime.database(start_runs, self.user, request, runtime)
                 return {**msgspec.to_builtins(started), "run": started.run}
             case commands.RunStop():
-                await runtime.database(stop_run, self.user, command.run, runtime)
+                await runtime.database(stop_run, self.user, command.run, runtime, timezone.now())
                 return {}
             case commands.RunFollow():
                 after = Cursor.parse(command.after) if command.after is not None else None

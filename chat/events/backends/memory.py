@@ -100,7 +100,7 @@ class MemoryEventLog:
         log.size += made.size
         if log.size > self._limits.run_bytes:
             self._trim(log)
-        for feed in log.feeds:
+        for feed in tuple(log.feeds):
             feed.wake()
         return cursor
 

@@ -1,0 +1,125 @@
+"""Runs whose process has died: taken up, gone on with, never doubled."""
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from chat.actions.runs import StartRequest, start_runs
+from chat.engine.recorder import Partial, save_partials
+from chat.events.fold import StepState
+from chat.exceptions import StaleEpoch
+from chat.models import Message, Node, Run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Elsewhere:
+    """The office of a process that died before it could do anything."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def launch(self, plan):
+        pass
+
+    def stop_run(self, run, asked_at):
+        pass
+
+    def announce(self, user, name, fields):
+        pass
+
+
+def half_done(chat, said):
+    """A run of a node that is dead, with some text stored."""
+    dead = Node.objects.create(kind="web", host="gone", pid=1, heartbeat_at=Now() - timedelta(seconds=60))
+    request = StartRequest(
+        key=uuid.uuid4(), models=(chat.model.full_name,), content=[{"type": "text", "text": "hello"}]
+    )
+    started = start_runs(chat.user, request, Elsewhere(dead.pk))
+    if said:
+        step = StepState(1, False, [{"type": "text", "text": said}])
+        save_partials([Partial(started.run, 1, started.runs[0].message, 3, [step])])
+    return started
+
+
+async def test_a_run_of_a_dead_node_is_made_again_under_a_new_epoch(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    assert await chat.runtime.supervisor.rescue() == 1
+    events = await chat.events(started.run)
+    assert [event["type"] for event in events[:2]] == ["run.snapshot", "step.reset"]
+    assert {event["cursor"].split("-")[0] for event in events} == {"2"}
+    assert events[-1]["status"] == "completed"
+    assert (await chat.answer(started)).parts == [{"type": "text", "text": "Hello"}]
+
+
+async def test_a_run_of_a_living_node_is_left_alone(chat, upstream):
+    async def play(answer):
+        await answer.say("working")
+        await answer.wait_for_hang_up()
+
+    upstream.play = play
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="text.delta")
+    assert await chat.runtime.supervisor.rescue() == 0
+    await chat.stop(started)
+    await chat.events(started.run)
+
+
+async def test_of_many_rescuers_one_gets_the_run(chat):
+    started = await chat.runtime.database(half_done, chat, "")
+    claims = await asyncio.gather(
+        *(
+            chat.runtime.database(
+                Run.objects.claim, uuid.UUID(started.run), seen_epoch=1, node=chat.runtime.node
+            )
+            for _ in range(8)
+        )
+    )
+    assert sorted(claims) == [False] * 7 + [True]
+
+
+async def test_what_had_come_stays_where_the_second_attempt_comes_less_far(chat, upstream):
+    async def play(answer):
+        await answer.say("He")
+        answer.cut()
+
+    upstream.play = play
+    started = await chat.runtime.database(half_done, chat, "Hello, wor")
+    await chat.runtime.supervisor.rescue()
+    events = await chat.events(started.run)
+    assert events[-1]["status"] == "failed"
+    assert (await chat.answer(started)).parts == [{"type": "text", "text": "Hello, wor"}]
+
+
+async def test_a_rescued_run_that_was_stopped_stays_stopped(chat, upstream):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    await chat.runtime.database(Run.objects.filter(pk=started.run).update, stop_requested_at=timezone.now())
+    await chat.runtime.supervisor.rescue()
+    events = await chat.events(started.run)
+    assert events[-1]["status"] == "stopped"
+    assert (await chat.answer(started)).parts == [{"type": "text", "text": "Hel"}]
+    assert upstream.requests == []
+
+
+async def test_a_stale_epoch_writes_nothing(chat):
+    started = await chat.runtime.database(half_done, chat, "new")
+    await chat.runtime.database(Run.objects.filter(pk=started.run).update, epoch=2)
+    step = StepState(1, False, [{"type": "text", "text": "old and late"}])
+    partial = Partial(started.run, 1, started.runs[0].message, 9, [step])
+    assert await chat.runtime.database(save_partials, [partial]) == [started.run]
+    answer = await chat.runtime.database(Message.objects.get, pk=started.runs[0].message)
+    assert answer.text == "new"
+    with pytest.raises(StaleEpoch):
+        await chat.runtime.database(Run.objects.write, uuid.UUID(started.run), epoch=1, status="failed")
+
+
+async def test_a_run_whose_model_is_gone_fails_instead_of_hanging(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    await chat.runtime.database(chat.model.delete)
+    await chat.runtime.supervisor.rescue()
+    run = await chat.row(started.run)
+    assert (run.status, run.error["code"]) == ("failed", "model_not_available")
