@@ -83,9 +83,10 @@ def _greet(address: str, say: Say) -> None:
     """With no user yet: makes the administrator of the environment, or says where the first one is made."""
     if not apps.is_installed("chat"):
         return
-    from chat.actions import accounts
+    from chat.actions import accounts, providers
     from chat.exceptions import InvalidRequest
 
+    providers.prepare_first_start()
     try:
         administrator = accounts.create_superuser_from_environment()
     except InvalidRequest as error:
