@@ -90,7 +90,7 @@ class GatedRequest(WebRequest):  # type: ignore[misc]
     def handle_reply(self, message: dict[str, Any]) -> None:
         more = message["type"] == "http.response.body" and message.get("more_body", False)
         if more and self.gate is None and self.channel is not None and not self.finished:
-            self.gate = SendGate(self.channel.abortConnection, SEND_TIMEOUT_SECONDS)
+            self.gate = SendGate(self.channel.transport.abortConnection, SEND_TIMEOUT_SECONDS)
             self.registerProducer(self.gate, True)
         elif not more and self.gate is not None and message["type"] == "http.response.body":
             self._release()

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+from functools import partial
 from typing import Any, cast
 
 from daphne.server import Server
@@ -138,10 +139,24 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
         async def send(message: dict[str, Any]) -> None:
             await self.handle_reply(protocol, message)
 
-        self.connections[protocol]["application_instance"] = self._loop.create_task(
-            self.application(scope, inbox.get, send)
-        )
+        task = self._loop.create_task(self.application(scope, inbox.get, send))
+        task.add_done_callback(partial(self._application_ended, protocol))
+        self.connections[protocol]["application_instance"] = task
         return inbox
+
+    def _application_ended(self, protocol: Any, task: "asyncio.Task[None]") -> None:
+        # Daphne looks for ended applications once a second, and stops looking for good when telling a peer fails.
+        details = self.connections.get(protocol, {})
+        details.pop("application_instance", None)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        logger.error("Exception inside application", exc_info=error)
+        if details and "disconnected" not in details:
+            try:
+                protocol.handle_exception(error)
+            except Exception:
+                logger.debug("The peer could not be told", exc_info=True)
+                protocol.transport.abortConnection()
 
     def protocol_disconnected(self, protocol: Any) -> None:
         # Called a second time, after the first has already been tidied away, daphne's raises KeyError.

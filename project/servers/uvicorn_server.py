@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from project.servers.base import MAX_WEBSOCKET_MESSAGE_BYTES, REQUEST_GRACE_SECONDS, Serving
+from project.servers.uvicorn_protocols import Http, WebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,8 @@ class UvicornServer(uvicorn.Server):
                 serving.application,
                 lifespan="off",
                 loop="uvloop",
-                http="httptools",
-                ws="websockets-sansio",
+                http=Http,
+                ws=WebSocket,
                 ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
                 ws_per_message_deflate=False,
                 access_log=False,

@@ -34,6 +34,8 @@ async def _answer(path: str, receive: Any, send: Any) -> None:
         body = str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024).encode()
     elif path == "/slow":
         await asyncio.sleep(60)
+    elif path == "/broken":
+        raise ValueError("broken on purpose")
     elif path == "/length":
         body, more = b"", True
         while more:
