@@ -4,9 +4,11 @@ import os
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 
 from chat.actions.providers import check_base_url
 from chat.exceptions import InvalidRequest
@@ -87,10 +89,23 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return "set" if provider.key_encrypted else "none"
 
 
+class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Price
+        fields = ("valid_from", "currency", "input", "output", "cached_input", "cache_write", "reasoning")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.fields:  # none where the row may only be looked at
+            self.fields["valid_from"].initial = timezone.now
+            self.fields["currency"].initial = settings.CURRENCY
+
+
 class PriceInline(admin.TabularInline):  # type: ignore[type-arg]
     """A price is not edited: a new one begins, and the old calls keep theirs."""
 
     model = Price
+    form = PriceForm
     extra = 0
     ordering = ("-valid_from",)
 
