@@ -36,7 +36,9 @@ class ChatError(Exception):
 class InvalidRequest(ChatError):
     """The same request will fail again; change it."""
 
+    code = "bad_frame"
     http_status = 400
+    message = "That cannot be done."
 
 
 class BadFrame(InvalidRequest):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 T = TypeVar("T")
 
@@ -82,6 +83,18 @@ def names(name: str, default: Collection[str] = ()) -> list[str]:
 
 def path(name: str, default: Path) -> Path:
     return _read(name, default, lambda v: Path(v).expanduser().resolve(), "a path")
+
+
+def time_zone(name: str, default: str) -> str:
+    """A name of the IANA database, such as `Europe/Berlin`."""
+
+    def parse(value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, OSError):
+            raise ValueError from None
+
+    return _read(name, default, parse, "a time zone such as Europe/Berlin")
 
 
 def url(name: str, default: str = "", *, schemes: Collection[str]) -> str:
