@@ -54,6 +54,7 @@ class Step:
             case (
                 d.Failed()
                 | d.ServerItem()
+                | d.TextRevised()
                 | d.ImageDelta()
                 | d.ToolCallStarted()
                 | d.ToolArgumentsDelta()

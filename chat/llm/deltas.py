@@ -34,6 +34,12 @@ class TextDelta(Struct, frozen=True):
     text: str
 
 
+class TextRevised(Struct, frozen=True):
+    """All text of this call so far was not what the provider says it wrote: `text` replaces it. Rare."""
+
+    text: str
+
+
 class ReasoningDelta(Struct, frozen=True):
     """`opaque` (signature, encrypted content) is to be stored and sent back unchanged."""
 
@@ -108,6 +114,7 @@ class Failed(Struct, frozen=True):
 Delta = (
     Started
     | TextDelta
+    | TextRevised
     | ReasoningDelta
     | RefusalDelta
     | ToolCallStarted

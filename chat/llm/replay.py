@@ -13,6 +13,7 @@ from chat.llm.deltas import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    TextRevised,
     ToolArgumentsDelta,
     ToolCallReady,
     ToolCallStarted,
@@ -39,6 +40,8 @@ class Replay:
         match delta:
             case TextDelta(text=text):
                 self.text.append(text)
+            case TextRevised(text=text):
+                self.text = [text]
             case ReasoningDelta(text=text):
                 self.reasoning.append(text)
             case RefusalDelta(text=text):

@@ -70,19 +70,14 @@ class SseDecoder:
             raise self._too_large("stream", [])
         idle = not (self._line or self._data or self._name or self._first or self._after_cr)
         if idle and self._is_one_event(chunk):
+            self.recognised = True
             return [("", chunk[6:-2])]
         events: list[Event] = []
         if b"\r" in chunk or self._after_cr:
             chunk = self._without_cr(chunk)
         if idle and chunk.endswith(b"\n\n"):
             for block in chunk[:-2].split(b"\n\n"):
-                if block.startswith(b"data:") and b"\n" not in block and len(block) <= self._max_line:
-                    payload = block[6:] if block.startswith(b"data: ") else block[5:]
-                    if payload and not payload.isspace():
-                        events.append(("", payload))
-                else:
-                    self._lines(block.split(b"\n"), events)
-                    self._dispatch(events)
+                self._block(block, events)
         elif chunk:
             self._any(chunk, events)
         return events
@@ -102,6 +97,20 @@ class SseDecoder:
         self._name = ""
         self._data = []
         self._data_bytes = 0
+
+    def _block(self, block: bytes, events: list[Event]) -> None:
+        """One whole event without its blank line; mostly a data line, or a name and a data line."""
+        name = ""
+        data = block
+        if block.startswith(b"event: "):
+            first, _, data = block.partition(b"\n")
+            name = first[7:].decode("utf-8", "replace").strip()
+        if data.startswith(b"data: {") and b"\n" not in data and len(data) <= self._max_line:
+            self.recognised = True
+            events.append((name, data[6:]))
+        else:
+            self._lines(block.split(b"\n"), events)
+            self._dispatch(events)
 
     def _is_one_event(self, chunk: bytes) -> bool:
         """Whether this is the usual chunk: one event on one line."""

@@ -20,6 +20,7 @@ from chat.llm.deltas import (
 )
 from chat.llm.dialects.base import Decoder, Dialect
 from chat.llm.dialects.openai_chat import OpenAIChat
+from chat.llm.dialects.openai_responses import OpenAIResponses
 from chat.llm.replay import Replay
 
 DONE = b"data: [DONE]\n\n"
@@ -32,8 +33,11 @@ def counting_ids() -> Callable[[], str]:
 
 def dialect(name: str) -> Dialect:
     """A dialect whose made-up ids are the same in every run."""
-    assert name == "openai_chat"
-    return OpenAIChat(new_id=counting_ids())
+    makers: dict[str, Callable[..., Dialect]] = {
+        "openai_chat": OpenAIChat,
+        "openai_responses": OpenAIResponses,
+    }
+    return makers[name](new_id=counting_ids())
 
 
 def event(value: Any, name: str = "") -> bytes:

@@ -15,6 +15,15 @@ def random_call_id() -> str:
     return f"call_{uuid.uuid4().hex[:24]}"
 
 
+def bearer_headers(request: ModelRequest, api_key: str) -> dict[str, str]:
+    """No authorisation without a key: local servers want none."""
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if request.stream else "application/json",
+    }
+    return headers | ({"authorization": f"Bearer {api_key}"} if api_key else {})
+
+
 class OpenAIChat:
     """`new_id` makes an id for tool calls that come without one."""
 
@@ -24,13 +33,7 @@ class OpenAIChat:
         self._new_id = new_id
 
     def build(self, request: ModelRequest, *, api_key: str) -> WireRequest:
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if request.stream else "application/json",
-        }
-        if api_key:
-            headers["authorization"] = f"Bearer {api_key}"
-        return WireRequest("/chat/completions", headers, body_of(request))
+        return WireRequest("/chat/completions", bearer_headers(request, api_key), body_of(request))
 
     def decoder(self, *, content_type: str = "") -> Decoder:
         return OpenAIChatDecoder(new_id=self._new_id)

@@ -31,7 +31,7 @@ from chat.llm.dialects.openai_chat_parts import (
     split_content,
 )
 from chat.llm.dialects.openai_chat_tools import ToolCalls
-from chat.llm.dialects.openai_chat_usage import usage_of
+from chat.llm.dialects.openai_usage import usage_of
 from chat.llm.dialects.text import TextJoiner, clean
 
 _REASONS: Final = {

@@ -11,6 +11,7 @@ from typing import Any
 from chat.llm.deltas import Delta, ToolArgumentsDelta, ToolCallReady, ToolCallStarted
 from chat.llm.dialects.openai_chat_chunks import FunctionFragment, ToolCallFragment
 from chat.llm.dialects.text import TextJoiner, clean, clean_json
+from chat.llm.dialects.turns import is_object
 
 
 class _Call:
@@ -78,7 +79,7 @@ class ToolCalls:
         """Hands the calls over, after `end`. `cut`: the answer hit a limit, so only calls that are whole."""
         for call in self._calls:
             text = call.text()
-            if cut and not _is_object(text):
+            if cut and not is_object(text):
                 continue
             opaque = None if call.extra is None else {"dialect": "openai_chat", "extra_content": call.extra}
             identity = call.id or call.made_up_id
@@ -152,16 +153,5 @@ def _is_another(call: _Call, fragment: ToolCallFragment, function: FunctionFragm
         return fragment.id != call.id
     if function.name != call.name:
         return True
-    return (
-        bool(function.arguments)
-        and call.arguments[-1:] != []
-        and call.arguments[-1].endswith("}")
-        and _is_object(call.text())
-    )
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
+    closed = bool(call.arguments) and call.arguments[-1].endswith("}")
+    return closed and bool(function.arguments) and is_object(call.text())

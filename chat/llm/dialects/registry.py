@@ -6,7 +6,8 @@ from typing import Final
 
 from chat.llm.dialects.base import Dialect
 from chat.llm.dialects.openai_chat import OpenAIChat
+from chat.llm.dialects.openai_responses import OpenAIResponses
 
-_KNOWN: tuple[Dialect, ...] = (OpenAIChat(),)
+_KNOWN: tuple[Dialect, ...] = (OpenAIChat(), OpenAIResponses())
 
 DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType({dialect.name: dialect for dialect in _KNOWN})

@@ -47,3 +47,42 @@ class TextJoiner:
         """What never found its other half."""
         held, self._held = self._held, ""
         return clean(held)
+
+
+class GrowingText:
+    """A text that comes in fragments, and maybe once more as a whole at its end."""
+
+    __slots__ = ("_joiner", "_pieces")
+
+    def __init__(self) -> None:
+        self._joiner = TextJoiner()
+        self._pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that was shown so far."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def add(self, fragment: str) -> str:
+        """What can be shown now."""
+        shown = self._joiner.add(fragment)
+        if shown:
+            self._pieces.append(shown)
+        return shown
+
+    def rest(self) -> str:
+        """What was held back; nothing more will come."""
+        shown = self._joiner.rest()
+        if shown:
+            self._pieces.append(shown)
+        return shown
+
+    def complete(self, whole: str) -> str | None:
+        """What is left to show of the whole; None if it contradicts what was shown, and is taken over."""
+        whole = clean(whole)
+        shown = self.text
+        self._joiner = TextJoiner()
+        self._pieces = [whole]
+        return whole[len(shown) :] if whole.startswith(shown) else None

@@ -57,14 +57,17 @@ def arguments_object(arguments: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"value": value}
 
 
+def is_object(text: str) -> bool:
+    """Whether a text is a whole JSON object. Half of one never is."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def arguments_text(arguments: str) -> str:
     """The arguments as the text of an object: as the model wrote them, if that is one."""
-    value = arguments_object(arguments)
-    try:
-        whole = json.loads(arguments or "{}") == value and bool(arguments)
-    except (ValueError, RecursionError):
-        whole = False
-    return arguments if whole else json.dumps(value, ensure_ascii=False)
+    return arguments if is_object(arguments) else json.dumps(arguments_object(arguments), ensure_ascii=False)
 
 
 def image_url(part: ImagePart) -> str:

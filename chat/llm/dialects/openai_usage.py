@@ -1,4 +1,4 @@
-"""The token counts of a chat completion, in our convention."""
+"""The token counts of OpenAI's two protocols, in our convention."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ def usage_of(usage: dict[str, Any]) -> Usage | None:
 
     xAI counts reasoning apart from the completion (its total shows it); everybody else within.
     """
-    into, out = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
+    into = _details(usage, "prompt_tokens_details", "input_tokens_details")
+    out = _details(usage, "completion_tokens_details", "output_tokens_details")
     prompt = _first(count(usage.get("prompt_tokens")), count(usage.get("input_tokens")))
     completion = _first(count(usage.get("completion_tokens")), count(usage.get("output_tokens")))
     reasoning = count(out.get("reasoning_tokens"))
@@ -37,9 +38,8 @@ def count(value: Any) -> int | None:
     return int(value) if 0 <= value < 1e15 else None
 
 
-def _details(usage: dict[str, Any], name: str) -> dict[str, Any]:
-    details = usage.get(name)
-    return details if isinstance(details, dict) else {}
+def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
+    return next((usage[name] for name in names if isinstance(usage.get(name), dict)), {})
 
 
 def _first(*values: int | None) -> int | None:
