@@ -18,3 +18,12 @@ def icon(name: str, size: str = "") -> SafeString:
         static("chat/sprite.svg"),
         name,
     )
+
+
+@register.simple_tag
+def chevron() -> SafeString:
+    """The sign of something that opens; CSS turns it."""
+    return format_html(
+        '<svg class="icon icon--s chevron" aria-hidden="true"><use href="{}#i-right"></use></svg>',
+        static("chat/sprite.svg"),
+    )

@@ -20,12 +20,15 @@ interface OpenBlock extends Block {
   marker: string;
   offset: number;
   mixed: boolean;
+  /** A fence began in a place that is not certain: nothing closes this block but the end. */
+  stuck: boolean;
 }
 
 const FENCE = /^( {0,3})(`{3,}|~{3,})([^\n]*)/;
 const MARKER = /^( {0,3})([-*+]|\d{1,9}[.)])([ \t]+|$)/;
 const RULE = /^ {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$/;
 const HEADING = /^ {0,3}#{1,6}(?:[ \t]|$)/;
+const QUOTE = /^ {0,3}>/;
 const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 const INTERRUPTS = /^(?:[-*+]|1[.)])[ \t]+\S/;
 
@@ -111,16 +114,16 @@ export class BlockSplitter {
     if (open.kind !== "list") {
       return isFence(line) || HEADING.test(line) || (INTERRUPTS.test(line) && !RULE.test(line));
     }
-    if (indent < open.offset && (isFence(line) || HEADING.test(line))) return true;
-    if (!open.blank || indent > 0) return false;
-    if (RULE.test(line)) return true;
+    if (open.stuck || indent >= open.offset || (open.mixed && indent > 0)) return false;
+    if (isFence(line) || HEADING.test(line) || QUOTE.test(line)) return true;
+    if (RULE.test(line)) return open.blank || !open.mixed; // in a paragraph, `---` would be its underline
     const marker = MARKER.exec(line)?.[2];
-    return marker ? !open.mixed && marker.at(-1) !== open.marker : true;
+    return open.blank && (!marker || (!open.mixed && indent === 0 && marker.at(-1) !== open.marker));
   }
 
   private start(line: string): void {
     const open: OpenBlock = {
-      kind: "paragraph", source: "", starts: [], fence: null, blank: false, marker: "", offset: 0, mixed: false,
+      kind: "paragraph", source: "", starts: [], fence: null, blank: false, marker: "", offset: 0, mixed: false, stuck: false,
     };
     this.open = open;
     const fence = FENCE.exec(line);
@@ -140,6 +143,7 @@ export class BlockSplitter {
   private extend(open: OpenBlock, line: string): void {
     const at = open.source.length;
     const marker = MARKER.exec(line);
+    if (open.mixed && isFence(line)) open.stuck = true;
     if (marker && !RULE.test(line)) this.item(open, marker, line, at);
     else if (open.kind === "table") open.starts.push(at);
     else if (open.kind === "paragraph" && open.source.includes("|") && DELIMITERS.test(line) && isOneLine(open.source)) {

@@ -1,0 +1,286 @@
+/** The conversation on the screen: asks, follows, stops, and keeps the turns in step with the server. */
+
+import type { Announcer } from "./announcer";
+import { Column } from "./column";
+import type { Composer } from "./composer";
+import type { Drafts } from "./drafts";
+import { uuid } from "./dom";
+import { LiveRun } from "./live-run";
+import type { ModelPicker } from "./models";
+import { fetchPage, readPageData, withId, type PageData } from "./page";
+import type { ErrorFacts, Notice, RunEvent, StartFrame, StartReply } from "./protocol";
+import { TurnView } from "./render/turn";
+import { sourceOf } from "./render/segments";
+import type { Follower } from "./scroll";
+import { SendNote } from "./send-note";
+import type { Sidebar } from "./sidebar";
+import { Refused, type Line } from "./socket";
+import { errorSentence, text } from "./text";
+
+export interface ChatParts {
+  page: PageData;
+  column: Column;
+  drafts: Drafts;
+  models: ModelPicker;
+  sidebar: Sidebar;
+  follower: Follower;
+  announcer: Announcer;
+}
+
+/** What the server cuts off at; a longer frame would cost the line. */
+const MOST_FRAME_BYTES = 64 * 1024;
+const TICK_MS = 250;
+
+export class Chat {
+  conversation: string | null;
+  line!: Line;
+  composer!: Composer;
+  private readonly runs = new Map<string, LiveRun>();
+  /** Turns whose run has no id yet: asked for, not answered. */
+  private readonly asked = new Set<LiveRun>();
+  private noticed = false;
+  private readonly sendNote = new SendNote((words) => this.send(words));
+
+  constructor(private readonly parts: ChatParts) {
+    this.conversation = parts.page.conversation;
+    window.setInterval(() => {
+      for (const run of this.live()) run.tick();
+    }, TICK_MS);
+  }
+
+  /** Follows the runs that were alive when the page was made. */
+  followFrom(page: PageData): void {
+    for (const { run, message } of page.runs) {
+      if (this.runs.has(run)) continue;
+      const article = this.parts.column.turn(message);
+      if (!article) continue;
+      this.runs.set(run, new LiveRun(run, new TurnView(article, article.dataset["model"] ?? "")));
+      this.line.follow(run, null);
+    }
+    this.showRunning();
+  }
+
+  /** Says something new. The words are on the screen at once and a draft until the server has them. */
+  send(words: string): void {
+    this.sendNote.hide();
+    if (!this.parts.models.model) return this.refuse(words, { code: "model_not_available", message: text.noModel, retryable: false });
+    const { column, drafts, follower } = this.parts;
+    const frame = this.frame(drafts.keyFor(words), null, [{ type: "text", text: words }]);
+    if (new Blob([JSON.stringify(frame)]).size > (this.parts.page.limits["frame_bytes"] ?? MOST_FRAME_BYTES) - 256) {
+      return this.refuse(words, { code: "too_large", message: text.tooLong, retryable: false });
+    }
+    const said = column.addSaid(words);
+    const live = this.addWaiting();
+    follower.toEnd();
+    this.start(frame, live, (reply) => {
+      drafts.acknowledged();
+      said.dataset["message"] = reply.message;
+      delete said.dataset["sending"];
+      if (this.conversation === null) this.begin(reply.conversation, words);
+    }, (error) => {
+      said.remove();
+      this.refuse(words, error);
+    });
+  }
+
+  /** One more answer to the user's message above this turn: regenerate, retry. */
+  again(turn: HTMLElement): void {
+    const question = turn.previousElementSibling as HTMLElement | null;
+    const parent = question?.dataset["message"];
+    if (!parent || this.isRunning) return;
+    const { column } = this.parts;
+    const known = new TurnView(turn, "").siblings;
+    const old = [turn, ...nextAll(turn)];
+    column.cutFrom(turn);
+    const live = this.addWaiting();
+    const count = (known?.count ?? 1) + 1;
+    live.turn.siblings = { index: count, count, previous: turn.dataset["message"] ?? null, next: null };
+    this.parts.follower.toEnd();
+    this.start(this.frame(uuid(), parent, null), live, () => undefined, (error) => {
+      column.append(...old);
+      this.sendNote.show(errorSentence(error), null);
+    });
+  }
+
+  /** Goes on where an ended answer stopped. */
+  goOn(turn: HTMLElement): void {
+    const parent = turn.dataset["message"];
+    if (!parent || this.isRunning) return;
+    this.parts.column.cutAfter(turn);
+    const live = this.addWaiting();
+    this.parts.follower.toEnd();
+    this.start(this.frame(uuid(), parent, null), live, () => undefined, (error) => {
+      this.sendNote.show(errorSentence(error), null);
+    });
+  }
+
+  stop(): void {
+    for (const live of this.live()) {
+      if (live.progress.stopping) continue;
+      live.markStopping();
+      if (live.run) this.requestStop(live.run);
+    }
+    if (this.isRunning) this.composer.setStopping();
+  }
+
+  get isRunning(): boolean {
+    return this.runs.size > 0 || this.asked.size > 0;
+  }
+
+  /** Fetches the page anew and takes over its turns: another branch, or what another tab has said. */
+  async refresh(): Promise<boolean> {
+    if (!this.conversation) return false;
+    const page = await fetchPage(withId(this.parts.page.urls.conversation, this.conversation));
+    const fresh = page?.getElementById("column");
+    if (!page || !fresh) return false;
+    const alive = new Set([...this.live()].map((live) => live.turn.article));
+    this.parts.column.adopt(fresh, (turn) => alive.has(turn));
+    this.followFrom(readPageData(page));
+    return true;
+  }
+
+  onEvent(run: string, event: RunEvent): void {
+    const live = this.runs.get(run);
+    if (!live) return;
+    if (event.type === "run.started") live.turn.model = event.model;
+    live.take(event);
+    if (event.type === "run.finished") this.ended(live);
+    else this.parts.announcer.follow(sourceOf(live.state.steps));
+  }
+
+  /** News for every tab. Our own new runs are told to us twice; while an answer to `run.start` is out we wait for it. */
+  onNotice(notice: Notice): void {
+    const { conversation, run } = notice;
+    if (!conversation) return;
+    const isHere = conversation === this.conversation;
+    if (notice.name === "run.created") {
+      this.parts.sidebar.setDot(conversation, "running");
+      if (isHere && run && !this.runs.has(run)) {
+        if (this.asked.size > 0) this.noticed = true;
+        else void this.refresh();
+      }
+    } else if (notice.name === "run.ended") {
+      this.parts.sidebar.setDot(conversation, isHere ? null : "unread");
+    } else if (notice.name === "invocation.waiting") {
+      this.parts.sidebar.setDot(conversation, "waiting");
+    } else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
+  }
+
+  /** A run that is gone: what the server has of it is the truth. */
+  onUnfollowable(run: string): void {
+    if (this.runs.delete(run)) void this.refresh();
+    this.showRunning();
+  }
+
+  renamed(conversation: string, title: string | undefined): void {
+    if (title === undefined) return this.parts.sidebar.refreshSoon();
+    this.parts.sidebar.setTitle(conversation, title);
+    if (conversation !== this.conversation) return;
+    const heading = document.getElementById("title");
+    if (heading) heading.textContent = title;
+    document.title = document.title.replace(/^(?:.* · )?/, `${title} · `);
+  }
+
+  private live(): LiveRun[] {
+    return [...this.runs.values(), ...this.asked];
+  }
+
+  private frame(key: string, parent: string | null, content: StartFrame["content"]): StartFrame {
+    return {
+      type: "run.start", key, conversation: this.conversation, parent, content,
+      models: [this.parts.models.model], options: {},
+    };
+  }
+
+  private addWaiting(): LiveRun {
+    const view = TurnView.waiting(this.parts.models.model);
+    this.parts.column.append(view.article);
+    const live = new LiveRun("", view);
+    this.asked.add(live);
+    live.draw();
+    this.showRunning();
+    this.parts.announcer.begin(text.announce.begun);
+    return live;
+  }
+
+  private start(frame: StartFrame, live: LiveRun, well: (reply: StartReply) => void, badly: (error: ErrorFacts) => void): void {
+    this.line.request(frame).then(
+      (answer) => {
+        const reply = answer as StartReply;
+        well(reply);
+        this.asked.delete(live);
+        this.bind(reply, live);
+        this.afterAsking();
+      },
+      (error: unknown) => {
+        this.asked.delete(live);
+        live.turn.article.remove();
+        this.showRunning();
+        badly(error instanceof Refused ? error.facts : { code: "internal", message: "", retryable: true });
+        this.afterAsking();
+      },
+    );
+  }
+
+  private bind(reply: StartReply, live: LiveRun): void {
+    const started = reply.runs[0];
+    if (!started) return;
+    live.run = started.run;
+    live.turn.model = started.model;
+    live.turn.article.dataset["message"] = started.message;
+    live.turn.article.dataset["run"] = started.run;
+    this.runs.set(started.run, live);
+    this.parts.sidebar.setDot(reply.conversation, "running");
+    this.line.adopt(started.run);
+    if (live.progress.stopping) this.requestStop(started.run);
+    this.showRunning();
+  }
+
+  private afterAsking(): void {
+    if (!this.noticed || this.asked.size > 0) return;
+    this.noticed = false;
+    const unknown = [...this.parts.column.element.children].some((turn) => !(turn as HTMLElement).dataset["message"]);
+    if (!unknown) void this.refresh();
+  }
+
+  private begin(conversation: string, words: string): void {
+    this.conversation = conversation;
+    this.parts.drafts.moveTo(conversation);
+    history.pushState(null, "", withId(this.parts.page.urls.conversation, conversation));
+    const title = words.split("\n", 1)[0]?.slice(0, 80) ?? text.newChat;
+    this.parts.sidebar.begin(conversation, title);
+    this.renamed(conversation, title);
+    document.getElementById("conversation-tools")?.removeAttribute("hidden");
+  }
+
+  private requestStop(run: string): void {
+    this.line.request({ type: "run.stop", run }).catch(() => undefined); // a run that is gone needs no stopping
+  }
+
+  private ended(live: LiveRun): void {
+    this.runs.delete(live.run);
+    const { status } = live.state;
+    const { announce } = text;
+    const error = live.progress.finished?.error;
+    if (status === "failed") this.parts.announcer.say(announce.failed(errorSentence(error)));
+    else if (status === "completed" || status === "stopped" || status === "limit_reached") this.parts.announcer.say(announce[status]);
+    if (this.conversation) this.parts.sidebar.setDot(this.conversation, null);
+    this.showRunning();
+    if (!this.isRunning) this.composer.released(status === "completed");
+  }
+
+  private showRunning(): void {
+    this.composer.setRunning(this.isRunning);
+  }
+
+  private refuse(words: string, error: ErrorFacts): void {
+    this.composer.restore(words);
+    this.sendNote.show(errorSentence(error), error.retryable ? words : null);
+  }
+}
+
+function nextAll(turn: Element): HTMLElement[] {
+  const turns: HTMLElement[] = [];
+  for (let next = turn.nextElementSibling; next; next = next.nextElementSibling) turns.push(next as HTMLElement);
+  return turns;
+}

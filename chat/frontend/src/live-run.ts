@@ -1,0 +1,118 @@
+/** One run as this tab sees it: the folded state, how it is going, and the turn that shows it. */
+
+import { estimateTokens } from "./format";
+import { emptyState, fold } from "./fold";
+import { drawSoon } from "./frame";
+import { ENDED, type RunEvent, type RunFinished, type RunState } from "./protocol";
+import type { TurnView } from "./render/turn";
+import type { CallProgress } from "./render/tools";
+
+export interface Progress {
+  since: number;
+  tokens: number;
+  /** Tokens a second over the last seconds; null until it can be told. */
+  rate: number | null;
+  retry: { attempt: number; reason: string; until: number } | null;
+  stopping: boolean;
+  finished: RunFinished | null;
+  calls: Map<string, CallProgress>;
+}
+
+const WINDOW_MS = 3000;
+
+export class LiveRun {
+  state: RunState = emptyState();
+  readonly progress: Progress;
+  /** Where the count stood when, for the rate. What comes in the first moment after following is catching up, not speed. */
+  private samples: { at: number; tokens: number }[] = [];
+
+  constructor(
+    public run: string,
+    readonly turn: TurnView,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.progress = {
+      since: now(), tokens: 0, rate: null, retry: null, stopping: false, finished: null, calls: new Map(),
+    };
+  }
+
+  get ended(): boolean {
+    return ENDED.has(this.state.status);
+  }
+
+  take(event: RunEvent): void {
+    this.state = fold(this.state, event);
+    this.note(event);
+    drawSoon(this.draw);
+  }
+
+  /** A few times a second while it runs: seconds, rate. */
+  tick(): void {
+    const now = this.now();
+    this.samples.push({ at: now, tokens: this.progress.tokens });
+    while (this.samples.length > 2 && now - (this.samples[0]?.at ?? now) > WINDOW_MS) this.samples.shift();
+    const first = this.samples[0];
+    const span = first ? now - first.at : 0;
+    if (first && span >= 700) this.progress.rate = Math.max(0, ((this.progress.tokens - first.tokens) * 1000) / span);
+    drawSoon(this.draw);
+  }
+
+  markStopping(): void {
+    this.progress.stopping = true;
+    this.draw();
+  }
+
+  readonly draw = (): void => {
+    this.turn.update(this.state, this.progress);
+  };
+
+  private note(event: RunEvent): void {
+    const { progress } = this;
+    switch (event.type) {
+      case "text.delta":
+      case "reasoning.delta":
+      case "refusal.delta":
+        progress.tokens += estimateTokens(event.text);
+        progress.retry = null;
+        break;
+      case "run.snapshot":
+        progress.tokens = countTokens(this.state);
+        this.samples = [];
+        break;
+      case "run.retrying":
+        progress.retry = { attempt: event.attempt, reason: event.reason, until: this.now() + event.wait_ms };
+        break;
+      case "tool.started":
+      case "tool.waiting":
+      case "tool.running":
+      case "tool.progress":
+      case "tool.finished":
+        this.noteCall(event);
+        break;
+      case "run.finished":
+        progress.finished = event;
+        progress.retry = null;
+        break;
+      default:
+        break;
+    }
+  }
+
+  private noteCall(event: Extract<RunEvent, { invocation: string }>): void {
+    const { calls } = this.progress;
+    const call = calls.get(event.invocation) ?? {
+      status: "pending", fraction: null, note: "", since: this.now(), durationMs: null,
+    };
+    calls.set(event.invocation, call);
+    if (event.type === "tool.waiting") call.status = "waiting";
+    else if (event.type === "tool.running") Object.assign(call, { status: "running", since: this.now() });
+    else if (event.type === "tool.progress") Object.assign(call, { fraction: event.fraction, note: event.note });
+    else if (event.type === "tool.finished") Object.assign(call, { status: event.status, durationMs: event.duration_ms });
+  }
+}
+
+function countTokens(state: RunState): number {
+  let count = 0;
+  for (const step of state.steps) for (const part of step.parts) if ("text" in part) count += estimateTokens(part.text);
+  return count;
+}

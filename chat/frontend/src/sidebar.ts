@@ -1,0 +1,126 @@
+/** The sidebar: folded on a wide window, a drawer on a phone; dots for what runs or ended unread elsewhere. */
+
+import { byId, find, fromTemplate, setText } from "./dom";
+import { fetchPage } from "./page";
+import { text } from "./text";
+
+type Dot = "running" | "unread" | "waiting";
+
+export class Sidebar {
+  private readonly app = byId("app");
+  private readonly element = byId("sidebar");
+  private readonly list = byId("conversations");
+  private readonly narrow = matchMedia("(width <= 56rem)");
+  private readonly dots = new Map<string, Dot | null>();
+  private refreshing = 0;
+
+  constructor(private conversation: string | null) {
+    this.narrow.addEventListener("change", () => this.setDrawer(false));
+    this.app.addEventListener("click", (event) => {
+      const outside = !this.element.contains(event.target as Node);
+      const onToggle = (event.target as Element).closest('[data-action="toggle-sidebar"]');
+      if (this.isDrawerOpen && outside && !onToggle) this.setDrawer(false);
+    });
+  }
+
+  get isDrawerOpen(): boolean {
+    return this.app.dataset["drawer"] === "open";
+  }
+
+  toggle(): void {
+    if (this.narrow.matches) this.setDrawer(!this.isDrawerOpen);
+    else this.setFolded(document.documentElement.dataset["sidebar"] !== "hidden");
+  }
+
+  setDrawer(open: boolean): void {
+    if (open) this.app.dataset["drawer"] = "open";
+    else delete this.app.dataset["drawer"];
+    find(this.app, ".main").toggleAttribute("inert", open);
+    for (const button of this.app.querySelectorAll('[aria-controls="sidebar"]')) button.setAttribute("aria-expanded", String(open));
+    if (open) this.element.querySelector<HTMLElement>("a, button")?.focus();
+  }
+
+  private setFolded(folded: boolean): void {
+    const { dataset } = document.documentElement;
+    if (folded) dataset["sidebar"] = "hidden";
+    else delete dataset["sidebar"];
+    try {
+      localStorage.setItem("sidebar", folded ? "hidden" : "shown");
+    } catch {
+      // then it is folded for this page only
+    }
+  }
+
+  /** Puts a conversation that has just begun at the top, as the current one. */
+  begin(conversation: string, title: string): void {
+    this.conversation = conversation;
+    if (this.item(conversation)) return this.markCurrent();
+    let group = this.list.querySelector("ul");
+    if (!group) {
+      group = document.createElement("ul");
+      this.list.prepend(group);
+    }
+    const item = fromTemplate<HTMLLIElement>("nav-item");
+    const link = find<HTMLAnchorElement>(item, "a");
+    link.href = location.pathname;
+    link.dataset["conversation"] = conversation;
+    setText(find(link, "span"), title);
+    group.prepend(item);
+    this.markCurrent();
+    this.drawDots();
+  }
+
+  setTitle(conversation: string, title: string): void {
+    const item = this.item(conversation);
+    if (item) setText(find(item, "span"), title);
+  }
+
+  setDot(conversation: string, dot: Dot | null): void {
+    this.dots.set(conversation, dot);
+    if (!this.item(conversation)) this.refreshSoon();
+    this.drawDots();
+  }
+
+  /** Fetches the list anew, a moment later, once for many reasons. */
+  refreshSoon(): void {
+    clearTimeout(this.refreshing);
+    this.refreshing = window.setTimeout(() => void this.refresh(), 400);
+  }
+
+  private async refresh(): Promise<void> {
+    const page = await fetchPage(location.pathname);
+    const list = page?.getElementById("conversations");
+    if (!list) return;
+    this.list.replaceChildren(...list.childNodes);
+    this.markCurrent();
+    this.drawDots();
+  }
+
+  private item(conversation: string): HTMLElement | null {
+    return this.list.querySelector(`[data-conversation="${CSS.escape(conversation)}"]`);
+  }
+
+  private markCurrent(): void {
+    for (const link of this.list.querySelectorAll<HTMLElement>(".nav-item")) {
+      if (link.dataset["conversation"] === this.conversation) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  private drawDots(): void {
+    for (const [conversation, dot] of this.dots) {
+      const item = this.item(conversation);
+      if (!item) continue;
+      item.querySelector(".dot")?.remove();
+      item.toggleAttribute("data-unread", dot === "unread");
+      if (!dot || (conversation === this.conversation && dot !== "running")) continue;
+      const sign = document.createElement("i");
+      sign.className = "dot";
+      sign.dataset["kind"] = dot;
+      sign.setAttribute("role", "img");
+      sign.setAttribute("aria-label", text.dots[dot]);
+      sign.title = text.dots[dot];
+      item.append(sign);
+    }
+  }
+}

@@ -1,0 +1,171 @@
+"""How stored parts become what a turn shows, and figures become words.
+
+The browser's twins: render/segments.ts and format.ts.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from chat.pages.markdown import render_markdown
+
+register = template.Library()
+
+_STATE_WORDS = {
+    "pending": "Waits its turn", "waiting": "Waits for you", "running": "Running", "succeeded": "Done",
+    "failed": "Failed", "rejected": "Rejected", "cancelled": "Cancelled", "timed_out": "Timed out",
+    "unknown": "Unknown",
+}  # fmt: skip
+_STATE_ICONS = {"succeeded": "check", "failed": "x", "timed_out": "x", "unknown": "x", "waiting": "user"}
+
+
+class _Segments:
+    """Collects parts in their order: words, thoughts, refusals, runs of tool calls; sources come last."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.sources: list[dict[str, Any]] = []
+        self._calls: dict[str, dict[str, Any]] = {}
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        kind = part.get("type")
+        if kind in ("text", "reasoning", "refusal"):
+            self._words(str(kind), str(part.get("text", "")))
+        elif kind == "tool_call":
+            self._call(part)
+        elif kind == "tool_result" and part.get("invocation") in self._calls:
+            call = self._calls[str(part["invocation"])]
+            status = str(part.get("status", "unknown"))
+            call.update(status=status, result=_pretty(part.get("result")))
+            call.update(word=_STATE_WORDS.get(status, status), icon=_STATE_ICONS.get(status, ""))
+        elif kind == "citation":
+            self.sources.append({"number": len(self.sources) + 1, **part})
+
+    def _words(self, kind: str, text: str) -> None:
+        if self.items and self.items[-1]["kind"] == kind:
+            self.items[-1]["text"] += text
+        else:
+            self.items.append({"kind": kind, "text": text})
+
+    def _call(self, part: Mapping[str, Any]) -> None:
+        call = {
+            "invocation": str(part.get("invocation", "")),
+            "name": part.get("name", ""),
+            "facts": _facts(part.get("arguments")),
+            "status": "pending",
+            "word": _STATE_WORDS["pending"],
+        }
+        call["gist"] = ", ".join(value for _, value in call["facts"])[:120]
+        self._calls[call["invocation"]] = call
+        if self.items and self.items[-1]["kind"] == "tools":
+            self.items[-1]["calls"].append(call)
+        else:
+            self.items.append({"kind": "tools", "calls": [call]})
+
+
+def _pretty(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _facts(arguments: Any) -> list[tuple[str, str]]:
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments) if arguments else {}
+        except ValueError:
+            return [("arguments", arguments)]
+    if not isinstance(arguments, Mapping):
+        return [("arguments", _pretty(arguments))]
+    return [(str(name), _pretty(value)) for name, value in arguments.items()]
+
+
+@register.filter
+def segments(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A message's parts as dicts with `kind`: text, reasoning, refusal (`text`), tools (`calls`), sources."""
+    collected = _Segments()
+    for part in parts or ():
+        collected.add(part)
+    if collected.sources:
+        collected.items.append({"kind": "sources", "sources": collected.sources})
+    return collected.items
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    return mark_safe(render_markdown(text))  # noqa: S308 - render_markdown sanitises
+
+
+@register.filter
+def source(parts: Iterable[Mapping[str, Any]]) -> str:
+    """What "Copy as Markdown" copies: the words alone."""
+    return "".join(str(part.get("text", "")) for part in parts or () if part.get("type") == "text")
+
+
+@register.filter
+def thousands(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+@register.filter
+def money(cost: Mapping[str, str] | None) -> str:
+    """`{"amount": "0.001550", "currency": "USD"}` as $0.00155: cents, or as many digits as say something."""
+    if not cost:
+        return ""
+    try:
+        amount = Decimal(cost["amount"])
+    except (InvalidOperation, KeyError):
+        return ""
+    digits = 2 if amount >= 1 else max(4, 1 - amount.adjusted()) if amount else 0
+    text = f"{amount:,.{digits}f}"
+    if digits > 2:
+        text = text.rstrip("0").rstrip(".")
+    currency = cost.get("currency", "USD")
+    return f"${text}" if currency == "USD" else f"{text} {currency}"
+
+
+@register.filter
+def short_model(name: str | None) -> str:
+    """`provider/org/model` without the provider."""
+    return (name or "").split("/", 1)[-1]
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """For a data attribute; the template escapes it."""
+    return json.dumps(value, default=str)
+
+
+@register.filter
+def closed_after_ms(receipt: Mapping[str, Any] | None) -> int | None:
+    """Milliseconds from asking to stop until the line upstream was closed; None where one of them is not known."""
+    asked, closed = _moment(receipt, "requested_at"), _moment(receipt, "upstream_closed_at")
+    if asked is None or closed is None:
+        return None
+    return max(0, round((closed - asked).total_seconds() * 1000))
+
+
+def _moment(receipt: Mapping[str, Any] | None, name: str) -> datetime | None:
+    value = receipt.get(name) if receipt else None
+    if isinstance(value, str) and value:
+        return datetime.fromisoformat(value)
+    return value if isinstance(value, datetime) else None
+
+
+@register.filter
+def model_facts(model: Mapping[str, Any]) -> str:
+    """`$3 / $15 · 200k`: price of a million tokens in and out, and the context; only what is known."""
+    facts = []
+    if model.get("price_in") not in (None, "") and model.get("price_out") not in (None, ""):
+        facts.append(f"${_plain(model['price_in'])} / ${_plain(model['price_out'])}")
+    if model.get("context_window"):
+        facts.append(f"{round(int(model['context_window']) / 1000)}k")
+    return " · ".join(facts)
+
+
+def _plain(price: Any) -> str:
+    text = f"{Decimal(str(price)):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
