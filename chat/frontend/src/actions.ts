@@ -5,7 +5,7 @@ import { Column } from "./column";
 import { toggleDetails } from "./details";
 import { find } from "./dom";
 import type { ModelPicker } from "./models";
-import { change, withId, type PageData } from "./page";
+import { apiUrl, change, type PageData } from "./page";
 import { text } from "./text";
 
 type Action = (button: HTMLButtonElement, turn: HTMLElement) => void;
@@ -77,7 +77,7 @@ async function chooseLeaf(button: HTMLButtonElement, chat: Chat, page: PageData)
   const forward = button === button.parentElement?.lastElementChild;
   button.disabled = true;
   try {
-    await change(withId(page.urls.api, chat.conversation), "PATCH", { leaf });
+    await change(apiUrl(page, chat.conversation), "PATCH", { leaf });
     await chat.refresh();
     const pager = document.querySelector(`[data-message="${CSS.escape(leaf)}"] .pager`);
     const buttons = pager?.querySelectorAll<HTMLElement>("button");

@@ -7,7 +7,7 @@ import type { Drafts } from "./drafts";
 import { uuid } from "./dom";
 import { LiveRun } from "./live-run";
 import type { ModelPicker } from "./models";
-import { fetchPage, readPageData, withId, type PageData } from "./page";
+import { fetchPage, pageUrl, readPageData, type PageData } from "./page";
 import type { ErrorFacts, Notice, RunEvent, StartFrame, StartReply } from "./protocol";
 import { TurnView } from "./render/turn";
 import { sourceOf } from "./render/segments";
@@ -50,7 +50,7 @@ export class Chat {
 
   /** Follows the runs that were alive when the page was made. */
   followFrom(page: PageData): void {
-    for (const { run, message } of page.runs) {
+    for (const { run, message } of page.live) {
       if (this.runs.has(run)) continue;
       const article = this.parts.column.turn(message);
       if (!article) continue;
@@ -130,7 +130,7 @@ export class Chat {
   /** Fetches the page anew and takes over its turns: another branch, or what another tab has said. */
   async refresh(): Promise<boolean> {
     if (!this.conversation) return false;
-    const page = await fetchPage(withId(this.parts.page.urls.conversation, this.conversation));
+    const page = await fetchPage(pageUrl(this.parts.page, this.conversation));
     const fresh = page?.getElementById("column");
     if (!page || !fresh) return false;
     const alive = new Set([...this.live()].map((live) => live.turn.article));
@@ -246,7 +246,7 @@ export class Chat {
   private begin(conversation: string, words: string): void {
     this.conversation = conversation;
     this.parts.drafts.moveTo(conversation);
-    history.pushState(null, "", withId(this.parts.page.urls.conversation, conversation));
+    history.pushState(null, "", pageUrl(this.parts.page, conversation));
     const title = words.split("\n", 1)[0]?.slice(0, 80) ?? text.newChat;
     this.parts.sidebar.begin(conversation, title);
     this.renamed(conversation, title);

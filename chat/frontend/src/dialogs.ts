@@ -2,7 +2,7 @@
 
 import type { Chat } from "./chat";
 import { byId } from "./dom";
-import { change, withId, type PageData } from "./page";
+import { apiUrl, change, type PageData } from "./page";
 
 function ask(id: string): Promise<boolean> {
   const dialog = byId<HTMLDialogElement>(id);
@@ -22,13 +22,13 @@ export async function rename(chat: Chat, page: PageData): Promise<void> {
   field.select();
   const title = (await answer) ? field.value.trim() : "";
   if (!title) return;
-  await change(withId(page.urls.api, conversation), "PATCH", { title });
+  await change(apiUrl(page, conversation), "PATCH", { title });
   chat.renamed(conversation, title);
 }
 
 export async function remove(chat: Chat, page: PageData): Promise<void> {
   if (!chat.conversation || !(await ask("delete-dialog"))) return;
-  await change(withId(page.urls.api, chat.conversation), "DELETE");
+  await change(apiUrl(page, chat.conversation), "DELETE");
   location.assign(page.urls.new);
 }
 

@@ -3,13 +3,15 @@
 export interface PageData {
   socket: string;
   conversation: string | null;
-  runs: { run: string; message: string }[];
+  /** Runs that were alive when the page was made. */
+  live: { run: string; message: string }[];
   limits: Record<string, number>;
   user: string;
+  /** `conversation` and `api` are the beginnings of addresses. */
   urls: { new: string; conversation: string; api: string; login: string };
 }
 
-const URLS = { new: "/", conversation: "/c/{id}/", api: "/api/v1/conversations/{id}", login: "/accounts/login/" };
+const URLS = { new: "/", conversation: "/c/", api: "/api/v1/", login: "/accounts/login/" };
 
 export function readPageData(root: Document = document): PageData {
   const script = root.getElementById("page-data");
@@ -17,15 +19,19 @@ export function readPageData(root: Document = document): PageData {
   return {
     socket: data.socket ?? "/ws/chat/",
     conversation: data.conversation ?? null,
-    runs: data.runs ?? [],
+    live: data.live ?? [],
     limits: data.limits ?? {},
     user: data.user ?? "",
     urls: { ...URLS, ...data.urls },
   };
 }
 
-export function withId(url: string, id: string): string {
-  return url.replace("{id}", encodeURIComponent(id));
+export function pageUrl(page: PageData, conversation: string): string {
+  return `${page.urls.conversation}${encodeURIComponent(conversation)}/`;
+}
+
+export function apiUrl(page: PageData, conversation: string): string {
+  return `${page.urls.api}conversations/${encodeURIComponent(conversation)}`;
 }
 
 export function csrfToken(): string {

@@ -109,14 +109,16 @@ function makeCaret(): HTMLElement {
   return caret;
 }
 
-const INSIDE = new Set(["BLOCKQUOTE", "UL", "OL", "LI", "P", "H3", "H4", "H5", "H6", "FIGURE", "PRE", "DIV", "TABLE", "TBODY", "TR"]);
+const INSIDE = new Set([
+  "BLOCKQUOTE", "UL", "OL", "LI", "P", "H3", "H4", "H5", "H6", "FIGURE", "PRE", "DIV", "TABLE", "THEAD", "TBODY", "TR", "TH", "TD",
+]);
 
 /** The innermost element that holds the last words: a paragraph, an item, a cell, the code. */
 function lastPlace(root: HTMLElement): Element {
   let place: Element = root;
   for (;;) {
     const last: Element | null = place.lastElementChild;
-    if (!last || !(INSIDE.has(last.nodeName) || last.nodeName === "TD" || last.parentNode?.nodeName === "PRE")) return place;
+    if (!last || !(INSIDE.has(last.nodeName) || last.parentNode?.nodeName === "PRE")) return place;
     place = last;
   }
 }
