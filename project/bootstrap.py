@@ -4,7 +4,6 @@
 do it says in one line, and leaves nothing half-made.
 """
 
-import contextlib
 import hashlib
 import os
 import re
@@ -144,7 +143,7 @@ def wheel_node() -> Path | None:
 
 def pinned_block(requirements: str, package: str) -> str:
     """The lines of one package, with its hashes, out of a compiled requirements file."""
-    match = re.search(rf"^{re.escape(package)}==.*(?:\\\n.*)*", requirements, re.MULTILINE)
+    match = re.search(rf"^{re.escape(package)}==[^\\\n]*(?:\\\n[^\\\n]*)*", requirements, re.MULTILINE)
     if match is None:
         raise SetUpFailed(f"{package} is missing in requirements-dev.txt. Run: make lock")
     return match.group() + "\n"
@@ -202,14 +201,15 @@ def say(line: str) -> None:
 
 
 def set_up(mode: str) -> int:
-    """`main` with its promise: on any failure, what this call began is taken away again."""
-    fresh = [folder for folder in (VENV, NODE_MODULES, BUNDLE.parent) if not folder.exists()]
+    """`main` with its promise: on any failure, what this call began and did not finish is taken away again."""
+    stamps = [VENV / ".installed-requirements.txt", NODE_MODULES / ".installed", BUNDLE.parent / ".built"]
+    fresh = [stamp for stamp in stamps if not stamp.parent.exists()]
     try:
         main(mode)
     except (SetUpFailed, OSError, KeyboardInterrupt) as error:
-        for folder in fresh:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(folder)
+        for stamp in fresh:
+            if not stamp.exists():
+                shutil.rmtree(stamp.parent, ignore_errors=True)
         sys.stderr.write(f"{str(error) or 'Interrupted; what was begun is taken away again.'}\n")
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0

@@ -1,6 +1,8 @@
 """Uvicorn's connections, cut when the peer takes nothing for too long. Uvicorn pushes back but waits for ever."""
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,7 +21,7 @@ class CutWhenStuck(asyncio.Protocol):
         super().pause_writing()
         if self._cut is None:
             loop = asyncio.get_running_loop()
-            self._cut = loop.call_later(SEND_TIMEOUT_SECONDS, self.transport.abort)
+            self._cut = loop.call_later(SEND_TIMEOUT_SECONDS, self._cut_off)
 
     def resume_writing(self) -> None:
         self._keep()
@@ -28,6 +30,12 @@ class CutWhenStuck(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._keep()
         super().connection_lost(exc)
+
+    def _cut_off(self) -> None:
+        # Without this the kernel would go on offering the peer what it holds, for minutes.
+        line = self.transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def _keep(self) -> None:
         if self._cut is not None:

@@ -1,9 +1,12 @@
 """The application and its lifecycle. `/ws/echo` answers, `/ws/deaf` never reads, `/ws/flood` sends all the time."""
 
 import asyncio
+import os
 import resource
 import sys
 from typing import Any
+
+from project.servers.base import LaunchRefused
 
 
 def say(line: str) -> None:
@@ -13,10 +16,13 @@ def say(line: str) -> None:
 
 async def startup() -> None:
     say("startup")
+    if reason := os.environ.get("TOY_STARTUP_FAILS"):
+        raise LaunchRefused(reason)
 
 
 async def shutdown(grace_seconds: float) -> None:
     say(f"shutdown {grace_seconds:g}")
+    await asyncio.sleep(float(os.environ.get("TOY_SHUTDOWN_SECONDS", "0")))
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -44,7 +50,7 @@ async def _answer(path: str, receive: Any, send: Any) -> None:
         body = str(len(body)).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     if path == "/stream":
-        for _ in range(100_000):
+        for _ in range(10_000):
             await send({"type": "http.response.body", "body": b"x" * 10_000, "more_body": True})
     await send({"type": "http.response.body", "body": body})
 

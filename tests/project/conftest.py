@@ -1,0 +1,97 @@
+"""The toy site as a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = re.compile(r"is ready at http://127\.0\.0\.1:(\d+)/")
+
+
+@dataclass
+class Running:
+    """A started command, its lines so far, and where it listens."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+    reader: threading.Thread = field(init=False)
+    _ready: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.reader = threading.Thread(target=self.read, daemon=True)
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if found := READY.search(line):
+                self.port = int(found[1])
+                self._ready.set()
+        self._ready.set()
+
+    def wait_until_ready(self) -> None:
+        assert self._ready.wait(30), self.lines
+        assert self.port, self.lines
+
+    def end(self, number: signal.Signals) -> tuple[int, float]:
+        """The exit code and how many seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code, seconds = self.process.wait(30), time.monotonic() - began
+        self.reader.join(5)
+        return code, seconds
+
+    def wait_for_refusal(self) -> list[str]:
+        """All it printed; it must have ended with exit code 1."""
+        assert self.process.wait(30) == 1
+        self.reader.join(5)
+        return self.lines
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start_toy(tmp_path: Path) -> Iterator[Start]:
+    """Starts the toy site with more words on the command line; `environment` adds to the process's."""
+    started: list[Running] = []
+
+    def start(*words: str, environment: dict[str, str] | None = None) -> Running:
+        running = Running(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.project.toy", *words],
+                cwd=ROOT,
+                env={**os.environ, "TOY_DATA_DIR": str(tmp_path), **(environment or {})},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        started.append(running)
+        running.reader.start()
+        return running
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+        assert running.process.stdout is not None
+        running.reader.join(5)
+        running.process.stdout.close()
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+def toy(request: pytest.FixtureRequest, start_toy: Start) -> Running:
+    running = start_toy("--server", request.param, "--port", "0")
+    running.wait_until_ready()
+    return running
