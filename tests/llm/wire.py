@@ -18,6 +18,7 @@ from chat.llm.deltas import (
     ToolCallStarted,
     UsageReported,
 )
+from chat.llm.dialects.anthropic_messages import AnthropicMessages
 from chat.llm.dialects.base import Decoder, Dialect
 from chat.llm.dialects.openai_chat import OpenAIChat
 from chat.llm.dialects.openai_responses import OpenAIResponses
@@ -34,6 +35,7 @@ def counting_ids() -> Callable[[], str]:
 def dialect(name: str) -> Dialect:
     """A dialect whose made-up ids are the same in every run."""
     makers: dict[str, Callable[..., Dialect]] = {
+        "anthropic_messages": AnthropicMessages,
         "openai_chat": OpenAIChat,
         "openai_responses": OpenAIResponses,
     }

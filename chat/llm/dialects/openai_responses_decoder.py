@@ -22,7 +22,8 @@ from chat.llm.deltas import (
 )
 from chat.llm.dialects.answer import AnswerDecoder
 from chat.llm.dialects.errors import WireError, error_in
-from chat.llm.dialects.openai_responses_events import EVENTS, ResponseEvent, listed, loosely, opened, text_at
+from chat.llm.dialects.json_values import listed, opened, text_at
+from chat.llm.dialects.openai_responses_events import EVENTS, ResponseEvent, loosely
 from chat.llm.dialects.openai_responses_parts import citations_of, images_of, server_item_of
 from chat.llm.dialects.openai_responses_tools import CALL_TYPES, DIALECT, ResponseCalls
 from chat.llm.dialects.openai_usage import usage_of

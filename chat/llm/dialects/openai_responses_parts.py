@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chat.llm.deltas import CitationDelta, ImageDelta, ServerItem
-from chat.llm.dialects.openai_responses_events import listed, text_at
+from chat.llm.dialects.json_values import listed, text_at
 from chat.llm.dialects.text import clean, clean_json
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from chat.llm.deltas import Delta, ToolArgumentsDelta, ToolCallReady, ToolCallStarted
-from chat.llm.dialects.openai_responses_events import text_at
+from chat.llm.dialects.json_values import text_at
 from chat.llm.dialects.text import GrowingText, clean
 from chat.llm.dialects.turns import is_object
 
