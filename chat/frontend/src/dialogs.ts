@@ -35,3 +35,7 @@ export async function remove(chat: Chat, page: PageData): Promise<void> {
 export function showHelp(): void {
   byId<HTMLDialogElement>("help-dialog").showModal();
 }
+
+export function closeDialog(): void {
+  document.querySelector<HTMLDialogElement>("dialog[open]")?.close("cancel");
+}

@@ -6,7 +6,7 @@ import { Banner } from "./banner";
 import { Chat } from "./chat";
 import { Column } from "./column";
 import { Composer } from "./composer";
-import { remove, rename, showHelp } from "./dialogs";
+import { closeDialog, remove, rename, showHelp } from "./dialogs";
 import { byId } from "./dom";
 import { Drafts } from "./drafts";
 import { startKeys } from "./keys";
@@ -50,6 +50,7 @@ const pageActions: Record<string, () => void> = {
   rename: () => void rename(chat, page),
   delete: () => void remove(chat, page),
   help: showHelp,
+  "close-dialog": closeDialog,
 };
 document.addEventListener("click", (event) => {
   const button = (event.target as Element).closest<HTMLElement>("[data-action]");
