@@ -19,6 +19,7 @@ from chat.demo import DemoServer, start_demo_upstream
 from chat.engine import rescue
 from chat.engine.database import DatabaseThreads
 from chat.engine.heartbeat import Heartbeat, register
+from chat.engine.offers import Offers
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
 from chat.engine.run import RunEngine
@@ -59,6 +60,7 @@ class Runtime:
             self._clock,
         )
         self.client = ModelClient()
+        self.offers = Offers(self._clock)
         self.clockwork = Clockwork(self._clock)
         self.pressure = LoopPressure(self._clock)
         self.saver = PartialSaver(database, each_seconds=settings.PARTIAL_SAVE_SECONDS)

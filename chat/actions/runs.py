@@ -2,28 +2,32 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 from msgspec import Struct
 
-from chat.engine.history import plan_of
+from chat.engine.history import StoredParts, plan_of, shown_messages, stored_path
+from chat.engine.offers import Offer, Offers
 from chat.engine.plan import RunPlan
-from chat.exceptions import InvalidRequest, NotFound, TooLarge
-from chat.models import Conversation, LanguageModel, Message, Run, User
+from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
+from chat.models import Conversation, Message, Run, User
 from chat.models.conversations import Tree, text_of
 
 MESSAGE_BYTES = 131_072
+MOST_LANES = 4
 TITLE_CHARACTERS = 60
+
+Parts = list[dict[str, Any]]
 
 
 class Office(Protocol):
-    """Where actions tell what they have done. Safe to call from the database's threads."""
+    """Where actions tell what they have done, and ask what is offered. Safe to call from the database's threads."""
 
     node: UUID
+    offers: Offers
 
     def launch(self, plan: RunPlan) -> None: ...
 
@@ -72,58 +76,81 @@ def start_runs(user: User, request: StartRequest, office: Office) -> Started:
         TooLarge: the message is longer than 128 kB.
         ProviderAuth: the provider's key cannot be read.
     """
-    if earlier := _started_before(user, request.key):
-        return earlier
     parts = _checked_content(request.content)
-    if not 1 <= len(request.models) <= 4:
+    if not 1 <= len(request.models) <= MOST_LANES:
         raise InvalidRequest("Choose one to four models.", field="models")
-    models = [LanguageModel.objects.available_to(user).named(name) for name in request.models]
     try:
+        offers = [office.offers.named(user, name) for name in request.models]
         with transaction.atomic():
-            return _start(user, request, parts, models, office)
-    except IntegrityError:
-        # The same key from two sockets at once: the other one was first.
+            return _start(user, request, parts, offers, office)
+    except (IntegrityError, ChatError):
+        # Nearly always the first time; that it is not shows in the key's constraint, or in what has changed since.
         if earlier := _started_before(user, request.key):
             return earlier
         raise
 
 
 def _start(
-    user: User,
-    request: StartRequest,
-    parts: list[dict[str, Any]] | None,
-    models: Sequence[LanguageModel],
-    office: Office,
+    user: User, request: StartRequest, parts: Parts | None, offers: Sequence[Offer], office: Office
 ) -> Started:
-    conversation = _conversation(user, request, parts)
-    question = _question(conversation, request, parts)
-    runs = []
-    for lane, model in enumerate(models):
-        answer = Message.objects.create(
-            conversation=conversation, parent=question, role=Message.Role.ASSISTANT, model=model.full_name
+    now = timezone.now()
+    place = _place(user, request, parts)
+    conversation, question = place.conversation, place.question
+    answers = [
+        Message(
+            conversation=conversation, parent=question, role=Message.Role.ASSISTANT, model=offer.full_name
         )
-        runs.append(
-            Run.objects.create(
-                user=user,
-                conversation=conversation,
-                message=answer,
-                model=model,
-                model_name=model.full_name,
-                options={**conversation.options, **request.options},
-                start_key=request.key,
-                lane=lane,
-                # Claimed in the same transaction: one write less before the first token.
-                status=Run.Status.RUNNING,
-                epoch=1,
-                node_id=office.node,
-                claimed_at=Now(),
-            )
+        for offer in offers
+    ]
+    # The active path takes what was just begun. Keys are made here, so rows can name each other before they exist.
+    if place.is_new:
+        question.chosen_child = answers[0]
+        conversation.chosen_root = question
+        conversation.save(force_insert=True)
+        Message.objects.bulk_create([question, *answers])
+    else:
+        _join(place, answers, now)
+    runs = [
+        Run(
+            user=user,
+            conversation=conversation,
+            message=answer,
+            model_id=offer.model,
+            model_name=offer.full_name,
+            options={**conversation.options, **request.options},
+            start_key=request.key,
+            lane=lane,
+            # Claimed in the same transaction: one write less before the first token.
+            status=Run.Status.RUNNING,
+            epoch=1,
+            node_id=office.node,
+            created_at=now,
+            claimed_at=now,
         )
-    _choose(question, runs[0].message)
-    Conversation.objects.filter(pk=conversation.pk).update(updated_at=timezone.now())
-    plans = [plan_of(run) for run in runs]
+        for lane, (offer, answer) in enumerate(zip(offers, answers, strict=True))
+    ]
+    Run.objects.bulk_create(runs)
+    shown = shown_messages(place.earlier + ([("user", parts)] if parts is not None else []))
+    plans = [plan_of(run, offer, shown) for run, offer in zip(runs, offers, strict=True)]
     transaction.on_commit(lambda: _tell(office, user, conversation, question, plans))
     return _answer(conversation, question, runs)
+
+
+def _join(place: "_Place", answers: Sequence[Message], now: datetime) -> None:
+    """New messages in a conversation that exists."""
+    conversation, question = place.conversation, place.question
+    changes: dict[str, Any] = {"updated_at": now}
+    if question._state.adding:
+        question.chosen_child = answers[0]
+        Message.objects.bulk_create([question, *answers])
+        if question.parent_id is None:
+            changes["chosen_root"] = question
+        else:
+            Message.objects.filter(pk=question.parent_id).update(chosen_child=question)
+    else:
+        Message.objects.bulk_create(answers)
+        Message.objects.filter(pk=question.pk).update(chosen_child=answers[0])
+    Conversation.objects.filter(pk=conversation.pk).update(**changes)
 
 
 def _tell(
@@ -155,59 +182,53 @@ def stop_run(user: User, run: UUID, office: Office, asked_at: datetime | None = 
     office.stop_run(run, asked_at)
 
 
-def _conversation(user: User, request: StartRequest, parts: list[dict[str, Any]] | None) -> Conversation:
+class _Place(NamedTuple):
+    """Where the answers go: below `question`, which may not be stored yet, after what was said `earlier`."""
+
+    conversation: Conversation
+    question: Message
+    earlier: list[tuple[str, StoredParts]]
+    is_new: bool
+
+
+def _place(user: User, request: StartRequest, parts: Parts | None) -> _Place:
     if request.conversation is None:
         if parts is None:
             raise InvalidRequest("A new conversation begins with a message.", field="content")
-        return Conversation.objects.create(owner=user, title=title_of(parts))
-    conversation = Conversation.objects.visible_to(user).filter(pk=request.conversation).first()
-    if conversation is None:
+        conversation = Conversation(owner=user, title=title_of(parts))
+        question = Message(conversation=conversation, role=Message.Role.USER, parts=parts)
+        return _Place(conversation, question, [], is_new=True)
+    found = Conversation.objects.visible_to(user).filter(pk=request.conversation).first()
+    if found is None:
         raise NotFound
-    return conversation
-
-
-def _question(
-    conversation: Conversation, request: StartRequest, parts: list[dict[str, Any]] | None
-) -> Message:
-    """The message that is answered: a new one under the parent, or the parent itself."""
-    parent = _parent(conversation, request)
+    tree = Tree(found)
+    path = _path_to_parent(tree, request.parent)
     if parts is not None:
-        question = Message.objects.create(
-            conversation=conversation, parent=parent, role=Message.Role.USER, parts=parts
+        question = Message(
+            conversation=found, parent_id=path[-1] if path else None, role=Message.Role.USER, parts=parts
         )
-        _choose(parent, question)
-        return question
-    if parent is None:
-        raise InvalidRequest("There is nothing to answer yet.", field="content")
-    if parent.role == Message.Role.ASSISTANT and parent.runs.open().exists():
-        raise InvalidRequest("That answer is still being written.", field="parent")
-    return parent
-
-
-def _parent(conversation: Conversation, request: StartRequest) -> Message | None:
-    if request.parent is not None:
-        parent = conversation.messages.filter(pk=request.parent).first()
-        if parent is None:
-            raise NotFound
-        return parent
-    if request.conversation is None:
-        return None
-    path = Tree(conversation).active_path()
-    return conversation.messages.get(pk=path[-1]) if path else None
-
-
-def _choose(parent: Message | None, child: Message) -> None:
-    """The active path takes what was just begun."""
-    if parent is not None:
-        Message.objects.filter(pk=parent.pk).update(chosen_child=child)
+    elif path:
+        question = found.messages.get(pk=path[-1])
+        if question.role == Message.Role.ASSISTANT and question.runs.open().exists():
+            raise InvalidRequest("That answer is still being written.", field="parent")
     else:
-        Conversation.objects.filter(pk=child.conversation_id).update(chosen_root=child)
+        raise InvalidRequest("There is nothing to answer yet.", field="content")
+    return _Place(found, question, stored_path(path), is_new=False)
 
 
-def _checked_content(content: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+def _path_to_parent(tree: Tree, parent: UUID | None) -> list[UUID]:
+    """From the first message to the one that is answered or written below; without one, the tip of the active path."""
+    if parent is None:
+        return tree.active_path()
+    if parent not in tree:
+        raise NotFound
+    return tree.path_to(parent)
+
+
+def _checked_content(content: Parts | None) -> Parts | None:
     if content is None:
         return None
-    parts: list[dict[str, Any]] = []
+    parts: Parts = []
     for part in content:
         match part:
             case {"type": "text", "text": str(text)}:

@@ -8,7 +8,7 @@ import structlog
 from django.utils import timezone
 
 from chat.engine.books import error_facts
-from chat.engine.history import plan_of
+from chat.engine.history import plan_to_go_on
 from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError
 from chat.models import Run
@@ -27,7 +27,7 @@ def claim_orphans(node: UUID, lease_seconds: float) -> list[RunPlan]:
             continue
         run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
         try:
-            plans.append(plan_of(run))
+            plans.append(plan_to_go_on(run))
         except ChatError as error:
             logger.warning("run cannot go on", run=str(key), code=error.code, detail=error.detail)
             _fail(run, error)

@@ -29,7 +29,7 @@ STORAGE_PATIENCE_SECONDS = 60.0
 
 
 class RunEngine:
-    """`begin`, then `make` to the end; `stop`, `abandon` and the task's cancellation end it early, each in its own way."""
+    """`begin`, then `make` to the end. `stop`, `abandon` and the task's cancellation end it early, each differently."""
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from chat.events.codec import Cursor
 from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited
 from chat.models import User
 from chat.websocket import commands, frames
+from chat.websocket.auth import session_key, user_of_session
 from chat.websocket.limits import Bucket, Credit
 from chat.websocket.registry import SocketRegistry
 from chat.websocket.subscription import Subscriptions
@@ -55,8 +56,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._tasks: set[asyncio.Task[None]] = set()
         self._admitted = False
         await self.accept()
-        user = self.scope["user"]
-        if not user.is_authenticated or not user.is_active:
+        user = await self._runtime.database(user_of_session, session_key(self.scope))
+        if user is None:
             await self.close(SIGNED_OUT)
             return
         self.user, self.user_id = user, user.pk

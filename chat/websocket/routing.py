@@ -1,12 +1,9 @@
 """Which consumer answers which path, and what stands in front of it."""
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.urls import path
 
 from chat.websocket.auth import OwnOriginOnly
 from chat.websocket.consumers import ChatConsumer
 
-websocket_application = OwnOriginOnly(
-    AuthMiddlewareStack(URLRouter([path("ws/chat/", ChatConsumer.as_asgi())]))
-)
+websocket_application = OwnOriginOnly(URLRouter([path("ws/chat/", ChatConsumer.as_asgi())]))

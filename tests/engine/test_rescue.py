@@ -1,6 +1,7 @@
 """Runs whose process has died: taken up, gone on with, never doubled."""
 
 import asyncio
+import time
 import uuid
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from chat.actions.runs import StartRequest, start_runs
+from chat.engine.offers import Offers
 from chat.engine.recorder import Partial, save_partials
 from chat.events.fold import StepState
 from chat.exceptions import StaleEpoch
@@ -22,6 +24,7 @@ class Elsewhere:
 
     def __init__(self, node):
         self.node = node
+        self.offers = Offers(time.monotonic)
 
     def launch(self, plan):
         pass
