@@ -92,9 +92,10 @@ USAGE = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
         ),
         (chunk({}, "stop", x_groq={"usage": USAGE}), DONE),
         (STOP, chunk({}, usage=USAGE), DONE),
+        (event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}), DONE),
         (chunk({}, "stop", usage=USAGE), event({"id": "c1", "choices": [], "moderation": {}}), DONE),
     ],
-    ids=["own chunk", "last chunk", "every chunk", "groq", "litellm", "a chunk after it"],
+    ids=["own chunk", "last chunk", "every chunk", "groq", "litellm", "moonshot", "a chunk after it"],
 )
 def test_usage_wherever_it_is(chunks: tuple[bytes, ...]):
     assert (usage_in(*chunks)["input_tokens"], usage_in(*chunks)["output_tokens"]) == (5, 7)
@@ -181,6 +182,11 @@ def test_codes_as_texts_and_statuses_in_the_body():
     assert (error.status, error.retryable) == (429, True)
     error = error_of(event({"error": {"message": "x", "http_status_code": 422}}))
     assert (error.status, error.retryable) == (422, False)
+
+
+def test_a_note_in_the_stream_is_no_error():
+    assert chat(event({"message": "still thinking"}), said("a"), STOP, DONE)["text"] == "a"
+    assert error_of(event({"message": "no", "code": "InvalidApiKey"})).upstream_code == "InvalidApiKey"
 
 
 def test_a_finish_reason_error_without_more():

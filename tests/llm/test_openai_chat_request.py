@@ -116,6 +116,12 @@ def test_a_call_that_never_ran_gets_an_answer_and_a_result_without_call_is_dropp
     assert found[1] == {"role": "tool", "tool_call_id": "x", "content": "This call was not run."}
 
 
+def test_a_result_without_call_does_not_cut_the_next_turn():
+    calls = assistant(ToolCallPart("x", "add", "{}"), ToolCallPart("y", "add", "{}"))
+    found = messages_of(user(ToolResultPart("z", "0")), calls)
+    assert [message["role"] for message in found] == ["assistant", "tool", "tool"]
+
+
 @pytest.mark.parametrize(
     ("written", "sent"),
     [('{"a', {"unreadable_arguments": '{"a'}), ("null", {}), ("", {}), ("[1]", {"value": [1]})],

@@ -107,8 +107,11 @@ class WireError(Struct, frozen=True):
     param: str = ""
 
 
-def error_in(value: Any) -> WireError | None:
-    """The error a decoded JSON value tells of, None if it tells of none."""
+def error_in(value: Any, *, in_stream: bool = False) -> WireError | None:
+    """The error a decoded JSON value tells of, None if it tells of none.
+
+    `in_stream`: a bare `message` needs more beside it, since streams may also carry notes.
+    """
     if isinstance(value, list):
         return next(
             (found for item in value[:10] if isinstance(item, dict) and (found := error_in(item))), None
@@ -129,6 +132,8 @@ def error_in(value: Any) -> WireError | None:
         return _facts(value)
     if value.get("detail") and "choices" not in value:
         return _facts({**value, "message": _detail_text(value["detail"])})
+    if in_stream and not any(value.get(name) for name in ("code", "type", "status", "status_code")):
+        return None
     if isinstance(value.get("message") or value.get("Message"), str) and not _is_answer(value):
         return _facts({"message": value.get("Message"), **value})
     return None

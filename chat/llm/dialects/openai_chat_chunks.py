@@ -38,6 +38,7 @@ class Choice(Struct):
     index: int | None = None
     delta: ChunkDelta | None = None
     finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
     error: Any = None
     message: Raw = Raw()
     """Some servers repeat the whole message beside each delta: left unread."""
@@ -79,6 +80,7 @@ def _choice(value: dict[str, Any], whole: bool) -> Choice:
         index=_int(value.get("index")),
         delta=_message(message) if message is not None else _delta(delta) if delta is not None else None,
         finish_reason=_text(value.get("finish_reason")),
+        usage=_dict(value.get("usage")),
         error=value.get("error"),
     )
 

@@ -100,7 +100,7 @@ class OpenAIChatDecoder(AnswerDecoder):
     def _bare_value(self, name: str, value: Any, out: list[Delta]) -> None:
         if self._ended or value is None:
             return
-        error = error_in(value)
+        error = error_in(value, in_stream=name != "error")
         if error is None and name == "error":
             error = WireError(message=value if isinstance(value, str) else "")
         if isinstance(value, dict):
@@ -163,6 +163,8 @@ class OpenAIChatDecoder(AnswerDecoder):
                 if content:
                     self._add_list(content, out)
                 self._add_rest(delta, out)
+        if choice.usage:
+            self._usage = choice.usage
         if choice.finish_reason:
             self._finish_reason = choice.finish_reason
         if choice.error:

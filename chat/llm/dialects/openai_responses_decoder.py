@@ -153,7 +153,7 @@ class OpenAIResponsesDecoder(AnswerDecoder):
             out.append(TextDelta(left))
 
     def _all_text(self) -> str:
-        return "".join(text.text for text in self._texts.values())
+        return "".join(self._texts[key].text for key in sorted(self._texts))
 
     def _refusal_delta(self, event: ResponseEvent, out: list[Delta]) -> None:
         if isinstance(event.delta, str):

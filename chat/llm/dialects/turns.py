@@ -33,7 +33,8 @@ def turns(messages: Iterable[ChatMessage]) -> list[Turn]:
     for message in messages:
         for part in message.parts:
             if isinstance(part, ToolResultPart):
-                results.append(part)
+                if parts:  # else it answers nothing
+                    results.append(part)
             else:
                 if parts and (results or message.role != role):
                     found += _turn(role, parts, results)
