@@ -10,7 +10,10 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+import structlog
 from celery.concurrency.base import BasePool, apply_target
+
+log = structlog.get_logger(__name__)
 
 Job = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
@@ -47,7 +50,9 @@ class DaemonThreads:
                 continue
             try:
                 result = function(*args)
-            except BaseException as error:  # noqa: BLE001  (it belongs to whoever asked)
+            except BaseException as error:
+                # Celery asks no future for its exception, and its own failures would go unseen.
+                log.exception("a task could not be run")
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
+from celery.app import trace
 from celery.beat import Scheduler, Service
 from celery.worker import WorkController, state
 
@@ -13,6 +14,8 @@ from project import transport
 from project.daemon_pool import TaskPool
 
 log = structlog.get_logger(__name__)
+
+HOSTNAME = "embedded"
 
 
 class WorkerNotReady(RuntimeError):
@@ -32,6 +35,7 @@ class EmbeddedWorker:
         self._ready = threading.Event()
         self._worker: threading.Thread | None = None
         self._clock: Service | None = None
+        self._failure: Exception | None = None
 
     def start(self, *, timeout_seconds: float = 10.0) -> None:
         """Returns once tasks are taken; raises `WorkerNotReady` otherwise."""
@@ -40,12 +44,13 @@ class EmbeddedWorker:
         transport.resume()
         state.should_stop = None
         self._ready.clear()
+        self._failure = None
         # Nobody can send remote-control commands to a broker inside this process.
         self._app.conf.worker_enable_remote_control = False
         self._worker = threading.Thread(target=self._work, name="celery-worker", daemon=True)
         self._worker.start()
-        if not self._ready.wait(timeout_seconds):
-            raise WorkerNotReady(f"The embedded Celery worker was not ready after {timeout_seconds:g} s.")
+        if not self._ready.wait(timeout_seconds) or self._failure is not None:
+            raise WorkerNotReady("The embedded Celery worker did not start.") from self._failure
         if self._app.conf.beat_schedule:
             self._start_clock()
 
@@ -67,17 +72,26 @@ class EmbeddedWorker:
         return ended
 
     def _work(self) -> None:
-        controller = WorkController(
+        try:
+            # Threads other than the one that made the application do not know it; and this is the faster way.
+            trace.setup_worker_optimizations(self._app, HOSTNAME)
+            self._build().start()
+        except Exception as error:
+            log.exception("embedded worker ended")
+            self._failure = error
+            self._ready.set()
+
+    def _build(self) -> WorkController:
+        return WorkController(
             app=self._app,
             pool=TaskPool,
             concurrency=self._threads,
-            hostname="embedded",
+            hostname=HOSTNAME,
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
             ready_callback=self._say_ready,
         )
-        controller.start()
 
     def _say_ready(self, _consumer: Any) -> None:
         self._ready.set()

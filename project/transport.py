@@ -9,8 +9,7 @@ from queue import Empty
 from time import monotonic
 from typing import Any, cast
 
-from kombu.transport import memory
-from kombu.transport.virtual import QoS as VirtualQoS
+from kombu.transport import memory, virtual
 from kombu.utils.scheduling import FairCycle
 
 
@@ -40,7 +39,7 @@ bell = Bell()
 """One for the process, like the queues of the memory transport themselves."""
 
 
-class QoS(VirtualQoS):
+class QoS(virtual.QoS):
     def ack(self, delivery_tag: str) -> None:
         super().ack(delivery_tag)
         # An ack makes room under the prefetch limit, so a waiting message may go out now.
@@ -53,6 +52,10 @@ class QoS(VirtualQoS):
 
 class Channel(memory.Channel):
     QoS = QoS
+
+    def close(self) -> None:
+        # kombu's gives a closed channel a set of queues of its own, and loses what a pooled producer then sends.
+        virtual.Channel.close(self)
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         super()._put(queue, message, **kwargs)

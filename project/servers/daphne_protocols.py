@@ -1,6 +1,5 @@
 """Daphne's connections with bounds and a short way out. Import only after `reactor.install()`."""
 
-import struct
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -9,17 +8,7 @@ from twisted.internet.tcp import Connection
 
 from project.servers.base import SEND_TIMEOUT_SECONDS
 from project.servers.flow import SendGate
-
-FINAL_TEXT, FINAL_BINARY = 0x81, 0x82
-
-
-def frame_head(first: int, length: int) -> bytes:
-    """The head of an unmasked, unfragmented WebSocket frame (RFC 6455, 5.2)."""
-    if length < 126:
-        return bytes((first, length))
-    if length < 65_536:
-        return struct.pack("!BBH", first, 126, length)
-    return struct.pack("!BBQ", first, 127, length)
+from project.servers.frames import FINAL_BINARY, FINAL_TEXT, frame_head
 
 
 class GatedWebSocket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no types

@@ -14,11 +14,13 @@ from django.core import checks
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
-from django.db.utils import OperationalError
+from django.db.utils import ConnectionHandler, DatabaseError, OperationalError
 
 from project.servers.base import LaunchRefused
 
 Say = Callable[[str], None]
+
+CONNECT_SECONDS = 5
 
 
 def prepare(say: Say) -> None:
@@ -28,6 +30,7 @@ def prepare(say: Say) -> None:
     """
     _check()
     with _alone(settings.DATA_DIR / "prepare.lock"):
+        _reach_database()
         _migrate(say)
         _collect_static(say)
 
@@ -49,6 +52,25 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
+def _reach_database() -> None:
+    """Asks once, on a connection of its own: a pool would ask for half a minute, and write a log of it."""
+    plain = {**connections.settings[DEFAULT_DB_ALIAS]}
+    plain["OPTIONS"] = {name: value for name, value in plain["OPTIONS"].items() if name != "pool"}
+    if plain["ENGINE"].endswith("postgresql"):
+        plain["OPTIONS"].setdefault("connect_timeout", CONNECT_SECONDS)
+    connection = ConnectionHandler({DEFAULT_DB_ALIAS: plain})[DEFAULT_DB_ALIAS]
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        raise LaunchRefused(f"The database cannot be used: {_first_line(error)}") from None
+    finally:
+        connection.close()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _migrate(say: Say) -> None:
     connection = connections[DEFAULT_DB_ALIAS]
     try:
@@ -58,8 +80,7 @@ def _migrate(say: Say) -> None:
             say(f"Bringing the database up to date ({len(plan)} migrations) …")
             call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as error:
-        first_line = (str(error).strip() or "no answer").splitlines()[0]
-        raise LaunchRefused(f"The database cannot be used: {first_line}") from None
+        raise LaunchRefused(f"The database cannot be migrated: {_first_line(error)}") from None
     finally:
         connection.close()
 

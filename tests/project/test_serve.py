@@ -1,0 +1,55 @@
+"""`manage.py serve` on the product itself: what a person at a terminal sees."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.server
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refusal(folder: Path, **environment: str) -> list[str]:
+    """What `serve` prints when it refuses to start."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "serve", "--port", "0"],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_a_bad_setting_is_named_in_one_line(tmp_path: Path):
+    (line,) = refusal(tmp_path, IDLE_SECONDS="soon")
+    assert line.startswith("Bad setting IDLE_SECONDS='soon': expected a number of seconds")
+
+
+def test_settings_that_do_not_go_together_are_named_in_one_line(tmp_path: Path):
+    (line,) = refusal(tmp_path, LEASE_SECONDS="1", HEARTBEAT_SECONDS="1")
+    assert line.startswith("LEASE_SECONDS must be at least three times HEARTBEAT_SECONDS")
+
+
+def test_a_data_folder_that_cannot_be_made_is_named_in_one_line(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    (line,) = refusal(tmp_path / "file" / "data")
+    assert line.startswith("Bad setting DATA_DIR=")
+
+
+def test_a_database_that_does_not_answer_is_said_in_one_line(tmp_path: Path):
+    (line,) = refusal(tmp_path, DATABASE_URL="postgres://nobody@127.0.0.1:9/nothing?connect_timeout=1")
+    assert line.startswith("The database cannot be used:")
+
+
+def test_a_database_file_that_is_none_is_said_in_one_line(tmp_path: Path):
+    (tmp_path / "db.sqlite3").write_bytes(b"not a database, however you look at it" * 100)
+    (line,) = refusal(tmp_path)
+    assert line.startswith("The database cannot be used:")
