@@ -51,7 +51,7 @@ test-interop: dev
 check: dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
+	$(BIN)/mypy manage.py project chat tools tests
 	$(BIN)/lint-imports --no-logo
 	node_modules/.bin/tsc --noEmit -p tsconfig.json
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export DATA_DIR="$$folder" && set -x && \

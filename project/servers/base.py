@@ -38,7 +38,6 @@ class Serving:
     on_ready: Callable[[], None]
     drain_seconds: float = 15.0
     interrupt_grace_seconds: float = 1.5
-    behind_proxy: bool = False
     max_body_bytes: int = 64 * 1024 * 1024
 
 

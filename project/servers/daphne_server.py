@@ -44,8 +44,6 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
             websocket_timeout=-1,
             websocket_connect_timeout=20,
             server_name="",
-            proxy_forwarded_address_header="X-Forwarded-For" if serving.behind_proxy else None,
-            proxy_forwarded_proto_header="X-Forwarded-Proto" if serving.behind_proxy else None,
         )
         self.serving = serving
         self.max_body_bytes = serving.max_body_bytes

@@ -44,7 +44,6 @@ def launch(wish: Wish, say: Say) -> NoReturn:
         lifecycle=WithWorker(cast(Lifecycle, import_module(_lifecycle())), worker),
         on_ready=lambda: say(f"{settings.SITE_NAME} is ready at {address}"),
         drain_seconds=settings.DRAIN_SECONDS,
-        behind_proxy=settings.HTTPS,
     )
     try:
         run(serving)

@@ -32,8 +32,8 @@ class UvicornServer(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
-                proxy_headers=serving.behind_proxy,
-                forwarded_allow_ips="*" if serving.behind_proxy else None,
+                # Whom to believe about addresses and schemes is decided by the settings, for both servers alike.
+                proxy_headers=False,
                 # A client that never reads would block the exit for ever.
                 timeout_graceful_shutdown=int(REQUEST_GRACE_SECONDS),
             )
