@@ -3,7 +3,7 @@
 import { byId } from "./dom";
 
 const EVERY_MS = 4000;
-const SENTENCE = /[\s\S]*[.!?。！？](?=\s|$)/;
+const ENDS = new Set(".!?。！？");
 
 export class Announcer {
   private readonly region = byId("announcer");
@@ -20,12 +20,21 @@ export class Announcer {
     this.say(sentence);
   }
 
-  /** Takes the whole text so far and reads out the sentences that are new, if enough time has passed. */
-  follow(source: string): void {
+  /** Reads out the sentences that are new, if enough time has passed; only then is the text asked for. */
+  follow(source: () => string): void {
     if (Date.now() - this.last < EVERY_MS) return;
-    const sentences = SENTENCE.exec(source.slice(this.told))?.[0];
-    if (!sentences) return;
-    this.told += sentences.length;
-    this.say(sentences.replace(/[#*_`>|]+/g, " ").trim());
+    this.last = Date.now();
+    const added = source().slice(this.told);
+    const end = lastSentenceEnd(added);
+    if (end === 0) return;
+    this.told += end;
+    this.say(added.slice(0, end).replace(/[#*_`>|]+/g, " ").trim());
   }
+}
+
+function lastSentenceEnd(words: string): number {
+  for (let at = words.length - 2; at >= 0; at--) {
+    if (ENDS.has(words[at] ?? "") && /\s/.test(words[at + 1] ?? "")) return at + 1;
+  }
+  return 0;
 }

@@ -145,7 +145,7 @@ export class Chat {
     if (event.type === "run.started") live.turn.model = event.model;
     live.take(event);
     if (event.type === "run.finished") this.ended(live);
-    else this.parts.announcer.follow(sourceOf(live.state.steps));
+    else this.parts.announcer.follow(() => sourceOf(live.state.steps));
   }
 
   /** News for every tab. Our own new runs are told to us twice; while an answer to `run.start` is out we wait for it. */

@@ -35,7 +35,7 @@ export class Sidebar {
   setDrawer(open: boolean): void {
     if (open) this.app.dataset["drawer"] = "open";
     else delete this.app.dataset["drawer"];
-    find(this.app, ".main").toggleAttribute("inert", open);
+    for (const behind of this.app.querySelectorAll(".thread, .dock, .topbar > :not(h1)")) behind.toggleAttribute("inert", open);
     for (const button of this.app.querySelectorAll('[aria-controls="sidebar"]')) button.setAttribute("aria-expanded", String(open));
     if (open) this.element.querySelector<HTMLElement>("a, button")?.focus();
   }

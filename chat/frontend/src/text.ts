@@ -13,7 +13,7 @@ export const text = {
   thought: (seconds: number | null) => (seconds === null ? "Thoughts" : `Thought for ${Math.max(1, seconds)} s`),
   stopping: "Stopping…",
   retrying: (reason: string, attempt: number, seconds: number) =>
-    `${retryReasons[reason] ?? "The provider failed"}. Try ${attempt} ${seconds > 0 ? `in ${seconds} s` : "now"}`,
+    `${retryReasons[reason] ?? "The provider failed"}. ${tries[attempt] ?? `Try ${attempt}`} ${seconds > 0 ? `in ${seconds} s` : "now"}`,
   answerFailed: "The answer failed.",
   kept: "What had come is kept.",
   limit: (tokens: number | null) =>
@@ -49,6 +49,8 @@ export const text = {
   dots: { running: "An answer is running", unread: "Unread answer", waiting: "Waits for your decision" },
   actionFailed: "That did not work. Try again.",
 };
+
+const tries: Record<number, string> = { 2: "Second try", 3: "Third try", 4: "Fourth try", 5: "Fifth try" };
 
 const retryReasons: Record<string, string> = {
   provider_cut: "The provider cut the line",
