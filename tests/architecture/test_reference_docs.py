@@ -10,6 +10,7 @@ import pytest
 
 from chat.events.run_events import RunEvent
 from chat.exceptions import ChatError, Internal
+from chat.websocket.commands import Command
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -108,3 +109,10 @@ def test_every_event_is_listed_and_no_other():
 @pytest.mark.parametrize(("tag", "kind"), sorted(events().items()))
 def test_an_event_is_listed_with_its_fields(tag: str, kind: type[msgspec.Struct]):
     assert rows("events.md")[tag][0] == ", ".join(f"`{name}`" for name in kind.__struct_encode_fields__)
+
+
+def test_every_command_and_frame_is_listed_and_no_other():
+    said = {command.__struct_config__.tag for command in get_args(Command)}
+    assert said <= set(rows("websocket.md"))
+    frames_listed = set(rows("websocket.md")) - said
+    assert frames_listed == {"ready", "reply", "event", "notice", "pong", "closing"}
