@@ -167,7 +167,7 @@ class Scan {
     let closers = code;
     for (const mark of this.marks.reverse()) {
       if (mark.char !== "[") closers += mark.char.repeat(mark.length);
-      else if (mayBeLink(this.text, mark.at, this.end)) {
+      else if (mayBecomeLink(this.text, mark.at, this.end)) {
         this.dropped.add(mark.at);
         if (this.text[mark.at - 1] === "!") this.dropped.add(mark.at - 1);
       }
@@ -185,11 +185,16 @@ function drop(text: string, places: Set<number>): string {
   return out;
 }
 
-/** `a[0]`, `[1]` and `[x]` are seldom links; their brackets stay. */
-function mayBeLink(text: string, open: number, end: number): boolean {
+/** `a[0` and `[1` are seldom links; their brackets stay. */
+function mayBecomeLink(text: string, open: number, end: number): boolean {
   const before = text[open - 1];
   if (before !== undefined && /[\w\])]/.test(before)) return false;
-  return !/^(?:\d*|.)$/.test(text.slice(open + 1, end));
+  return !/^\d+$/.test(text.slice(open + 1, end));
+}
+
+/** Nor is `[x]`. */
+function mayBeLink(text: string, open: number, end: number): boolean {
+  return end - open > 2 && mayBecomeLink(text, open, end);
 }
 
 const SPACE = /\s/;
