@@ -1,4 +1,4 @@
-"""Logging through structlog: one line an event, as text or JSON, with secrets taken out on the way to the handler."""
+"""Logging through structlog: one line an event, as text or JSON, with secrets taken out on the way."""
 
 import re
 from collections.abc import MutableMapping
@@ -25,7 +25,7 @@ def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 def logging_config(*, level: str, form: str) -> dict[str, Any]:
     """A `logging.config` dictionary. `form` is `text` or `json`."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
