@@ -18,7 +18,7 @@ def test_money_shows_cents_or_as_many_digits_as_say_something():
 
 
 def test_citations_do_not_cut_a_paragraph_in_two():
-    parts = [
+    parts: list[dict[str, object]] = [
         {"type": "reasoning", "text": "hm"},
         {"type": "text", "text": "One "},
         {"type": "citation", "url": "https://e.org", "title": "E", "start": 0, "end": 3},

@@ -9,7 +9,7 @@ import { LiveRun } from "./live-run";
 import type { ModelPicker } from "./models";
 import { fetchPage, pageUrl, readPageData, type PageData } from "./page";
 import type { ErrorFacts, Notice, RunEvent, StartFrame, StartReply } from "./protocol";
-import { TurnView } from "./render/turn";
+import { readSiblings, TurnView } from "./render/turn";
 import { sourceOf } from "./render/segments";
 import type { Follower } from "./scroll";
 import { SendNote } from "./send-note";
@@ -89,12 +89,12 @@ export class Chat {
     const parent = question?.dataset["message"];
     if (!parent || this.isRunning) return;
     const { column } = this.parts;
-    const known = new TurnView(turn, "").siblings;
+    const known = readSiblings(turn);
     const old = [turn, ...nextAll(turn)];
     column.cutFrom(turn);
     const live = this.addWaiting();
     const count = (known?.count ?? 1) + 1;
-    live.turn.siblings = { index: count, count, previous: turn.dataset["message"] ?? null, next: null };
+    live.turn.article.dataset["siblings"] = JSON.stringify({ index: count, count, previous: turn.dataset["message"] ?? null, next: null });
     this.parts.follower.toEnd();
     this.start(this.frame(uuid(), parent, null), live, () => undefined, (error) => {
       column.append(...old);

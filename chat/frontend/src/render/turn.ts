@@ -21,7 +21,6 @@ type View =
 const CATCH_UP_MS = 1500;
 
 export class TurnView {
-  siblings: Siblings | null = null;
   private readonly foot: HTMLElement;
   private readonly views: View[] = [];
   private readonly standsUntil: number;
@@ -36,7 +35,6 @@ export class TurnView {
     this.foot = find(article, ".turn-foot");
     this.standingLength = article.querySelector<HTMLTemplateElement>("template.source")?.content.textContent?.length ?? 0;
     this.standsUntil = Date.now() + (this.standingLength > 0 ? CATCH_UP_MS : 0);
-    this.siblings = readSiblings(article);
   }
 
   static waiting(model: string): TurnView {
@@ -115,7 +113,7 @@ export class TurnView {
     setText(find(this.article, "h2"), text.said(shortModel(this.model)));
     const note = makeNote(state, progress);
     if (note) this.foot.before(note);
-    drawEnded(this.foot, this.model, state, progress, this.siblings);
+    drawEnded(this.foot, this.model, state, progress, readSiblings(this.article));
     const source = this.article.querySelector<HTMLTemplateElement>("template.source");
     source?.content.replaceChildren(sourceOf(state.steps));
   }
@@ -166,10 +164,8 @@ function makeNote(state: RunState, progress: Progress): HTMLElement | null {
   return note;
 }
 
-function readSiblings(article: HTMLElement): Siblings | null {
-  const pager = article.querySelector(".pager");
-  const [index, count] = pager?.querySelector(".num")?.textContent?.split("/").map(Number) ?? [];
-  if (!pager || !index || !count) return null;
-  const [previous, next] = [...pager.querySelectorAll<HTMLElement>("button")].map((button) => button.dataset["leaf"] || null);
-  return { index, count, previous: previous ?? null, next: next ?? null };
+/** Where this answer stands among its siblings; kept on the turn, because the pager is not there while it runs. */
+export function readSiblings(article: HTMLElement): Siblings | null {
+  const written = article.dataset["siblings"];
+  return written ? (JSON.parse(written) as Siblings) : null;
 }
