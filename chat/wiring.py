@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,8 @@ class Runtime:
         self._demo = demo
         self._heard_of_loop = self._clock()
         self._background: set[asyncio.Task[None]] = set()
+        self.farewells: set[Callable[[str], Awaitable[None]]] = set()
+        """Called with the reason once the runs are taken care of: doors that tell their clients to come back."""
         self.node = node
         self.database = database
         self.socket_limits = socket_limits()
@@ -85,6 +87,7 @@ class Runtime:
 
     async def stop(self, grace_seconds: float) -> None:
         await self.supervisor.drain(grace_seconds)
+        await asyncio.gather(*(say("restart") for say in self.farewells), return_exceptions=True)
         await self.saver.stop()
         self.pressure.stop()
         await self.client.aclose()

@@ -15,8 +15,8 @@ class Step:
         self.upstream_id = ""
         self.finish_reason: ev.FinishReason | None = None
         self.usage: d.Usage | None = None
-        self.text_length = 0
         self._written: list[str] = []
+        self._thought: list[str] = []
 
     @property
     def written(self) -> str:
@@ -26,10 +26,19 @@ class Step:
     def take(self, deltas: Iterable[d.Delta]) -> list[ev.RunEvent]:
         events: list[ev.RunEvent] = []
         for delta in deltas:
-            event = self._event_of(delta)
-            if event is not None:
+            if isinstance(delta, d.TextRevised):
+                events += self._revised(delta.text)
+            elif (event := self._event_of(delta)) is not None:
                 events.append(event)
         return events
+
+    def _revised(self, text: str) -> list[ev.RunEvent]:
+        """The provider takes its words back: what was shown is forgotten, what it thought stays."""
+        thought = "".join(self._thought)
+        self._written = [thought, text]
+        again: list[ev.RunEvent] = [ev.StepReset(step=self.number, reason="revised")]
+        again += [ev.ReasoningDelta(thought)] if thought else []
+        return [*again, ev.TextDelta(text)]
 
     def _event_of(self, delta: d.Delta) -> ev.RunEvent | None:
         match delta:
@@ -38,6 +47,7 @@ class Step:
                 return ev.TextDelta(text)
             case d.ReasoningDelta(text):
                 self._grow(text)
+                self._thought.append(text)
                 # A signature without words has nothing to show.
                 return ev.ReasoningDelta(text) if text else None
             case d.RefusalDelta(text):
@@ -54,13 +64,13 @@ class Step:
             case (
                 d.Failed()
                 | d.ServerItem()
-                | d.TextRevised()
                 | d.ImageDelta()
+                | d.TextRevised()
                 | d.ToolCallStarted()
                 | d.ToolArgumentsDelta()
                 | d.ToolCallReady()
             ):
-                # Failures are raised before they get here; tools are not offered to the model yet.
+                # Failures are raised and revisions taken before they get here; tools are not offered yet.
                 pass
             case _:
                 assert_never(delta)
@@ -68,7 +78,6 @@ class Step:
 
     def _grow(self, text: str) -> None:
         self._written.append(text)
-        self.text_length += len(text)
 
 
 def _reason(reason: str) -> ev.FinishReason:

@@ -21,7 +21,9 @@ from chat.models import User
 logger = structlog.get_logger(__name__)
 
 Scope = dict[str, Any]
-Application = Callable[[Scope, Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Awaitable[None]]
+Application = Callable[
+    [Scope, Callable[..., Awaitable[Any]], Callable[..., Awaitable[None]]], Awaitable[None]
+]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -68,6 +68,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.close(TOO_MUCH)
             return
         self._admitted = True
+        self._runtime.farewells.add(sockets.say_closing)
         self._begin()
         await self.channel_layer.group_add(wiring.user_group(user.pk), self.channel_name)
         await self.send(text_data=frames.ready(str(user.pk), limits))

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from project.embedded_worker import EmbeddedWorker
-from project.servers import listening
+from project.servers import listening, memory
 from project.servers.base import LaunchRefused, Lifecycle, Serving
 from project.servers.ending import leave
 from project.servers.preparation import prepare
@@ -107,6 +107,7 @@ class WithWorker:
         if self._worker is not None:
             await asyncio.to_thread(self._worker.start)
         await self._lifecycle.startup()
+        memory.settle()
 
     async def shutdown(self, grace_seconds: float) -> None:
         try:

@@ -92,7 +92,7 @@ class FakeUpstream:
 
         async def play(answer: Answering) -> None:
             text = body if isinstance(body, str) else json.dumps(body)
-            answer.response = web.Response(  # type: ignore[assignment]
+            answer.response = web.Response(
                 status=status, text=text, content_type="application/json", headers=headers
             )
 

@@ -14,6 +14,7 @@ def page_data(answer):
     found = re.search(
         r'<script id="page-data" type="application/json">(.*?)</script>', answer.content.decode()
     )
+    assert found is not None
     return json.loads(found[1])
 
 

@@ -39,7 +39,7 @@ def test_a_session_nobody_signed_in_with_is_nobodys():
     session = client.session
     session["colour"] = "red"
     session.save()
-    assert user_of_session(session.session_key) is None
+    assert user_of_session(session.session_key or "") is None
 
 
 @pytest.mark.django_db
