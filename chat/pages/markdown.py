@@ -144,9 +144,9 @@ def _create() -> MarkdownIt:
 _md = _create()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def render_markdown(source: str) -> str:
-    """Safe HTML for a text part. Stored answers do not change, so the newest thousand are kept rendered."""
+    """Safe HTML for a text part. Stored answers do not change, so the last few thousand stay rendered (some 20 MB)."""
     return nh3.clean(
         _md.render(source),
         tags=_TAGS,

@@ -1,5 +1,7 @@
 """`{% icon "plus" %}`: one icon of the sprite that the front-end build makes from Lucide."""
 
+from functools import lru_cache
+
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -9,6 +11,7 @@ register = template.Library()
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)  # a long conversation shows the same few icons thousands of times
 def icon(name: str, size: str = "") -> SafeString:
     """An icon at 20 px, or at 16 px with size `s`. Always set beside a word or inside a labelled control."""
     css_class = "icon icon--s" if size == "s" else "icon"
@@ -21,6 +24,7 @@ def icon(name: str, size: str = "") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=1)
 def chevron() -> SafeString:
     """The sign of something that opens; CSS turns it."""
     return format_html(
