@@ -43,7 +43,8 @@ dev:
 	@$(FIND_PYTHON); exec $$found project/bootstrap.py dev
 
 test: dev
-	@REQUIRE_ALL=$(REQUIRE_ALL) $(BIN)/python -m pytest -p tests.plugins.require_all $(ARGS)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  DATA_DIR="$$folder" REQUIRE_ALL=$(REQUIRE_ALL) $(BIN)/python -m pytest -p tests.plugins.require_all $(ARGS)
 
 test-interop: dev
 	@$(BIN)/python -m tests.interop $(ARGS)
