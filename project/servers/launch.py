@@ -1,6 +1,7 @@
 """From the command line to a running server: prepare, start the worker, serve, end."""
 
 import asyncio
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -32,6 +33,8 @@ class Wish:
 
 def launch(wish: Wish, say: Say) -> NoReturn:
     """Serves until a signal comes, then ends the process. Raises `LaunchRefused` when it cannot start."""
+    # WhiteNoise hands files to Django piece by piece; Django reads them in a thread, which is what is wanted.
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     listener = listening.bind(wish.host, wish.port)
     address = listening.base_url(wish.host, listener)
     prepare(say)
