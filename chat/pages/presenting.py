@@ -11,8 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.models import Conversation, LanguageModel, Message, ModelCall, Price, Run, User
-from chat.models.conversations import Tree, text_of
-from chat.pages.markdown import render_markdown
+from chat.models.conversations import Tree
 
 SIDEBAR_MOST = 200
 
@@ -41,9 +40,6 @@ def _turn(message: Message, siblings: list[UUID]) -> Turn:
         "parent": str(message.parent_id) if message.parent_id else None,
         "role": message.role,
         "parts": message.parts,
-        "text": text_of(message.parts),
-        "html": render_markdown(text_of(message.parts)) if message.role == "assistant" else "",
-        "reasoning": "".join(p["text"] for p in message.parts if p.get("type") == "reasoning"),
         "model": message.model,
         "status": run.status if run else "completed",
         "live": run is not None and not run.ended,
