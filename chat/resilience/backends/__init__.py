@@ -1,0 +1,1 @@
+"""Where breakers, buckets and places are remembered: in this process, or in Redis for all of them."""

