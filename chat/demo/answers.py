@@ -1,12 +1,17 @@
 """The scripted answers of the model `demo`, chosen by a word in the last user message."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chat.demo.script import DemoRequest
+from chat.demo.pictures import description_of
+from chat.demo.script import DemoRequest, ToolAnswer
 
 ECHO_CHARACTERS = 60
+RESULT_CHARACTERS = 400
+
+TOOLS_FIRST = "Let me look that up. "
+REFUSAL = "I refuse to answer, as you asked me to. I am a script, no language model."
 
 # About what a tokenizer makes of a text: a few letters with the blanks before them, one or two
 # Chinese characters.
@@ -27,17 +32,31 @@ def pieces(text: str) -> list[str]:
 def answer_for(request: DemoRequest) -> Answer:
     """The first answer one of whose words is in the prompt, else a tour of what a message can hold."""
     words = request.prompt.lower()
-    chosen = next((write for pattern, write in _BY_WORD if pattern.search(words)), _tour)
-    answer = chosen(request)
-    if not request.images:
-        return answer
-    seen = "one image" if request.images == 1 else f"{request.images} images"
-    note = f"Your message came with **{seen}**. I am a script and cannot look inside.\n\n"
-    return Answer(note + answer.text, answer.reasoning)
+    chosen = next((write for pattern, write in _BY_WORD if pattern.search(words)), None)
+    if not request.pictures:
+        return (chosen or _tour)(request)
+    description = description_of(request.pictures)
+    answer = chosen(request) if chosen else Answer("")
+    return Answer(f"{description}\n{answer.text}" if answer.text else description, answer.reasoning)
+
+
+def asks_for_a_refusal(prompt: str) -> bool:
+    return _REFUSE.search(prompt.lower()) is not None
+
+
+def answer_with(results: Sequence[ToolAnswer]) -> str:
+    """A sentence for each result that uses it."""
+    lines = [f"- `{result.name}` says: {_shortened(result.text)}" for result in results]
+    return "Here is what the tools found (told by a script, no language model):\n\n" + "\n".join(lines) + "\n"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line[:RESULT_CHARACTERS] + ("…" if len(line) > RESULT_CHARACTERS else "")
 
 
 def _tour(request: DemoRequest) -> Answer:
-    first_line = request.prompt.strip().partition("\n")[0]
+    first_line = request.prompt.strip().partition("\n")[0].strip()
     shown = first_line[:ECHO_CHARACTERS] + ("…" if len(first_line) > ECHO_CHARACTERS else "")
     quoted = shown.replace("`", "'") or "(nothing)"
     return Answer(_TOUR.format(turn=request.turn, quoted=quoted))
@@ -68,6 +87,8 @@ This is message {turn} of yours in this conversation, and it said: `{quoted}`
 | `table` | a wider table |
 | `think` | reasoning before the answer |
 | `中文` | an answer in Chinese |
+| `refuse` | how a model declines |
+| `call:NAME {{json}}` | a call of that tool, if it is offered |
 | `fail:cut` | what a broken line looks like |
 
 ```python
@@ -195,6 +216,9 @@ def _long_text(chapters: int = 7) -> str:
         body = "\n\n".join(turned[:3])
         parts.append(f"\n## Chapter {chapter}\n\n{body}\n\n- First remark\n- Second remark\n")
     return "".join(parts) + "\nThat was all.\n"
+
+
+_REFUSE = re.compile(r"\b(?:refuse|refusal)\b")
 
 
 def _words(*alternatives: str) -> re.Pattern[str]:

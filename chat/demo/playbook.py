@@ -1,82 +1,133 @@
 """Chooses the script for a request, by the model's name and the words of the last user message.
 
 `demo-n500-r50-d200` says `w0 w1 w2 …`: 500 deltas, 50 a second (0 = as fast as it can), the first
-after 200 ms. `demo` gives one of the scripted answers. `fail:…`, in the message or at the end of the model's
-name, makes it fail.
+after 200 ms. `demo` calls the declared tools it is asked for, answers in JSON where a schema is given, refuses
+when asked to, and gives one of the scripted answers else. `fail:…` makes it fail (chat.demo.faults).
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, count, islice
 
-from chat.demo.answers import answer_for, pieces
-from chat.demo.script import Cut, DemoRequest, Garbage, Hang, Pace, Refuse, Say, Script, Step, Think
+from chat.demo.answers import REFUSAL, TOOLS_FIRST, answer_for, answer_with, asks_for_a_refusal, pieces
+from chat.demo.asking import Attempts, model_and_fault, without_faults
+from chat.demo.calls import WantedCall, wanted_calls
+from chat.demo.faults import SOME_DELTAS, Disturb
+from chat.demo.samples import sample
+from chat.demo.script import (
+    Arguments,
+    Call,
+    Decline,
+    DemoRequest,
+    Pace,
+    Play,
+    Refuse,
+    Say,
+    Script,
+    Step,
+    Think,
+)
 
 MODELS = ("demo", "demo-n500-r50-d200", "demo-n2000-r0-d0")
 
 MAX_DELTAS = 200_000
 NATURAL = Pace(per_second=60, first_ms=150)
-DELTAS_BEFORE_A_FAULT = 12
-RETRY_AFTER_SECONDS = 2
+ARGUMENT_CHARACTERS = 5
+MADE_UP_CALL = WantedCall("look_up", '{"words": "a call that nobody declared, to be cut"}')
 
 _COUNTED = re.compile(r"demo-n(\d{1,7})-r(\d{1,6})-d(\d{1,6})")
-_FAULT = re.compile(r"\bfail:(cut|hang-first|hang|garbage|[45]\d\d)\b", re.IGNORECASE)
-_FAULT_OF_MODEL = re.compile(r"-fail:(cut|hang-first|hang|garbage|[45]\d\d)$")
-
-_REFUSALS = {
-    400: "This request is refused because you asked for it.",
-    401: "Incorrect API key provided. Any key will do, but you asked for this refusal.",
-    429: "Rate limit reached because you asked for it. Please try again in 2 s.",
-    500: "The server had an error because you asked for one.",
-}
 
 
-def play_for(request: DemoRequest) -> Script | Refuse:
-    """The answer to a request, or the refusal it asked for."""
-    name, fault = _model_and_fault(request)
-    if fault.isdigit():
-        return _refusal(int(fault))
+def play_for(request: DemoRequest, attempts: Attempts | None = None) -> Play:
+    """The answer to a request, or whatever it asked for instead. Without `attempts` every one is the first."""
+    name, asked = model_and_fault(request)
+    disturb: Disturb | None = None
+    if asked is not None and (attempts or Attempts()).fails(asked, request):
+        if not isinstance(asked.fault.act, Disturb):
+            return asked.fault.act
+        disturb = asked.fault.act
+    request = replace(request, prompt=without_faults(request.prompt)) if asked else request
     counted = _COUNTED.fullmatch(name)
     if counted is None and name != "demo":
         return Refuse(404, f"The model '{request.model}' does not exist. There are: {', '.join(MODELS)}.")
-    script = _counting(*(int(group) for group in counted.groups())) if counted else _answer(request)
-    return Script(script.pace, _with_fault(fault, script.steps)) if fault else script
+    if counted is not None:
+        script = _counting(*(int(group) for group in counted.groups()))
+    else:
+        script = Script(NATURAL, _answer(request))
+    return _disturbed(disturb, script, request) if disturb else script
 
 
-def _model_and_fault(request: DemoRequest) -> tuple[str, str]:
-    at_the_end = _FAULT_OF_MODEL.search(request.model)
-    if at_the_end:
-        return request.model[: at_the_end.start()], at_the_end[1]
-    in_the_message = _FAULT.search(request.prompt)
-    return request.model, in_the_message[1].lower() if in_the_message else ""
+def _counting(count_of_deltas: int, per_second: int, first_ms: int) -> Script:
+    return Script(Pace(per_second, first_ms), _words(range(min(count_of_deltas, MAX_DELTAS))))
 
 
-def _refusal(status: int) -> Refuse:
-    message = _REFUSALS.get(status, f"You asked for the status {status}.")
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503, 529) else {}
-    return Refuse(status, message, headers)
+def _words(numbers: Iterable[int]) -> Iterator[Say]:
+    return (Say(f"w{index} ") for index in numbers)
 
 
-def _counting(count: int, per_second: int, first_ms: int) -> Script:
-    steps = (Say(f"w{index} ") for index in range(min(count, MAX_DELTAS)))
-    return Script(Pace(per_second, first_ms), steps)
+# --- what the model `demo` answers ----------------------------------------------------------------
 
 
-def _answer(request: DemoRequest) -> Script:
+def _answer(request: DemoRequest) -> list[Step]:
     answer = answer_for(request)
     thoughts: list[Step] = [Think(piece) for piece in pieces(answer.reasoning)]
-    return Script(NATURAL, [*thoughts, *(Say(piece) for piece in pieces(answer.text))])
+    calls = wanted_calls(request)
+    if calls:
+        words = [Say(piece) for piece in pieces(TOOLS_FIRST)] if request.tool_choice == "auto" else []
+        return [*thoughts, *words, *_call_steps(calls)]
+    if request.schema is not None:
+        written = json.dumps(sample(request.schema, text="a scripted answer"), ensure_ascii=False)
+        return [*thoughts, *(Say(piece) for piece in _fragments(written))]
+    if request.results:
+        return [*thoughts, *(Say(piece) for piece in pieces(answer_with(request.results)))]
+    if asks_for_a_refusal(request.prompt):
+        return [Decline(piece) for piece in pieces(REFUSAL)]
+    return [*thoughts, *(Say(piece) for piece in pieces(answer.text))]
 
 
-def _with_fault(fault: str, steps: Iterable[Step]) -> Iterator[Step]:
-    """The fault comes in mid-stream, so that there is something to keep; `hang-first` before everything."""
+def _call_steps(calls: Iterable[WantedCall]) -> Iterator[Step]:
+    for call in calls:
+        yield Call(call.name)
+        for fragment in _fragments(call.arguments):
+            yield Arguments(fragment)
+
+
+def _fragments(text: str) -> Iterator[str]:
+    """Cut without regard to words, as arguments arrive."""
+    return (text[at : at + ARGUMENT_CHARACTERS] for at in range(0, len(text), ARGUMENT_CHARACTERS))
+
+
+# --- what spoils it -------------------------------------------------------------------------------
+
+
+def _disturbed(disturb: Disturb, script: Script, request: DemoRequest) -> Script:
+    pace = script.pace
+    steps: Iterable[Step] = script.steps
+    if disturb.endless:
+        pace = pace if pace.per_second else replace(pace, per_second=NATURAL.per_second)
+        steps = _words(count())
+    elif disturb.in_arguments:
+        steps = _half_a_call(request)
+    return Script(pace, _with_trouble(disturb, steps), disturb.delivery)
+
+
+def _half_a_call(request: DemoRequest) -> Iterator[Step]:
+    """Of the calls that are asked for the first, of the declared tools any, else one that nobody declared."""
+    forced = replace(request, results=(), tool_choice="required")
+    call = next(iter(wanted_calls(forced)), MADE_UP_CALL)
+    yield Call(call.name)
+    half = call.arguments[: max(1, len(call.arguments) // 2)]
+    yield from (Arguments(fragment) for fragment in _fragments(half))
+
+
+def _with_trouble(disturb: Disturb, steps: Iterable[Step]) -> Iterator[Step]:
     source = iter(steps)
-    if fault != "hang-first":
-        yield from islice(source, DELTAS_BEFORE_A_FAULT)
-    if fault == "cut":
-        yield Cut()
-    elif fault == "garbage":
-        yield Garbage()
+    if disturb.step is None:
         yield from source
-    else:
-        yield Hang()
+        return
+    if not disturb.at_once:
+        yield from islice(source, SOME_DELTAS)
+    yield disturb.step
+    yield from source if disturb.resumes else chain()

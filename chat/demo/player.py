@@ -1,18 +1,68 @@
 """Plays a script to one client: steps when they are due, written by the protocol's writer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import assert_never
 
 from aiohttp import web
 
-from chat.demo.script import Cut, DemoRequest, Finish, Garbage, Hang, Say, Script, Step, Think
+from chat.demo.faults import BAD_GATEWAY_PAGE
+from chat.demo.script import (
+    NOT_UTF8,
+    Arguments,
+    Call,
+    Complain,
+    Cut,
+    Decline,
+    Delivery,
+    DemoRequest,
+    Drip,
+    Finish,
+    Garbage,
+    Hang,
+    HugeLine,
+    Refuse,
+    Say,
+    Script,
+    Spoken,
+    Step,
+    Stop,
+    Think,
+)
 from chat.demo.stats import Stats
-from chat.demo.writers import Writer
+from chat.demo.writers import StreamWriter, Writer
+from chat.demo.writers.base import OVERLOADED
 
 UNPACED_BATCH = 16
-GARBAGE_PAGE = b"<html><body>502 Bad Gateway</body></html>"
-JSON_HEADERS = {"Content-Type": "application/json"}
-STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+HUGE_LINE_BLOCKS = 272
+HUGE_LINE_BLOCK = b"x" * 65_536
+"""Together 17 MB: nobody should read lines over 16 MB."""
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+JSON_HEADERS = {"Content-Type": JSON}
+
+_DELTAS = (Say, Think, Decline, Arguments)
+_MARK, _BAD_BYTES = NOT_UTF8.encode(), b"\xc3\x28\xff"
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Of the faults that need time."""
+
+    late_head_seconds: float = 60.0
+    drip_seconds: float = 1.0
+
+
+class _CloseDelimited(web.StreamResponse):
+    """No length and no chunks: only the end of the connection ends the body."""
+
+    _length_check = False  # as aiohttp's own WebSocketResponse does
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__(headers=headers)
+        self.force_close()
 
 
 async def due_steps(script: Script, limit: int | None, arrived_at: float) -> AsyncIterator[Step | Finish]:
@@ -22,9 +72,11 @@ async def due_steps(script: Script, limit: int | None, arrived_at: float) -> Asy
     and then, so that a client that leaves is noticed.
     """
     clock = asyncio.get_running_loop().time
+    limit = None if script.delivery.unlimited else limit
     index = 0
+    reason = "stop"
     for step in script.steps:
-        if isinstance(step, Say | Think):
+        if isinstance(step, _DELTAS):
             if index == limit:
                 yield Finish("length")
                 return
@@ -34,67 +86,161 @@ async def due_steps(script: Script, limit: int | None, arrived_at: float) -> Asy
             elif index % UNPACED_BATCH == 0:
                 await asyncio.sleep(0)
             index += 1
+        if isinstance(step, Call):
+            reason = "tool_calls"
+        elif isinstance(step, Decline):
+            reason = "refusal"
         yield step
-    yield Finish("stop")
+    yield Finish(reason)
 
 
 class Player:
-    def __init__(self, http: web.Request, writer: Writer, request: DemoRequest, stats: Stats) -> None:
+    """`delivery` is the script's; `stats` counts the deltas sent."""
+
+    def __init__(
+        self,
+        http: web.Request,
+        writer: Writer,
+        request: DemoRequest,
+        stats: Stats,
+        *,
+        delivery: Delivery,
+        waits: Waits,
+    ) -> None:
         self._http = http
         self._writer = writer
         self._request = request
         self._stats = stats
+        self._delivery = delivery
+        self._waits = waits
 
-    async def stream(self, steps: AsyncIterator[Step | Finish]) -> web.StreamResponse:
-        response = web.StreamResponse(headers=STREAM_HEADERS)
+    async def play(self, steps: AsyncIterator[Step | Finish]) -> web.StreamResponse:
+        if self._delivery.late_head:
+            await asyncio.sleep(self._waits.late_head_seconds)
+        return await (self._stream(steps) if self._request.stream else self._whole(steps))
+
+    # --- streamed ---------------------------------------------------------------------------------
+
+    async def _stream(self, steps: AsyncIterator[Step | Finish]) -> web.StreamResponse:
+        response = self._response(JSON if self._delivery.mislabelled else EVENT_STREAM)
         await response.prepare(self._http)
         out = self._writer.stream(self._request)
-        await response.write(out.opening())
+        if not self._delivery.no_opening:
+            await response.write(out.opening())
         async for step in steps:
             match step:
-                case Say() | Think():
-                    self._stats.deltas += 1
-                    await response.write(out.delta(step))
-                case Garbage():
-                    await response.write(out.garbage())
-                case Hang():
-                    await _silence()
+                case Say() | Think() | Decline() | Arguments() | Call():
+                    self._stats.deltas += isinstance(step, _DELTAS)
+                    await self._write(response, out.step(step))
+                case Finish():
+                    ending = out.ending(step, twice=self._delivery.finishes_twice)
+                    await self._write(response, ending)
                 case Cut():
-                    self._break_the_line()
+                    break_the_line(self._http)
                     return response
-                case Finish(reason):
-                    await response.write(out.ending(reason))
+                case Stop():
+                    return response
+                case _:
+                    await self._trouble(step, response, out)
         return response
 
-    async def whole(self, steps: AsyncIterator[Step | Finish]) -> web.StreamResponse:
-        said: list[Say | Think] = []
+    async def _trouble(
+        self,
+        step: Hang | Drip | Garbage | Complain | HugeLine,
+        response: web.StreamResponse,
+        out: StreamWriter,
+    ) -> None:
+        match step:
+            case Hang():
+                await _silence()
+            case Drip():
+                await self._drip(response, out.keep_alive())
+            case Garbage():
+                await response.write(out.garbage())
+            case Complain():
+                await response.write(out.complaint())
+                await response.write_eof()
+            case HugeLine():
+                for block in _huge_event():
+                    await response.write(block)
+            case _:
+                assert_never(step)
+
+    async def _write(self, response: web.StreamResponse, data: bytes) -> None:
+        if data:
+            await response.write(data.replace(_MARK, _BAD_BYTES) if _MARK in data else data)
+
+    # --- in one piece -----------------------------------------------------------------------------
+
+    async def _whole(self, steps: AsyncIterator[Step | Finish]) -> web.StreamResponse:
+        said: list[Spoken] = []
         async for step in steps:
             match step:
-                case Say() | Think():
-                    self._stats.deltas += 1
+                case Say() | Think() | Decline() | Arguments() | Call():
+                    self._stats.deltas += isinstance(step, _DELTAS)
                     said.append(step)
-                case Garbage():
-                    return web.Response(body=GARBAGE_PAGE, headers=JSON_HEADERS)
+                case Finish():
+                    return await self._body(self._writer.whole(self._request, said, step))
+                case Cut() | Stop():
+                    return await self._half(said, breaks=isinstance(step, Cut))
                 case Hang():
                     await _silence()
-                case Cut():
-                    return await self._half(said)
-                case Finish(reason):
-                    body = self._writer.whole(self._request, said, reason)
-                    return web.Response(body=body, headers=JSON_HEADERS)
+                case Drip():
+                    response = self._response(JSON)
+                    await response.prepare(self._http)
+                    await self._drip(response, b" ")
+                case Garbage():
+                    return await self._body(BAD_GATEWAY_PAGE)
+                case Complain():
+                    return await self._body(self._writer.error(Refuse(500, OVERLOADED)))
+                case HugeLine():
+                    return await self._body(b"".join(_huge_event()).removeprefix(b"data: "))
+                case _:
+                    assert_never(step)
         raise AssertionError("a script ends in a Finish")
 
-    async def _half(self, said: list[Say | Think]) -> web.StreamResponse:
-        body = self._writer.whole(self._request, said, "stop")
-        response = web.StreamResponse(headers={**JSON_HEADERS, "Content-Length": str(len(body))})
+    async def _body(self, body: bytes) -> web.StreamResponse:
+        kind = EVENT_STREAM if self._delivery.mislabelled else JSON
+        headers = {**self._writer.headers(), "Content-Type": kind}
+        return web.Response(body=body.replace(_MARK, _BAD_BYTES), headers=headers)
+
+    async def _half(self, said: list[Spoken], *, breaks: bool) -> web.StreamResponse:
+        body = self._writer.whole(self._request, said, Finish("stop"))
+        response = self._response(JSON)
+        if breaks:
+            response.content_length = len(body)
         await response.prepare(self._http)
         await response.write(body[: len(body) // 2])
-        self._break_the_line()
+        if breaks:
+            break_the_line(self._http)
         return response
 
-    def _break_the_line(self) -> None:
-        if self._http.transport is not None:
-            self._http.transport.abort()
+    # --- both -------------------------------------------------------------------------------------
+
+    def _response(self, content_type: str) -> web.StreamResponse:
+        headers = {**self._writer.headers(), "Content-Type": content_type, "Cache-Control": "no-cache"}
+        return (
+            _CloseDelimited(headers)
+            if self._delivery.close_delimited
+            else web.StreamResponse(headers=headers)
+        )
+
+    async def _drip(self, response: web.StreamResponse, sign_of_life: bytes) -> None:
+        while True:
+            await response.write(sign_of_life)
+            await asyncio.sleep(self._waits.drip_seconds)
+
+
+def break_the_line(http: web.Request) -> None:
+    if http.transport is not None:
+        http.transport.abort()
+
+
+def _huge_event() -> Iterator[bytes]:
+    yield b'data: {"padding":"'
+    for _ in range(HUGE_LINE_BLOCKS):
+        yield HUGE_LINE_BLOCK
+    yield b'"}\n\n'
 
 
 async def _silence() -> None:

@@ -6,19 +6,22 @@ and in tests.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import assert_never
 
 import msgspec
 from aiohttp import web
 
+from chat.demo.asking import Attempts
 from chat.demo.playbook import MODELS, play_for
-from chat.demo.player import JSON_HEADERS, Player, due_steps
-from chat.demo.script import BadRequest, Refuse
+from chat.demo.player import JSON_HEADERS, Player, Waits, break_the_line, due_steps
+from chat.demo.script import BadRequest, Canned, HangUp, Refuse, Script
 from chat.demo.stats import Stats
 from chat.demo.writers import WRITERS, Writer
 
 MAX_BODY_BYTES = 64 * 2**20
 BACKLOG = 1024
 SHUTDOWN_SECONDS = 0.1
+USUAL_WAITS = Waits()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,20 +32,27 @@ class DemoServer:
     def __init__(self, runner: web.AppRunner, host: str, port: int, stats: Stats) -> None:
         self._runner = runner
         self.port = port
-        self.base_url = f"http://{host}:{port}/v1"
+        self.root_url = f"http://{host}:{port}"
+        self.base_url = f"{self.root_url}/v1"
         self.stats = stats
+
+    def base_url_for(self, dialect: str) -> str:
+        """Where that protocol's base URL ends: before `/v1` for Anthropic Messages, after it for the others."""
+        return self.root_url if dialect == "anthropic_messages" else self.base_url
 
     async def close(self) -> None:
         """Ends at once; open calls are cut."""
         await self._runner.cleanup()
 
 
-async def start_demo_upstream(host: str = "127.0.0.1", port: int = 0) -> DemoServer:
+async def start_demo_upstream(
+    host: str = "127.0.0.1", port: int = 0, *, waits: Waits = USUAL_WAITS
+) -> DemoServer:
     """Serves on the running loop. Port 0 takes a free one. Raises `OSError` where it cannot listen."""
     stats = Stats()
     # Without handler_cancellation aiohttp tells a handler of a lost client only at its next write.
     runner = web.AppRunner(
-        demo_application(stats),
+        demo_application(stats, waits),
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=SHUTDOWN_SECONDS,
@@ -57,20 +67,32 @@ async def start_demo_upstream(host: str = "127.0.0.1", port: int = 0) -> DemoSer
     return DemoServer(runner, shown_host, runner.addresses[0][1], stats)
 
 
-def demo_application(stats: Stats) -> web.Application:
-    async def show_models(_: web.Request) -> web.Response:
-        models = [{"id": name, "object": "model", "created": 1, "owned_by": "demo"} for name in MODELS]
-        return _json({"object": "list", "data": models})
-
+def demo_application(stats: Stats, waits: Waits) -> web.Application:
     async def show_stats(_: web.Request) -> web.Response:
         return _json(stats.as_json())
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app.router.add_get("/v1/models", show_models)
+    app.router.add_get("/v1/models", _show_models)
     app.router.add_get("/stats", show_stats)
+    attempts = Attempts()
     for writer in WRITERS:
-        app.router.add_post("/v1" + writer.path, _counted(stats, _answering(writer, stats)))
+        handler = _answering(writer, stats, attempts, waits)
+        app.router.add_post("/v1" + writer.path, _counted(stats, handler))
     return app
+
+
+async def _show_models(http: web.Request) -> web.Response:
+    """As OpenAI lists them, or as Anthropic does for who speaks its protocol."""
+    if "anthropic-version" in http.headers:
+        known = [
+            {"type": "model", "id": name, "display_name": name, "created_at": "2024-01-01T00:00:00Z"}
+            for name in MODELS
+        ]
+        return _json({"data": known, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]})
+    models = [
+        {"id": name, "object": "model", "created": 1_704_067_200, "owned_by": "demo"} for name in MODELS
+    ]
+    return _json({"object": "list", "data": models})
 
 
 def _counted(stats: Stats, handler: Handler) -> Handler:
@@ -91,7 +113,7 @@ def _counted(stats: Stats, handler: Handler) -> Handler:
     return handle
 
 
-def _answering(writer: Writer, stats: Stats) -> Handler:
+def _answering(writer: Writer, stats: Stats, attempts: Attempts, waits: Waits) -> Handler:
     async def handle(http: web.Request) -> web.StreamResponse:
         arrived_at = asyncio.get_running_loop().time()
         try:
@@ -100,19 +122,27 @@ def _answering(writer: Writer, stats: Stats) -> Handler:
             return _refused(writer, Refuse(400, f"The body is not JSON: {error}."))
         except BadRequest as error:
             return _refused(writer, Refuse(400, str(error)))
-        script = play_for(request)
-        if isinstance(script, Refuse):
-            return _refused(writer, script)
-        steps = due_steps(script, request.max_output_tokens, arrived_at)
-        player = Player(http, writer, request, stats)
-        return await (player.stream(steps) if request.stream else player.whole(steps))
+        play = play_for(request, attempts)
+        match play:
+            case Refuse():
+                return _refused(writer, play)
+            case Canned(status, content_type, body):
+                return web.Response(status=status, body=body, headers={"Content-Type": content_type})
+            case HangUp():
+                break_the_line(http)
+                return web.Response()  # nobody reads it
+            case Script(delivery=delivery):
+                player = Player(http, writer, request, stats, delivery=delivery, waits=waits)
+                return await player.play(due_steps(play, request.max_output_tokens, arrived_at))
+            case _:
+                assert_never(play)
 
     return handle
 
 
 def _refused(writer: Writer, refusal: Refuse) -> web.Response:
-    body = writer.error(refusal.status, refusal.message)
-    return web.Response(status=refusal.status, body=body, headers={**JSON_HEADERS, **refusal.headers})
+    headers = {**writer.headers(), **JSON_HEADERS, **refusal.headers}
+    return web.Response(status=refusal.status, body=writer.error(refusal), headers=headers)
 
 
 def _json(facts: object) -> web.Response:

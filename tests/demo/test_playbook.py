@@ -3,8 +3,10 @@
 import pytest
 
 from chat.demo.answers import answer_for, pieces
-from chat.demo.playbook import DELTAS_BEFORE_A_FAULT, MAX_DELTAS, MODELS, play_for
-from chat.demo.script import Cut, DemoRequest, Garbage, Hang, Pace, Refuse, Say, Script, Think
+from chat.demo.faults import SOME_DELTAS
+from chat.demo.pictures import Picture
+from chat.demo.playbook import MAX_DELTAS, MODELS, play_for
+from chat.demo.script import Cut, Decline, DemoRequest, Garbage, Hang, Pace, Refuse, Say, Script, Think
 
 
 def asked(prompt: str = "", model: str = "demo", **more) -> DemoRequest:
@@ -106,9 +108,23 @@ def test_the_pieces_of_an_answer_make_the_answer(prompt):
     assert max(len(piece.strip()) for piece in cut) <= 8
 
 
-def test_images_are_counted():
-    assert "**one image**" in answer_for(asked("what is this?", images=1)).text
-    assert "**3 images**" in answer_for(asked("hello", images=3)).text
+def test_images_are_described_with_a_box_each():
+    text = answer_for(asked("what is this?", pictures=(Picture((640, 480)), Picture()))).text
+    assert "**2 images**" in text
+    assert "640 × 480 pixels: the middle of the picture [160, 120, 480, 360]" in text
+    assert "[250, 250, 750, 750]" in text
+
+
+def test_what_else_is_asked_beside_an_image_is_answered_too():
+    text = answer_for(asked("hello", pictures=(Picture(),))).text
+    assert "**one image**" in text
+    assert "Hello!" in text
+
+
+def test_a_refusal_on_request_is_said_as_one():
+    steps = list(script_for("please refuse this").steps)
+    assert all(isinstance(step, Decline) for step in steps)
+    assert "".join(step.text for step in steps).startswith("I refuse")
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500, 529])
@@ -129,8 +145,8 @@ def test_a_429_says_when_to_come_back():
 def test_a_fault_comes_after_some_deltas(fault, step):
     for script in (script_for(f"hello fail:{fault}"), script_for(model=f"demo-n50-r0-d0-fail:{fault}")):
         steps = list(script.steps)
-        assert steps.index(step) == DELTAS_BEFORE_A_FAULT
-        assert all(isinstance(before, Say) for before in steps[:DELTAS_BEFORE_A_FAULT])
+        assert steps.index(step) == SOME_DELTAS
+        assert all(isinstance(before, Say) for before in steps[:SOME_DELTAS])
 
 
 def test_hang_first_says_nothing_at_all():
@@ -142,6 +158,8 @@ def test_a_fault_may_be_written_as_people_write(prompt):
     assert Cut() in list(script_for(prompt).steps)
 
 
-@pytest.mark.parametrize("prompt", ["fail: it", "nofail:cut", "fail:cutter", "fail:200", "never fail"])
+@pytest.mark.parametrize(
+    "prompt", ["fail: it", "nofail:cut", "fail:cutter", "fail:200", "never fail", "fail:cut-up"]
+)
 def test_what_only_looks_like_a_fault_is_answered(prompt):
     assert all(isinstance(step, Say) for step in script_for(prompt).steps)
