@@ -91,21 +91,27 @@ class ModelClient:
             await client.aclose()
 
     @asynccontextmanager
-    async def call(self, endpoint: Endpoint, request: WireRequest) -> AsyncIterator[UpstreamAnswer]:
-        """Sends the request and waits for the head of the answer. Time limits are the caller's.
+    async def call(
+        self, endpoint: Endpoint, request: WireRequest, *, connect_seconds: float
+    ) -> AsyncIterator[UpstreamAnswer]:
+        """Sends the request and waits for the head of the answer.
+
+        `connect_seconds` bounds connecting alone: many providers keep the head back until they have a first token.
+        All other time limits are the caller's.
 
         Raises:
             ProviderCut: the provider could not be reached, or broke the line before the head.
-            ProviderTimeout: the operating system gave up connecting.
+            ProviderTimeout: connecting took too long.
         """
         client = self._client(endpoint)
-        outgoing = client.build_request(
-            "POST",
-            endpoint.base_url + request.path,
-            content=request.body,
-            headers={**request.headers, **endpoint.headers},
-        )
         try:
+            outgoing = client.build_request(
+                "POST",
+                endpoint.base_url + request.path,
+                content=request.body,
+                headers={**request.headers, **endpoint.headers},
+                timeout=httpx.Timeout(None, connect=connect_seconds),
+            )
             response = await client.send(outgoing, stream=True)
         except httpx.TransportError as error:
             raise _unreachable(error) from error
@@ -173,6 +179,8 @@ def _unreachable(error: httpx.TransportError) -> ProviderError:
     # Over aiohttp a refused connection, a failed look-up and a line broken before the head all arrive as
     # httpx.ConnectTimeout; only the cause tells them apart.
     cause = error.__cause__
+    if isinstance(error, httpx.UnsupportedProtocol) or isinstance(cause, aiohttp.InvalidURL):
+        return ProviderRejected("The provider's address is not a valid URL.", detail=_describe(error))
     if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionResetError):
         return ProviderCut(detail=_describe(error))
     if isinstance(cause, aiohttp.ClientConnectorDNSError | socket.gaierror):

@@ -15,7 +15,7 @@ from chat.llm.dialects.base import Decoder, Dialect
 from chat.llm.messages import ModelRequest
 from chat.resilience.deadline import CallTimer, Clockwork, Interrupted
 
-PHASES = frozenset({"connect", "first_token", "idle", "total"})
+PHASES = frozenset({"first_token", "idle", "total"})
 _SHOWN = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStarted)
 
 
@@ -98,8 +98,9 @@ class ModelCall:
         self, timer: CallTimer, request: ModelRequest, tell: Callable[[list[Delta]], None]
     ) -> None:
         wire = self._dialect.build(request, api_key=self._api_key)
-        async with self._client.call(self._endpoint, wire) as answer:
-            timer.connected()
+        async with self._client.call(
+            self._endpoint, wire, connect_seconds=self._deadlines.connect_seconds
+        ) as answer:
             facts = self.facts
             facts.connected_at = self._clock()
             facts.http_status, facts.request_id = answer.status, answer.request_id

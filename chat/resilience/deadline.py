@@ -22,19 +22,18 @@ class Interrupted(Exception):
 
 
 class CallTimer:
-    """Watches one call of one task. Phases: `connect`, then `first_token`, then `idle`; `total` over all."""
+    """Watches one call of one task. Phases: `first_token`, then `idle`; `total` over all.
+
+    Connecting has a limit of its own, which the client keeps.
+    """
 
     def __init__(self, deadlines: Deadlines, clock: Callable[[], float]) -> None:
         self._deadlines = deadlines
         self._clock = clock
         self._began = self._phase_began = clock()
-        self._phase = "connect"
+        self._phase = "first_token"
         self._task: asyncio.Task[object] | None = None
         self.reason: str | None = None
-
-    def connected(self) -> None:
-        """The head of the answer is here. The first token's time began with the call."""
-        self._phase = "first_token"
 
     def touch(self) -> None:
         """Bytes arrived: life for the idle deadline, not for the first token, the trailer or the total."""
@@ -53,15 +52,13 @@ class CallTimer:
 
     @property
     def waiting_for_first_token(self) -> bool:
-        return self._phase in ("connect", "first_token")
+        return self._phase == "first_token"
 
     def overdue(self, now: float) -> str | None:
         """The phase that has taken too long, if any."""
         limits = self._deadlines
         if now - self._began > limits.total_seconds:
             return "total"
-        if self._phase == "connect":
-            return "connect" if now - self._began > limits.connect_seconds else None
         if self._phase == "first_token":
             return "first_token" if now - self._began > limits.first_token_seconds else None
         if self._phase == "trailer":

@@ -26,20 +26,18 @@ def timer(clock):
     return CallTimer(LIMITS, clock)
 
 
-def test_a_call_that_is_not_answered_runs_out_of_its_connect_time(timer):
-    assert timer.overdue(1004.9) is None
-    assert timer.overdue(1005.1) == "connect"
+def test_a_call_that_is_not_answered_runs_out_of_its_first_tokens_time(timer):
+    assert timer.overdue(1029.9) is None
+    assert timer.overdue(1030.1) == "first_token"
 
 
 def test_comments_do_not_count_as_a_first_token(timer, clock):
-    timer.connected()
     clock.now += 29
     timer.touch()
     assert timer.overdue(1030.1) == "first_token"
 
 
 def test_any_byte_is_life_for_the_idle_deadline(timer, clock):
-    timer.connected()
     timer.first_token()
     clock.now += 19
     timer.touch()
@@ -48,7 +46,6 @@ def test_any_byte_is_life_for_the_idle_deadline(timer, clock):
 
 
 def test_a_chatty_call_still_ends_at_its_total(timer, clock):
-    timer.connected()
     timer.first_token()
     clock.now += 599
     timer.touch()
@@ -57,7 +54,6 @@ def test_a_chatty_call_still_ends_at_its_total(timer, clock):
 
 
 def test_after_a_whole_answer_the_end_of_the_body_is_waited_for_a_moment_only(timer):
-    timer.connected()
     timer.first_token()
     timer.answered()
     timer.touch()
@@ -111,6 +107,6 @@ async def test_the_clockwork_notices_silence_by_itself(clock):
 
     task = asyncio.create_task(call())
     await asyncio.sleep(0)
-    clock.now += 6
+    clock.now += 31
     await asyncio.wait_for(task, timeout=5)
-    assert caught == ["connect"]
+    assert caught == ["first_token"]

@@ -1,0 +1,141 @@
+"""The HTTP client at the wire: what each way of failing is called."""
+
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from chat.exceptions import ProviderCut, ProviderGarbage, ProviderRejected, ProviderTimeout
+from chat.llm.client import Endpoint, ModelClient
+from chat.llm.dialects.base import WireRequest
+
+ASK = WireRequest(path="/chat/completions", headers={"Authorization": "Bearer k"}, body=b"{}")
+
+
+@asynccontextmanager
+async def answering(data: bytes, *, then_close: bool = True) -> AsyncIterator[Endpoint]:
+    """A server that reads one request and writes these bytes."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(data)
+        await writer.drain()
+        if not then_close:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield Endpoint(base_url=f"http://127.0.0.1:{port}/v1")
+
+
+async def ask(endpoint: Endpoint, connect_seconds: float = 5) -> tuple[int, bytes]:
+    async with ModelClient() as client, client.call(endpoint, ASK, connect_seconds=connect_seconds) as answer:
+        return answer.status, b"".join([chunk async for chunk in answer.chunks()])
+
+
+async def test_status_headers_and_body_come_as_they_are():
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-Id: r7\r\nContent-Length: 5\r\n\r\nhello"
+    async with (
+        answering(head) as endpoint,
+        ModelClient() as client,
+        client.call(endpoint, ASK, connect_seconds=5) as answer,
+    ):
+        assert (answer.status, answer.request_id) == (200, "r7")
+        assert answer.content_type == "text/event-stream"
+        assert b"".join([chunk async for chunk in answer.chunks()]) == b"hello"
+
+
+async def test_a_compressed_body_is_opened():
+    body = gzip.compress(b"data: x\n\n")
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with answering(head + body) as endpoint:
+        assert await ask(endpoint) == (200, b"data: x\n\n")
+
+
+async def test_a_redirect_is_not_followed():
+    async with answering(
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+    ) as endpoint:
+        assert await ask(endpoint) == (302, b"")
+
+
+async def test_a_port_where_nobody_listens_is_a_cut():
+    with pytest.raises(ProviderCut, match="could not be reached"):
+        await ask(Endpoint(base_url="http://127.0.0.1:1/v1"))
+
+
+async def test_a_name_that_does_not_exist_is_a_cut():
+    with pytest.raises(ProviderCut, match="looked up"):
+        await ask(Endpoint(base_url="http://nobody.invalid/v1"))
+
+
+async def test_a_line_that_breaks_before_the_head_is_a_cut():
+    async with answering(b"") as endpoint:
+        with pytest.raises(ProviderCut):
+            await ask(endpoint)
+
+
+async def test_a_body_that_breaks_off_is_a_cut():
+    async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf") as endpoint:
+        with pytest.raises(ProviderCut):
+            await ask(endpoint)
+
+
+async def test_what_is_no_http_is_garbage():
+    async with answering(b"SSH-2.0-OpenSSH_9.2\r\n") as endpoint:
+        with pytest.raises(ProviderGarbage):
+            await ask(endpoint)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/v1", "http://"])
+async def test_an_address_that_is_none_is_rejected(url):
+    with pytest.raises(ProviderRejected):
+        await ask(Endpoint(base_url=url))
+
+
+async def test_connecting_that_takes_too_long_is_a_timeout():
+    # A listener whose queue is full does not answer; the operating system goes on trying for minutes.
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(address)
+        with pytest.raises(ProviderTimeout) as refused:
+            await ask(Endpoint(base_url=f"http://127.0.0.1:{address[1]}/v1"), connect_seconds=0.3)
+        for one in waiting:
+            one.close()
+    assert refused.value.phase == "connect"
+
+
+async def test_a_head_that_is_kept_back_is_not_a_matter_of_connecting():
+    async with answering(b"", then_close=False) as endpoint:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask(endpoint, connect_seconds=0.1), timeout=1)
+
+
+async def test_an_error_body_is_read_up_to_its_bound():
+    head = b"HTTP/1.1 500 Oops\r\nContent-Length: 200000\r\n\r\n"
+    async with (
+        answering(head + b"x" * 200_000) as endpoint,
+        ModelClient() as client,
+        client.call(endpoint, ASK, connect_seconds=5) as answer,
+    ):
+        assert len(await answer.error_body()) == 65_536
+
+
+async def test_more_than_a_hundred_calls_at_once_are_not_queued():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nwait"
+    async with answering(head, then_close=False) as endpoint, ModelClient() as client:
+        open_calls = [client.call(endpoint, ASK, connect_seconds=5) for _ in range(150)]
+        async with asyncio.timeout(20):
+            answers = await asyncio.gather(*(call.__aenter__() for call in open_calls))
+        assert len(answers) == 150
+        await asyncio.gather(*(call.__aexit__(None, None, None) for call in open_calls))
