@@ -95,10 +95,10 @@ async def test_a_clock_that_steps_back_takes_nothing_away(backend: Backend, time
     assert await backend.take([bucket(4)]) == 0.0
 
 
-@pytest.mark.parametrize("wrong", [{"per_second": 0}, {"per_second": -1}, {"burst": 0}])
-def test_a_bucket_that_never_fills_is_refused(wrong: dict[str, float]):
+@pytest.mark.parametrize(("per_second", "burst"), [(0.0, 5.0), (-1.0, 5.0), (10.0, 0.0)])
+def test_a_bucket_that_never_fills_is_refused(per_second: float, burst: float):
     with pytest.raises(ValueError, match="above zero"):
-        bucket(**wrong)
+        bucket(per_second=per_second, burst=burst)
 
 
 # --- places ---------------------------------------------------------------------------------------
