@@ -145,10 +145,10 @@ _SILENCE = (
     Fault("refuse", "the connection is closed before the head of an answer", "provider_cut", HangUp()),
     Fault(
         "slow-head",
-        "the head of the answer comes after 60 s",
+        "the head of the answer comes after 180 s",
         "provider_timeout",
         Disturb(delivery=Delivery(late_head=True)),
-        phase="connect",
+        phase="first_token",
     ),
     Fault(
         "hang-first",

@@ -40,7 +40,7 @@ MADE_UP_CALL = WantedCall("look_up", '{"words": "a call that nobody declared, to
 _COUNTED = re.compile(r"demo-n(\d{1,7})-r(\d{1,6})-d(\d{1,6})")
 
 
-def play_for(request: DemoRequest, attempts: Attempts | None = None) -> Play:
+def play_for(request: DemoRequest, attempts: Attempts | None = None, natural_pace: Pace = NATURAL) -> Play:
     """The answer to a request, or whatever it asked for instead. Without `attempts` every one is the first."""
     name, asked = model_and_fault(request)
     disturb: Disturb | None = None
@@ -55,7 +55,7 @@ def play_for(request: DemoRequest, attempts: Attempts | None = None) -> Play:
     if counted is not None:
         script = _counting(*(int(group) for group in counted.groups()))
     else:
-        script = Script(NATURAL, _answer(request))
+        script = Script(natural_pace, _answer(request))
     return _disturbed(disturb, script, request) if disturb else script
 
 

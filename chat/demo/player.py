@@ -51,7 +51,7 @@ _MARK, _BAD_BYTES = NOT_UTF8.encode(), b"\xc3\x28\xff"
 class Waits:
     """Of the faults that need time."""
 
-    late_head_seconds: float = 60.0
+    late_head_seconds: float = 180.0
     drip_seconds: float = 1.0
 
 

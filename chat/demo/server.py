@@ -6,15 +6,16 @@ and in tests.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import assert_never
 
 import msgspec
 from aiohttp import web
 
 from chat.demo.asking import Attempts
-from chat.demo.playbook import MODELS, play_for
+from chat.demo.playbook import MODELS, NATURAL, play_for
 from chat.demo.player import JSON_HEADERS, Player, Waits, break_the_line, due_steps
-from chat.demo.script import BadRequest, Canned, HangUp, Refuse, Script
+from chat.demo.script import BadRequest, Canned, DemoRequest, HangUp, Pace, Play, Refuse, Script
 from chat.demo.stats import Stats
 from chat.demo.writers import WRITERS, Writer
 
@@ -46,13 +47,16 @@ class DemoServer:
 
 
 async def start_demo_upstream(
-    host: str = "127.0.0.1", port: int = 0, *, waits: Waits = USUAL_WAITS
+    host: str = "127.0.0.1", port: int = 0, *, waits: Waits = USUAL_WAITS, pace: Pace = NATURAL
 ) -> DemoServer:
-    """Serves on the running loop. Port 0 takes a free one. Raises `OSError` where it cannot listen."""
+    """Serves on the running loop. Port 0 takes a free one; `pace` is that of the model `demo`.
+
+    Raises `OSError` where it cannot listen.
+    """
     stats = Stats()
     # Without handler_cancellation aiohttp tells a handler of a lost client only at its next write.
     runner = web.AppRunner(
-        demo_application(stats, waits),
+        demo_application(stats, waits, pace),
         access_log=None,
         handler_cancellation=True,
         shutdown_timeout=SHUTDOWN_SECONDS,
@@ -67,16 +71,16 @@ async def start_demo_upstream(
     return DemoServer(runner, shown_host, runner.addresses[0][1], stats)
 
 
-def demo_application(stats: Stats, waits: Waits) -> web.Application:
+def demo_application(stats: Stats, waits: Waits, pace: Pace) -> web.Application:
     async def show_stats(_: web.Request) -> web.Response:
         return _json(stats.as_json())
 
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_get("/v1/models", _show_models)
     app.router.add_get("/stats", show_stats)
-    attempts = Attempts()
+    choose = partial(play_for, attempts=Attempts(), natural_pace=pace)
     for writer in WRITERS:
-        handler = _answering(writer, stats, attempts, waits)
+        handler = _answering(writer, stats, choose, waits)
         app.router.add_post("/v1" + writer.path, _counted(stats, handler))
     return app
 
@@ -113,7 +117,7 @@ def _counted(stats: Stats, handler: Handler) -> Handler:
     return handle
 
 
-def _answering(writer: Writer, stats: Stats, attempts: Attempts, waits: Waits) -> Handler:
+def _answering(writer: Writer, stats: Stats, choose: Callable[[DemoRequest], Play], waits: Waits) -> Handler:
     async def handle(http: web.Request) -> web.StreamResponse:
         arrived_at = asyncio.get_running_loop().time()
         try:
@@ -122,7 +126,7 @@ def _answering(writer: Writer, stats: Stats, attempts: Attempts, waits: Waits) -
             return _refused(writer, Refuse(400, f"The body is not JSON: {error}."))
         except BadRequest as error:
             return _refused(writer, Refuse(400, str(error)))
-        play = play_for(request, attempts)
+        play = choose(request)
         match play:
             case Refuse():
                 return _refused(writer, play)

@@ -123,8 +123,9 @@ def test_what_else_is_asked_beside_an_image_is_answered_too():
 
 def test_a_refusal_on_request_is_said_as_one():
     steps = list(script_for("please refuse this").steps)
-    assert all(isinstance(step, Decline) for step in steps)
-    assert "".join(step.text for step in steps).startswith("I refuse")
+    said = [step.text for step in steps if isinstance(step, Decline)]
+    assert len(said) == len(steps)
+    assert "".join(said).startswith("I refuse")
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500, 529])
