@@ -58,7 +58,7 @@ class _Latency:
             return 1.0
         # One slow answer is no trend: a single one must not carry the average over the tolerance.
         self.short += (min(seconds, 4 * self.long) - self.short) * 0.2
-        self.long += (seconds - self.long) * 0.01
+        self.long += (seconds - self.long) / 600
         if self.long > 2 * self.short:
             self.long *= 0.95  # it is fast again, and a slow past must not hide the next rise
         if self.short <= 0:
@@ -69,15 +69,18 @@ class _Latency:
 class Slot:
     """One call in flight. What is never said of it teaches nothing."""
 
-    __slots__ = ("_limit", "began", "waited_seconds")
+    __slots__ = ("_limit", "turn", "waited_seconds")
 
-    def __init__(self, limit: "AdaptiveLimit", began: float, waited_seconds: float) -> None:
+    def __init__(self, limit: "AdaptiveLimit", turn: int, waited_seconds: float) -> None:
         self._limit = limit
-        self.began = began
+        self.turn = turn
         self.waited_seconds = waited_seconds
 
     def succeeded(self, first_token_seconds: float | None, kind: str = "") -> None:
-        """`kind` is the model: the times of two models do not compare. None: nothing was shown."""
+        """Once, best with the first token. `kind` is the model: the times of two models do not compare.
+
+        None: the answer showed nothing.
+        """
         self._limit.grow(self, first_token_seconds, kind)
 
     def overloaded(self) -> None:
@@ -90,11 +93,10 @@ class AdaptiveLimit:
 
     def __init__(self, rule: AdaptiveRule, *, clock: Callable[[], float], sleep: Sleep) -> None:
         self._rule = rule
-        self._clock = clock
         self._lines = WaitingLines(clock=clock, sleep=sleep)
         self._limit = float(rule.most)
         self._in_flight = 0
-        self._fell_at: float | None = None
+        self._falls = 0
         self._latencies: dict[str, _Latency] = {}
 
     @property
@@ -116,7 +118,7 @@ class AdaptiveLimit:
         """
         waited_seconds = await self._lines.stand("", self._enter, wait_seconds=wait_seconds, on_wait=on_wait)
         try:
-            yield Slot(self, self._clock(), waited_seconds)
+            yield Slot(self, self._falls, waited_seconds)
         finally:
             self._in_flight -= 1
             self._lines.wake("")
@@ -144,8 +146,8 @@ class AdaptiveLimit:
 
     def _fall(self, slot: Slot, limit: float) -> None:
         # Calls that began before the last fall tell of the same trouble once more.
-        if self._fell_at is None or slot.began > self._fell_at:
-            self._fell_at = self._clock()
+        if slot.turn == self._falls:
+            self._falls += 1
             self._set(limit)
 
     def _set(self, limit: float) -> None:

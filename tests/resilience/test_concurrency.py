@@ -93,20 +93,20 @@ async def test_never_more_than_allowed_run_at_once_over_all_processes(backend: B
         async with places.hold("provider:1", 4):
             running += 1
             most = max(most, running)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
             running -= 1
 
     real = asyncio.get_running_loop().time
     keepers = [LeaseKeeper(backend, name=name, sleep=asyncio.sleep) for name in ("one", "two")]
     both = [
-        Places(backend, keeper, clock=real, sleep=lambda _seconds: asyncio.sleep(0)) for keeper in keepers
+        Places(backend, keeper, clock=real, sleep=lambda _seconds: asyncio.sleep(0.002)) for keeper in keepers
     ]
     if not backend.shared:
         both = both[:1]
     await asyncio.gather(*(call(places) for places in both for _ in range(20)))
     for keeper in keepers:
         await keeper.aclose()
-    assert most == 4
+    assert 1 < most <= 4
     assert await backend.in_use("provider:1") == 0
 
 

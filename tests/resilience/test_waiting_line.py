@@ -84,7 +84,8 @@ async def test_one_wake_serves_as_many_as_there_is_for(lines: WaitingLines):
 
 
 async def test_everybody_is_told_the_place_when_it_changes(lines: WaitingLines):
-    shop, told = Shop(), {"a": [], "b": [], "c": []}  # type: dict[str, list[int]]
+    shop = Shop()
+    told: dict[str, list[int]] = {"a": [], "b": [], "c": []}
     waiting = {}
     for name, places in told.items():
         waiting[name] = start(stand(lines, shop, on_wait=places.append))
