@@ -88,11 +88,13 @@ def _object_at(prompt: str, start: int) -> str:
 
 
 def _by_habit(prompt: str, tools: Mapping[str, DeclaredTool]) -> Iterator[WantedCall]:
+    called: set[str] = set()
     for habit in _HABITS:
         said = habit.words.search(prompt[:READ_CHARACTERS])
         tool = next((tool for name, tool in tools.items() if habit.tool in name.lower()), None)
-        if said is None or tool is None:
+        if said is None or tool is None or tool.name in called:
             continue
+        called.add(tool.name)
         for value in _listed(said[1]) if habit.many else [said[1].strip()]:
             yield WantedCall(tool.name, _json(_arguments(tool, value)))
 
