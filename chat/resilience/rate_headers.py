@@ -3,7 +3,7 @@
 Names differ in order and ending, never in their words:
 `x-ratelimit-limit-requests` (OpenAI, Azure, Groq), `anthropic-ratelimit-input-tokens-remaining` (Anthropic),
 `x-ratelimit-remaining-tokens-minute` (Mistral, Cerebras), `x-ratelimit-reset` (OpenRouter), `ratelimit-limit` (the
-IETF draft "RateLimit header fields for HTTP", to -07).
+IETF draft "RateLimit header fields for HTTP", up to -06).
 """
 
 import math
@@ -53,7 +53,10 @@ def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits:
     """`now` in seconds since 1970: some resets are points in time."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for name, value in headers.items():
-        match = _NAME.match(name.lower())
+        name = name.lower()
+        if "ratelimit" not in name:
+            continue
+        match = _NAME.match(name)
         place = _sorted_out(match[1].split("-")) if match else None
         if place is None:
             continue
