@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from chat.resilience.backends.base import Backend
+from chat.resilience.backends.base import Backend, BackendUnavailable
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.backends.redis import RedisBackend, connect
 from tests.services import redis_url as redis_url  # the name is the fixture
@@ -47,6 +47,23 @@ class FakeTime:
     @property
     def sleeping(self) -> int:
         return sum(not woken.done() for _moment, _number, woken in self._sleepers)
+
+
+class SharedMemory(MemoryBackend):
+    """Another process could see it; records what is renewed."""
+
+    shared = True
+
+    def __init__(self, time: FakeTime) -> None:
+        super().__init__(time)
+        self.renewals: list[list[tuple[str, str]]] = []
+        self.away = False
+
+    async def renew(self, held, *, lease_seconds):
+        if self.away:
+            raise BackendUnavailable
+        self.renewals.append(sorted(held))
+        await super().renew(held, lease_seconds=lease_seconds)
 
 
 async def settle() -> None:

@@ -69,6 +69,13 @@ async def test_what_others_have_used_up_is_learned_but_never_given_back(backend:
     assert (await backend.level(bucket(per_second=None))).tokens == pytest.approx(10)
 
 
+async def test_what_came_back_before_the_last_word_does_not_come_back_twice(backend: Backend, time: FakeTime):
+    await backend.learn([Learned("p", capacity=60, per_second=1, remaining=0)])
+    time.now += 10
+    await backend.learn([Learned("p", capacity=60, per_second=1, remaining=0)])
+    assert (await backend.level(bucket(per_second=None))).tokens == pytest.approx(0)
+
+
 async def test_several_limits_are_learned_at_once(backend: Backend):
     await backend.learn([Learned("requests", 60, 1, 2), Learned("tokens", 9000, 150)])
     assert (await backend.level(bucket(key="requests", per_second=None))).tokens == pytest.approx(2)

@@ -7,7 +7,7 @@ from chat.resilience.backends.base import Backend, BreakerRule, Outcome, State
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.circuit_breaker import CircuitBreakers, CircuitOpen
 from chat.resilience.concurrency import LeaseKeeper
-from tests.resilience.conftest import FakeTime
+from tests.resilience.conftest import FakeTime, SharedMemory
 
 RULE = BreakerRule()
 THREE = BreakerRule(probes=3)
@@ -177,6 +177,17 @@ async def test_the_probe_of_a_killed_process_is_given_back(
     else:  # where there is one process, none of its holders outlives it
         with pytest.raises(CircuitOpen):
             await call(breakers)
+
+
+async def test_a_long_probe_keeps_its_place(time: FakeTime):
+    backend = SharedMemory(time)
+    keeper = LeaseKeeper(backend, name="me", sleep=time.sleep)
+    breakers = CircuitBreakers(backend, keeper)
+    await half_opened(breakers, time)
+    async with breakers.passage(KEY, RULE):
+        await time.pass_by(30)
+    assert backend.renewals == [[(f"probe:{KEY}", "me-6")]] * 10
+    await keeper.aclose()
 
 
 async def test_forced_open_lets_nothing_through_however_long(breakers: CircuitBreakers, time: FakeTime):

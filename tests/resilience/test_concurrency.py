@@ -3,28 +3,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from chat.resilience.backends.base import Backend, BackendUnavailable
+from chat.resilience.backends.base import Backend
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.concurrency import LEASE_SECONDS, RENEW_SECONDS, LeaseKeeper, Places
 from chat.resilience.waiting_line import WaitedTooLong
-from tests.resilience.conftest import FakeTime, settle, start
-
-
-class SharedMemory(MemoryBackend):
-    """Another process could see it; records what is renewed."""
-
-    shared = True
-
-    def __init__(self, time: FakeTime) -> None:
-        super().__init__(time)
-        self.renewals: list[list[tuple[str, str]]] = []
-        self.away = False
-
-    async def renew(self, held, *, lease_seconds):
-        if self.away:
-            raise BackendUnavailable
-        self.renewals.append(sorted(held))
-        await super().renew(held, lease_seconds=lease_seconds)
+from tests.resilience.conftest import FakeTime, SharedMemory, settle, start
 
 
 def places_over(backend: Backend, time: FakeTime) -> tuple[Places, LeaseKeeper]:

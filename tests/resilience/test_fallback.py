@@ -1,5 +1,6 @@
 """Redis may go away at any moment; calls go on."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from chat.resilience.backends.base import BackendUnavailable, BreakerRule, Bucke
 from chat.resilience.backends.fallback import FallbackBackend
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.concurrency import LEASE_SECONDS, RENEW_SECONDS, LeaseKeeper, Places
-from tests.resilience.conftest import FakeTime
+from tests.resilience.conftest import FakeTime, settle, start
 
 RULE = BreakerRule()
 
@@ -16,9 +17,11 @@ RULE = BreakerRule()
 class Far(MemoryBackend):
     """Another machine, which can be away."""
 
+    _clock: FakeTime
     shared = True
     away = False
     asked = 0
+    hangs_seconds = 0.0
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
@@ -27,6 +30,8 @@ class Far(MemoryBackend):
 
         async def over_the_line(*arguments: Any, **more: Any) -> Any:
             self.asked += 1
+            if self.hangs_seconds:
+                await self._clock.sleep(self.hangs_seconds)
             if self.away:
                 raise BackendUnavailable("refused")
             return await value(*arguments, **more)
@@ -71,6 +76,19 @@ async def test_it_is_asked_once_a_second_whether_it_is_back(both: FallbackBacken
     for _ in range(10):
         await both.take([Bucket("p", 100, 200)])
     assert far.asked == 2
+
+
+async def test_only_one_call_waits_to_find_out(both: FallbackBackend, far: Far, time: FakeTime):
+    far.away = True
+    await both.in_use("user:1")
+    far.hangs_seconds = 0.5
+    time.now += 1
+    finding_out = start(both.in_use("user:1"))
+    await settle()
+    await asyncio.wait_for(both.in_use("user:1"), 5)
+    assert not finding_out.done()
+    await time.pass_by(0.5)
+    await finding_out
 
 
 async def test_once_it_is_back_it_decides_again(both: FallbackBackend, far: Far, time: FakeTime):
