@@ -36,6 +36,8 @@ from chat.resilience.deadline import Clockwork
 logger = structlog.get_logger(__name__)
 
 DEMO_URL = "demo:"
+STEP_SECONDS = 0.7
+TIDY_SECONDS = 30
 
 
 def user_group(user: UUID) -> str:
@@ -51,6 +53,7 @@ class Runtime:
         self._clock = time.monotonic
         self._demo = demo
         self._heard_of_loop = self._clock()
+        self._tidying: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
         self.farewells: set[Callable[[str], Awaitable[None]]] = set()
         """Called with the reason once the runs are taken care of: doors that tell their clients to come back."""
@@ -71,7 +74,8 @@ class Runtime:
             build=self._engine,
             saver=self.saver,
             told_end=self._run_ended,
-            claim_orphans=lambda: database(rescue.claim_orphans, node, settings.LEASE_SECONDS),
+            told_lost=self._run_lost,
+            claim_orphans=lambda made: database(rescue.claim_orphans, node, settings.LEASE_SECONDS, made),
             give_up=lambda runs: database(rescue.give_up, node, runs),
             lease_seconds=settings.LEASE_SECONDS,
         )
@@ -84,16 +88,38 @@ class Runtime:
         self.saver.start()
         self.supervisor.start()
         self.heartbeat.start()
+        self._tidying = asyncio.create_task(self._tidy_for_ever(), name="tidying")
 
     async def stop(self, grace_seconds: float) -> None:
+        """Each step is tried whatever became of the one before; none may hold up the end for long."""
         await self.supervisor.drain(grace_seconds)
-        await asyncio.gather(*(say("restart") for say in self.farewells), return_exceptions=True)
-        await self.saver.stop()
+        if self._tidying is not None:
+            self._tidying.cancel()
         self.pressure.stop()
-        await self.client.aclose()
-        await self._demo.close()
-        await asyncio.to_thread(self.heartbeat.stop)
-        await asyncio.to_thread(self.database.close)
+        steps: list[Callable[[], Awaitable[object]]] = [
+            self._say_farewell,
+            self.supervisor.hand_over,
+            self.saver.stop,
+            self.client.aclose,
+            self._demo.close,
+            lambda: asyncio.to_thread(self.heartbeat.stop),
+            lambda: asyncio.to_thread(self.database.close),
+        ]
+        for step in steps:
+            try:
+                await asyncio.wait_for(step(), timeout=STEP_SECONDS)
+            except Exception as error:  # noqa: BLE001  (a database that is away must not keep the process alive)
+                logger.warning(
+                    "not ended cleanly", step=getattr(step, "__qualname__", ""), reason=repr(error)
+                )
+
+    async def _say_farewell(self) -> None:
+        await asyncio.gather(*(say("restart") for say in self.farewells), return_exceptions=True)
+
+    async def _tidy_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_SECONDS)
+            self.log.forget_old()
 
     # --- Office: from any thread ----------------------------------------------------------------------
 
@@ -141,6 +167,18 @@ class Runtime:
                 "conversation": str(plan.conversation),
                 "message": plan.message,
                 "status": finished.status,
+            },
+        )
+
+    async def _run_lost(self, lost: rescue.Lost) -> None:
+        await self._send_notice(
+            lost.user,
+            {
+                "name": "run.ended",
+                "run": str(lost.run),
+                "conversation": str(lost.conversation),
+                "message": str(lost.message),
+                "status": "failed",
             },
         )
 

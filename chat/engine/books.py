@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct, to_builtins
+from msgspec.structs import asdict
 
 from chat.engine.loop import Step
 from chat.engine.plan import RunPlan
@@ -15,60 +16,122 @@ from chat.events import run_events as ev
 from chat.exceptions import ChatError, ProviderTimeout
 from chat.llm.deltas import Usage
 from chat.llm.guard import CallFacts
+from chat.llm.messages import ModelRequest
 from chat.usage.pricing import cost_of, estimate_tokens
+
+COST_LIMIT = Decimal(10) ** 9
+"""What the columns hold. A provider that reports more has miscounted."""
+
+
+class Outcome(Struct, frozen=True):
+    """How a run ended, before anything was counted."""
+
+    status: ev.EndStatus
+    error: ChatError | None = None
+    stop_requested_at: datetime | None = None
+
+
+class ClosedBooks(Struct, frozen=True):
+    """The last two events, the run's columns, and the ledger row (None where no call was made)."""
+
+    step_finished: ev.StepFinished
+    run_finished: ev.RunFinished
+    columns: dict[str, Any]
+    call: CallRecord | None
 
 
 def close_books(
     plan: RunPlan,
     step: Step,
     facts: CallFacts,
+    outcome: Outcome,
     *,
-    status: ev.EndStatus,
-    error: ChatError | None,
     began: float,
     clock: Callable[[], float],
     now: Callable[[], datetime],
-    stop_requested_at: datetime | None,
-) -> tuple[ev.StepFinished, ev.RunFinished, dict[str, Any], CallRecord | None]:
-    """The step's end, the run's end, the run's columns, and the ledger row (None where no call was made)."""
+) -> ClosedBooks:
+    """`began` is the clock's time at which the run was taken up."""
     usage, source = _usage(plan, step, facts)
     cost = cost_of(usage, plan.price) if plan.price is not None else None
-    currency = plan.price.currency if plan.price is not None else ""
-    money = None if cost is None else ev.Money(f"{cost:f}", currency)
-    figures = ev.UsageFigures(**msgspec.structs.asdict(usage), source=source)
-    call_ttft_ms = _ms(facts.began_at, facts.first_token_at)
-    ended = clock()
+    if cost is not None and cost >= COST_LIMIT:
+        cost = None
+    figures = ev.UsageFigures(**asdict(usage), source=source)
+    money = None if cost is None or plan.price is None else ev.Money(f"{cost:f}", plan.price.currency)
+    ended, ended_at = clock(), now()
+    error, stopped = outcome.error, outcome.status == "stopped"
     finished = ev.RunFinished(
-        status=status,
+        status=outcome.status,
         usage=figures,
         cost=money,
         ttft_ms=_ms(began, facts.first_token_at),
         duration_ms=round((ended - began) * 1000),
         tokens_per_second=_pace(usage, facts, ended),
         error=error_facts(error) if error is not None else UNSET,
-        stop_receipt=_receipt(facts, source, stop_requested_at, clock, now) if status == "stopped" else UNSET,
+        stop_receipt=_receipt(facts, source, outcome, ended, ended_at) if stopped else UNSET,
     )
+    whole = outcome.status in ("completed", "limit_reached")
     step_finished = ev.StepFinished(
         step=step.number,
-        finish_reason=step.finish_reason if status in ("completed", "limit_reached") else None,
-        ttft_ms=call_ttft_ms,
+        finish_reason=step.finish_reason if whole else None,
+        ttft_ms=_ms(facts.began_at, facts.first_token_at),
         usage=figures,
         cost=money,
     )
-    columns = {
-        "status": status,
-        "error": msgspec.to_builtins(finished.error) if error is not None else None,
-        "usage": msgspec.to_builtins(figures),
-        "cost": cost,
-        "currency": currency,
+    call = None
+    if facts.began_at is not None:
+        began_at = ended_at - timedelta(seconds=ended - facts.began_at)
+        call = _ledger_row(plan, step, facts, outcome, finished, began_at)
+    return ClosedBooks(step_finished, finished, _columns(finished), call)
+
+
+def failed_books(step: int, error: ChatError) -> ClosedBooks:
+    """Of a run that could not be counted: the error and nothing else."""
+    usage = ev.UsageFigures()
+    finished = ev.RunFinished(
+        status="failed",
+        usage=usage,
+        cost=None,
+        ttft_ms=None,
+        duration_ms=0,
+        tokens_per_second=None,
+        error=error_facts(error),
+    )
+    step_finished = ev.StepFinished(step=step, finish_reason=None, ttft_ms=None, usage=usage, cost=None)
+    return ClosedBooks(step_finished, finished, _columns(finished), None)
+
+
+def _columns(finished: ev.RunFinished) -> dict[str, Any]:
+    """What of the last event stands in the run's row."""
+    return {
+        "status": finished.status,
+        "error": None if finished.error is UNSET else to_builtins(finished.error),
+        "usage": to_builtins(finished.usage),
+        "cost": None if finished.cost is None else Decimal(finished.cost.amount),
+        "currency": "" if finished.cost is None else finished.cost.currency,
         "ttft_ms": finished.ttft_ms,
         "duration_ms": finished.duration_ms,
         "tokens_per_second": finished.tokens_per_second,
-        "stop_receipt": msgspec.to_builtins(finished.stop_receipt) if status == "stopped" else None,
+        "stop_receipt": None if finished.stop_receipt is UNSET else to_builtins(finished.stop_receipt),
     }
-    if facts.began_at is None:
-        return step_finished, finished, columns, None
-    call = CallRecord(
+
+
+def _ledger_row(
+    plan: RunPlan,
+    step: Step,
+    facts: CallFacts,
+    outcome: Outcome,
+    finished: ev.RunFinished,
+    began_at: datetime,
+) -> CallRecord:
+    plain = {
+        "completed": "completed",
+        "limit_reached": "completed",
+        "stopped": "stopped",
+        "failed": "internal",
+    }
+    usage = to_builtins(finished.usage)
+    source = usage.pop("source")
+    return CallRecord(
         {
             "user_id": plan.user,
             "conversation_id": plan.conversation,
@@ -80,20 +143,19 @@ def close_books(
             "upstream_id": step.upstream_id[:200],
             "request_id": facts.request_id[:200],
             "http_status": facts.http_status,
-            "outcome": error.code if error is not None else "stopped" if status == "stopped" else "completed",
+            "outcome": outcome.error.code if outcome.error is not None else plain[outcome.status],
             "finish_reason": step.finish_reason or "",
-            "started_at": now() - timedelta(seconds=ended - facts.began_at),
+            "started_at": began_at,
             "connect_ms": _ms(facts.began_at, facts.connected_at),
-            "ttft_ms": call_ttft_ms,
+            "ttft_ms": _ms(facts.began_at, facts.first_token_at),
             "duration_ms": _ms(facts.began_at, facts.closed_at),
-            **msgspec.structs.asdict(usage),
+            **usage,
             "usage_source": source,
-            "price": msgspec.to_builtins(plan.price, builtin_types=()) if plan.price is not None else None,
-            "cost": cost,
-            "currency": currency,
+            "price": to_builtins(plan.price) if plan.price is not None else None,
+            "cost": None if finished.cost is None else Decimal(finished.cost.amount),
+            "currency": "" if finished.cost is None else finished.cost.currency,
         }
     )
-    return step_finished, finished, columns, call
 
 
 def error_facts(error: ChatError) -> ev.ErrorFacts:
@@ -112,26 +174,27 @@ def _usage(plan: RunPlan, step: Step, facts: CallFacts) -> tuple[Usage, ev.Usage
     if facts.connected_at is None or (facts.http_status or 0) >= 400:
         # Never answered: nothing to bill, as far as anybody knows.
         return Usage(), "unknown"
-    asked = plan.request.system + "".join(
-        getattr(part, "text", "") for message in plan.request.messages for part in message.parts
-    )
     return Usage(
-        input_tokens=estimate_tokens(asked), output_tokens=estimate_tokens(step.written)
+        input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(step.written)
     ), "estimated"
 
 
+def estimate_input(request: ModelRequest) -> int:
+    return estimate_tokens(
+        request.system
+        + "".join(getattr(part, "text", "") for message in request.messages for part in message.parts)
+    )
+
+
 def _receipt(
-    facts: CallFacts,
-    source: ev.UsageSource,
-    requested_at: datetime | None,
-    clock: Callable[[], float],
-    now: Callable[[], datetime],
+    facts: CallFacts, source: ev.UsageSource, outcome: Outcome, ended: float, ended_at: datetime
 ) -> ev.StopReceipt:
     closed_at = None
     if facts.closed_at is not None:
-        closed_at = (now() - timedelta(seconds=clock() - facts.closed_at)).isoformat()
+        closed_at = (ended_at - timedelta(seconds=ended - facts.closed_at)).isoformat()
+    requested_at = outcome.stop_requested_at or ended_at
     return ev.StopReceipt(
-        requested_at=(requested_at or now()).isoformat(), upstream_closed_at=closed_at, usage_source=source
+        requested_at=requested_at.isoformat(), upstream_closed_at=closed_at, usage_source=source
     )
 
 

@@ -3,7 +3,7 @@
 Plain functions for the database's threads; the async side hands them values, never live state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ import msgspec
 from django.db import connection, transaction
 
 from chat.events.fold import Part, StepState
-from chat.models import Conversation, Message, ModelCall, Run
+from chat.models import Conversation, Message, ModelCall, Run, User
 
 
 class Partial(msgspec.Struct, frozen=True):
@@ -44,12 +44,15 @@ class Ending(msgspec.Struct, frozen=True):
     finished_at: datetime
 
 
-# Raw, because the ORM has no executemany for updates; fenced, because a stale epoch must not write.
-SAVE_MESSAGE = (
-    "UPDATE chat_message SET parts = %s WHERE id = %s "
-    "AND EXISTS (SELECT 1 FROM chat_run WHERE chat_run.id = %s AND chat_run.epoch = %s)"
+# Raw, because the ORM has no executemany for updates. Fenced twice: a stale epoch must not write, and a partial that
+# was on its way when the run ended must not overwrite the end. The run's row comes first, so that it is locked first.
+SAVE_RUN = (
+    "UPDATE chat_run SET last_seq = %s, steps = %s WHERE id = %s AND epoch = %s AND finished_at IS NULL"
 )
-SAVE_RUN = "UPDATE chat_run SET last_seq = %s, steps = %s WHERE id = %s AND epoch = %s"
+SAVE_MESSAGE = (
+    "UPDATE chat_message SET parts = %s WHERE id = %s AND EXISTS "
+    "(SELECT 1 FROM chat_run WHERE chat_run.id = %s AND chat_run.epoch = %s AND chat_run.finished_at IS NULL)"
+)
 
 
 def stored_parts(steps: Sequence[StepState]) -> list[Part]:
@@ -72,23 +75,36 @@ def restored_steps(stored: Sequence[dict[str, Any]], parts: Sequence[Part]) -> l
     return steps
 
 
-def save_partials(partials: Sequence[Partial]) -> list[str]:
-    """Writes all of them in one transaction, each only where its epoch still holds.
+class Holding(msgspec.Struct, frozen=True):
+    """What the rows say of runs that are being made here."""
 
-    Returns the runs that somebody else has claimed since: their writers must stop.
-    """
-    holders = dict(Run.objects.filter(pk__in=[p.run for p in partials]).values_list("pk", "epoch"))
-    current = [p for p in partials if holders.get(UUID(p.run)) == p.epoch]
+    lost: list[str]
+    """Claimed by somebody else since, or deleted: their writers must stop."""
+    stopped: dict[str, datetime]
+    """Asked to stop, and when: the net under hints that got lost."""
+
+
+def save_partials(partials: Sequence[Partial]) -> None:
+    """Writes all of them in one transaction, each only where its epoch still holds and it has not ended."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(
-            SAVE_MESSAGE,
-            [(_json(stored_parts(p.steps)), _key(p.message), _key(p.run), p.epoch) for p in current],
+            SAVE_RUN,
+            [(p.last_seq, _json(stored_steps(p.steps)), _key(p.run), p.epoch) for p in partials],
         )
         cursor.executemany(
-            SAVE_RUN,
-            [(p.last_seq, _json(stored_steps(p.steps)), _key(p.run), p.epoch) for p in current],
+            SAVE_MESSAGE,
+            [(_json(stored_parts(p.steps)), _key(p.message), _key(p.run), p.epoch) for p in partials],
         )
-    return [p.run for p in partials if holders.get(UUID(p.run), p.epoch) != p.epoch]
+
+
+def look_after(epochs: Mapping[str, int]) -> Holding:
+    """`epochs`: run to the epoch under which it is made here."""
+    rows = Run.objects.filter(pk__in=list(epochs)).values_list("pk", "epoch", "stop_requested_at")
+    found = {str(key): (epoch, asked_at) for key, epoch, asked_at in rows}
+    return Holding(
+        lost=[run for run, epoch in epochs.items() if found.get(run, (0, None))[0] != epoch],
+        stopped={run: asked_at for run, (_, asked_at) in found.items() if asked_at is not None},
+    )
 
 
 def save_ending(ending: Ending) -> None:
@@ -111,10 +127,13 @@ def save_ending(ending: Ending) -> None:
             ModelCall.objects.create(**ending.call.columns)
 
 
-def stop_requested(runs: Sequence[str]) -> list[str]:
-    """Which of these runs somebody has asked to stop."""
-    asked = Run.objects.filter(pk__in=runs).exclude(stop_requested_at=None).values_list("pk", flat=True)
-    return [str(run) for run in asked]
+def save_call_alone(call: CallRecord) -> None:
+    """The ledger row of a call whose run is not ours any more; what it names may be gone."""
+    columns = dict(call.columns)
+    for name, table in (("run_id", Run), ("conversation_id", Conversation), ("user_id", User)):
+        if not table.objects.filter(pk=columns[name]).exists():
+            columns[name] = None
+    ModelCall.objects.create(**columns)
 
 
 def _json(value: Any) -> str:

@@ -1,37 +1,77 @@
-"""Taking over the runs of dead nodes, and giving up one's own. For the database's threads."""
+"""Taking over the runs that nobody makes, and giving up one's own. For the database's threads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import msgspec
 import structlog
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
+from msgspec import Struct
 
-from chat.engine.books import error_facts
+from chat.engine.books import error_facts, estimate_input
 from chat.engine.history import plan_to_go_on
 from chat.engine.plan import RunPlan
-from chat.exceptions import ChatError
-from chat.models import Run
+from chat.exceptions import ChatError, Internal, StaleEpoch
+from chat.llm.deltas import Usage
+from chat.models import ModelCall, Run
+from chat.usage.pricing import cost_of, estimate_tokens
 
 logger = structlog.get_logger(__name__)
 
 AT_ONCE = 50
+MOST_CLAIMS = 20
+"""A run that was taken up as often has something about it that ends its maker."""
 
 
-def claim_orphans(node: UUID, lease_seconds: float) -> list[RunPlan]:
-    """Claims at most 50 runs that no living node works on, and plans how they go on."""
-    plans = []
-    orphans = Run.objects.orphaned(lease_seconds).order_by("pk").values_list("pk", "epoch")[:AT_ONCE]
-    for key, epoch in list(orphans):
-        if not Run.objects.claim(key, seen_epoch=epoch, node=node):
-            continue
-        run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
+class Lost(Struct, frozen=True):
+    """A run that could not be gone on with; it has failed in the database."""
+
+    run: UUID
+    user: UUID
+    conversation: UUID
+    message: UUID
+
+
+class Rescued(Struct, frozen=True):
+    plans: list[RunPlan]
+    lost: list[Lost]
+
+
+def claim_orphans(node: UUID, lease_seconds: float, made_here: Collection[str]) -> Rescued:
+    """Claims at most 50 runs that nobody works on, and plans how they go on. What was claimed is never dropped."""
+    rescued = Rescued([], [])
+    orphans = Run.objects.orphaned(lease_seconds, node=node, made_here=made_here)
+    for key, epoch in list(orphans.order_by("pk").values_list("pk", "epoch")[:AT_ONCE]):
         try:
-            plans.append(plan_to_go_on(run))
-        except ChatError as error:
-            logger.warning("run cannot go on", run=str(key), code=error.code, detail=error.detail)
-            _fail(run, error)
-    return plans
+            if Run.objects.claim(key, seen_epoch=epoch, node=node):
+                _take_up(key, rescued)
+        except StaleEpoch:
+            continue
+        except (OperationalError, InterfaceError) as error:
+            # The rest is tried again in a moment, what was claimed just now as a run lost here.
+            logger.warning("taking over runs broken off", reason=str(error))
+            break
+    return rescued
+
+
+def _take_up(key: UUID, rescued: Rescued) -> None:
+    run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
+    if run.epoch > MOST_CLAIMS:
+        rescued.lost.append(_fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times")))
+        return
+    try:
+        plan = plan_to_go_on(run)
+        _bill_what_was_cut(run, plan)
+    except ChatError as error:
+        rescued.lost.append(_fail(run, error))
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("run cannot be planned", run=str(key))
+        rescued.lost.append(_fail(run, Internal()))
+    else:
+        rescued.plans.append(plan)
 
 
 def give_up(node: UUID, runs: Sequence[str]) -> None:
@@ -39,7 +79,33 @@ def give_up(node: UUID, runs: Sequence[str]) -> None:
     Run.objects.open().filter(pk__in=runs, node_id=node).update(node=None)
 
 
-def _fail(run: Run, error: ChatError) -> None:
+def _bill_what_was_cut(run: Run, plan: RunPlan) -> None:
+    """A ledger row for the call that died with its process, by what had arrived of it."""
+    cut = run.epoch - 1
+    if not run.message.parts or ModelCall.objects.filter(run=run, epoch=cut).exists():
+        return
+    written = "".join(part.get("text", "") for part in run.message.parts)
+    usage = Usage(input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(written))
+    ModelCall.objects.create(
+        user_id=run.user_id,
+        conversation_id=run.conversation_id,
+        run=run,
+        epoch=cut,
+        provider=plan.provider,
+        model=plan.request.model,
+        outcome="lost",
+        started_at=run.claimed_at or run.created_at,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        usage_source=ModelCall.Source.ESTIMATED,
+        price=msgspec.to_builtins(plan.price) if plan.price is not None else None,
+        cost=cost_of(usage, plan.price) if plan.price is not None else None,
+        currency=plan.price.currency if plan.price is not None else "",
+    )
+
+
+def _fail(run: Run, error: ChatError) -> Lost:
+    logger.warning("run cannot go on", run=str(run.pk), code=error.code, detail=error.detail)
     Run.objects.write(
         run.pk,
         epoch=run.epoch,
@@ -47,3 +113,4 @@ def _fail(run: Run, error: ChatError) -> None:
         error=msgspec.to_builtins(error_facts(error)),
         finished_at=timezone.now(),
     )
+    return Lost(run.pk, run.user_id, run.conversation_id, run.message_id)

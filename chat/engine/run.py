@@ -8,7 +8,7 @@ import structlog
 
 from chat.conf import Coalescing
 from chat.engine import recorder
-from chat.engine.books import close_books
+from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books
 from chat.engine.database import DatabaseThreads
 from chat.engine.loop import Step
 from chat.engine.plan import RunPlan
@@ -44,6 +44,7 @@ class RunEngine:
         now: Callable[[], datetime],
     ) -> None:
         self.plan = plan
+        self.epoch = plan.epoch
         self._call = call
         self._log = log
         self._database = database
@@ -60,6 +61,7 @@ class RunEngine:
         self._saved_cursor = self._cursor
         self._stop_requested_at = plan.stop_requested_at
         self._abandoned = False
+        self._closed: ClosedBooks | None = None
         self._began = clock()
 
     # --- from outside ---------------------------------------------------------------------------------
@@ -78,33 +80,39 @@ class RunEngine:
     def unsaved(self) -> recorder.Partial | None:
         if self._cursor == self._saved_cursor or self._shorter_than_kept():
             return None
-        self._saved_cursor = self._cursor
         return recorder.Partial(
             self.plan.run, self.plan.epoch, self.plan.message, self._cursor.seq, _copied(self._state.steps)
         )
 
+    def saved(self, partial: recorder.Partial) -> None:
+        self._saved_cursor = Cursor(partial.epoch, partial.last_seq)
+
     # --- the road -------------------------------------------------------------------------------------
 
     async def make(self) -> ev.RunFinished | None:
-        """Makes the answer; what was told last, or None where another epoch has taken over.
+        """Makes the answer; what was told last, or None where the run is not ours any more.
 
         Raises:
+            StorageUnavailable: the end could not be stored for a minute; the run stays open.
             asyncio.CancelledError: the process ends; the run stays open and is taken up elsewhere.
         """
         try:
             status, error = await self._ask()
             self._flush()
-            if self._abandoned:
-                return None
-            return await self._end(status, error)
+            if not self._abandoned:
+                return await self._end(self._close(status, error))
         except StaleEpoch:
-            # Claimed by another process, or deleted with its conversation.
-            logger.info("run is not ours any more", run=self.plan.run, epoch=self.plan.epoch)
-            self._log.end(self.plan.run, self.plan.epoch)
-            return None
+            pass
+        except ChatError:
+            raise
+        except Exception:
+            logger.exception("closing a run failed", run=self.plan.run)
+            return await self._end(failed_books(self._step.number, Internal()))
         finally:
             if self._flush_handle is not None:
                 self._flush_handle.cancel()
+        await self._let_go()
+        return None
 
     def begin(self) -> None:
         """Claims the run's log and tells that it has started; `make` comes next.
@@ -140,40 +148,50 @@ class RunEngine:
             return "failed", Internal()
         return "limit_reached" if self._step.finish_reason == "length" else "completed", None
 
-    async def _end(self, status: ev.EndStatus, error: ChatError | None) -> ev.RunFinished:
-        if self._shorter_than_kept():
+    def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
+        if self._shorter_than_kept() and not self._abandoned:
             self._restore_kept()
-        step_finished, finished, columns, call = close_books(
+        self._closed = close_books(
             self.plan,
             self._step,
             self._call.facts,
-            status=status,
-            error=error,
+            Outcome(status, error, self._stop_requested_at),
             began=self._began,
             clock=self._clock,
             now=self._now,
-            stop_requested_at=self._stop_requested_at,
         )
+        return self._closed
+
+    async def _end(self, closed: ClosedBooks) -> ev.RunFinished:
         steps = _copied(self._state.steps)
         for step in steps:
             step.finished = True
-        # The step's end and the run's end are the two events still to come.
-        columns["last_seq"] = self._cursor.seq + 2
-        ending = recorder.Ending(
-            run=self.plan.run,
-            epoch=self.plan.epoch,
-            message=self.plan.message,
-            conversation=self.plan.conversation,
-            steps=steps,
-            columns=columns,
-            call=call,
-            finished_at=self._now(),
+        await self._commit(
+            recorder.Ending(
+                run=self.plan.run,
+                epoch=self.plan.epoch,
+                message=self.plan.message,
+                conversation=self.plan.conversation,
+                steps=steps,
+                # The step's end and the run's end are the two events still to come.
+                columns={**closed.columns, "last_seq": self._cursor.seq + 2},
+                call=closed.call,
+                finished_at=self._now(),
+            )
         )
-        await self._commit(ending)
-        self._tell(step_finished)
-        self._tell(finished)
+        self._tell(closed.step_finished)
+        self._tell(closed.run_finished)
         self._log.end(self.plan.run, self.plan.epoch)
-        return finished
+        return closed.run_finished
+
+    async def _let_go(self) -> None:
+        """Claimed by another process, or deleted with its conversation; what was asked upstream is billed anyway."""
+        logger.info("run is not ours any more", run=self.plan.run, epoch=self.plan.epoch)
+        self._abandoned = True
+        self._log.end(self.plan.run, self.plan.epoch)
+        closed = self._closed or self._close("stopped", None)
+        if closed.call is not None:
+            await self._database(recorder.save_call_alone, closed.call)
 
     async def _commit(self, ending: recorder.Ending) -> None:
         """Writes the end; a database that is away for a while costs time, not the answer."""

@@ -4,6 +4,7 @@ One transaction a second whatever the number of runs: a transaction a run would 
 """
 
 import asyncio
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -15,14 +16,20 @@ from chat.exceptions import StorageUnavailable
 logger = structlog.get_logger(__name__)
 
 
-class Saved(Protocol):
+class Watched(Protocol):
     """A run that is being made."""
 
+    epoch: int
+
     def unsaved(self) -> recorder.Partial | None:
-        """What has changed since the last call, if anything."""
+        """What has changed since `saved` was last called, if anything."""
+
+    def saved(self, partial: recorder.Partial) -> None: ...
+
+    def stop(self, asked_at: datetime) -> None: ...
 
     def abandon(self) -> None:
-        """Somebody else has claimed the run."""
+        """Somebody else has claimed the run, or it was deleted."""
 
 
 class PartialSaver:
@@ -31,38 +38,46 @@ class PartialSaver:
     def __init__(self, database: DatabaseThreads, *, each_seconds: float) -> None:
         self._database = database
         self._each_seconds = each_seconds
-        self._runs: dict[str, Saved] = {}
+        self._runs: dict[str, Watched] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def watch(self, run: str, saved: Saved) -> None:
-        self._runs[run] = saved
+    def watch(self, run: str, watched: Watched) -> None:
+        self._runs[run] = watched
 
-    def forget(self, run: str) -> None:
-        self._runs.pop(run, None)
+    def forget(self, run: str, watched: Watched) -> None:
+        # A run that was taken over and came back has a new engine under the same name.
+        if self._runs.get(run) is watched:
+            del self._runs[run]
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._save_for_ever(), name="partial saver")
 
     async def stop(self) -> None:
-        """Saves once more, then ends."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self.save()
 
     async def save(self) -> None:
-        partials = [partial for saved in self._runs.values() if (partial := saved.unsaved()) is not None]
-        if not partials:
+        """One round. A database that is away is asked again at the next one, with all of the text."""
+        watched = dict(self._runs)
+        if not watched:
             return
+        partials = {run: partial for run, one in watched.items() if (partial := one.unsaved()) is not None}
         try:
-            stale = await self._database(recorder.save_partials, partials)
+            if partials:
+                await self._database(recorder.save_partials, list(partials.values()))
+            holding = await self._database(
+                recorder.look_after, {run: one.epoch for run, one in watched.items()}
+            )
         except StorageUnavailable as error:
-            # The text is still in memory; the next round writes all of it.
             logger.warning("partial text not saved", runs=len(partials), reason=error.detail)
             return
-        for run in stale:
-            if run in self._runs:
-                self._runs[run].abandon()
+        for run, partial in partials.items():
+            watched[run].saved(partial)
+        for run in holding.lost:
+            watched[run].abandon()
+        for run, asked_at in holding.stopped.items():
+            watched[run].stop(asked_at)
 
     async def _save_for_ever(self) -> None:
         while True:

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
 import structlog
 
 from chat.engine.plan import RunPlan
+from chat.engine.rescue import Lost, Rescued
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.events.run_events import RunFinished
@@ -19,8 +20,8 @@ logger = structlog.get_logger(__name__)
 class Supervisor:
     """Belongs to the event loop.
 
-    `build` makes an engine, `told_end` hears of every end, `claim_orphans` takes over runs of dead nodes
-    and plans them, `give_up` tells the database which runs nobody works on any more.
+    `build` makes an engine, `told_end` and `told_lost` hear of every end, `claim_orphans` takes over runs that nobody
+    makes (it is told which are made here) and plans them, `give_up` frees runs for others.
     """
 
     def __init__(
@@ -29,13 +30,15 @@ class Supervisor:
         build: Callable[[RunPlan], RunEngine],
         saver: PartialSaver,
         told_end: Callable[[RunPlan, RunFinished], Awaitable[None]],
-        claim_orphans: Callable[[], Awaitable[list[RunPlan]]],
+        told_lost: Callable[[Lost], Awaitable[None]],
+        claim_orphans: Callable[[Collection[str]], Awaitable[Rescued]],
         give_up: Callable[[list[str]], Awaitable[None]],
         lease_seconds: float,
     ) -> None:
         self._build = build
         self._saver = saver
         self._told_end = told_end
+        self._told_lost = told_lost
         self._claim_orphans = claim_orphans
         self._give_up = give_up
         self._lease_seconds = lease_seconds
@@ -80,27 +83,36 @@ class Supervisor:
 
     async def rescue(self) -> int:
         """One pass of the reaper: how many runs were taken over."""
-        plans = await self._claim_orphans()
-        for plan in plans:
+        rescued = await self._claim_orphans(list(self._engines))
+        for lost in rescued.lost:
+            await self._told_lost(lost)
+        for plan in rescued.plans:
             logger.info("run taken over", run=plan.run, epoch=plan.epoch)
-            self.launch(plan)
-        return len(plans)
+            try:
+                self.launch(plan)
+            except Exception:  # the other ones shall not wait for this one
+                logger.exception("run could not be launched", run=plan.run)
+        return len(rescued.plans)
 
     async def drain(self, grace_seconds: float) -> None:
-        """No new runs; the running ones get `grace_seconds`; what is left is handed over."""
+        """No new runs; the running ones get `grace_seconds`."""
         self.draining = True
         if self._reaper is not None:
             self._reaper.cancel()
         if self._tasks and grace_seconds > 0:
             await asyncio.wait(set(self._tasks.values()), timeout=grace_seconds)
-        await self._saver.save()
+
+    async def hand_over(self) -> None:
+        """What still runs is saved, ended here, and free to be claimed elsewhere at once."""
         left = list(self._tasks)
+        if not left:
+            return
+        await self._saver.save()
         for task in list(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        if left:
-            logger.info("runs handed over", runs=len(left))
-            await self._give_up(left)
+        logger.info("runs handed over", runs=len(left))
+        await self._give_up(left)
 
     async def _make(self, engine: RunEngine) -> None:
         run = engine.plan.run
@@ -109,9 +121,11 @@ class Supervisor:
             if finished is not None:
                 await self._told_end(engine.plan, finished)
         except StorageUnavailable:
-            logger.error("run could not be stored; it stays open and is taken up again", run=run)  # noqa: TRY400
+            logger.error("end of a run not stored; it is taken up again", run=run)  # noqa: TRY400
+        except Exception:
+            logger.exception("run broken off; it is taken up again", run=run)
         finally:
-            self._saver.forget(run)
+            self._saver.forget(run, engine)
             # A run that was taken over and came back has a new engine under the same name.
             if self._engines.get(run) is engine:
                 del self._engines[run], self._tasks[run]

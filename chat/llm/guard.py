@@ -71,9 +71,9 @@ class ModelCall:
             ProviderError: it is not.
             Interrupted: `stop` was called; the line upstream is closed.
         """
-        self.facts.began_at = self._clock()
         if self._stopped:
             raise Interrupted("stopped")
+        self.facts.began_at = self._clock()
         with self._clockwork.watch(self._deadlines) as timer:
             self._timer = timer
             try:

@@ -1,6 +1,7 @@
 """Runs: one answer being made, from the user's message to a terminal state."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,14 +22,20 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(user=user)
 
     def open(self) -> "RunQuerySet":
-        return self.exclude(status__in=ENDED)
+        return self.filter(finished_at=None)
 
-    def orphaned(self, lease_seconds: float) -> "RunQuerySet":
-        """Open runs that no living node works on."""
+    def orphaned(self, lease_seconds: float, *, node: UUID, made_here: Collection[str]) -> "RunQuerySet":
+        """Open runs that nobody works on: of nodes not heard of for a lease, or of `node` itself, which asks, but not
+        among those it makes."""
+        lease_ago = Now() - timedelta(seconds=lease_seconds)
+        others = Node.objects.alive(lease_seconds).exclude(pk=node).values("pk")
+        lost_here = models.Q(node=node, claimed_at__gt=lease_ago)
         return (
             self.open()
             .exclude(status=Run.Status.WAITING)
-            .exclude(node__in=Node.objects.alive(lease_seconds).values("pk"))
+            .exclude(node__in=others)
+            .exclude(lost_here)
+            .exclude(pk__in=made_here)
         )
 
     def claim(self, run: UUID, *, seen_epoch: int, node: UUID) -> bool:
@@ -80,9 +87,9 @@ class Run(Row):
     node = models.ForeignKey(Node, models.SET_NULL, null=True, related_name="runs")
     stop_requested_at = models.DateTimeField(null=True)
     last_seq = models.PositiveIntegerField(default=0)
-    """The number of its last event, written at the end; with `epoch` the last cursor."""
+    """The number of the last event that the stored text holds; with `epoch` a cursor."""
     steps = models.JSONField(default=list)
-    """What a snapshot says of its steps, without the texts: [{step, finished, finish_reason, ...}]."""
+    """Where its steps begin and end among the message's parts: [{step, finished, parts: how many}]."""
 
     error = models.JSONField(null=True)
     usage = models.JSONField(default=dict)
@@ -107,7 +114,8 @@ class Run(Row):
             models.Index(
                 fields=["node", "status"],
                 name="run_open",
-                condition=models.Q(status__in=["queued", "running", "waiting"]),
+                # As `open` asks: SQLite uses a partial index only for the very same condition.
+                condition=models.Q(finished_at=None),
             ),
             models.Index(fields=["conversation", "status"], name="run_of_conversation"),
         ]

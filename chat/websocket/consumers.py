@@ -6,6 +6,8 @@ One task reads (the consumer itself), one writes; commands that ask the database
 
 import asyncio
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -27,15 +29,14 @@ from chat.websocket.subscription import Subscriptions
 
 logger = structlog.get_logger(__name__)
 
-SIGNED_OUT, SILENT, NO_ACK, TOO_LARGE, NOT_THIS_PROTOCOL, TOO_MUCH, DRAINING = (
-    4401,
-    4408,
-    4409,
-    4413,
-    4422,
-    4429,
-    4503,
-)
+UNEXPECTED = 1011
+SIGNED_OUT = 4401
+SILENT = 4408
+NO_ACK = 4409
+TOO_LARGE = 4413
+NOT_THIS_PROTOCOL = 4422
+TOO_MUCH = 4429
+DRAINING = 4503
 COMMANDS_AT_ONCE = 8
 OUTBOX_FRAMES = 64
 STRIKES = 3
@@ -48,6 +49,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
     user_id: UUID
 
     # --- life -----------------------------------------------------------------------------------------
+
+    async def __call__(self, *arguments: Any) -> None:
+        try:
+            await super().__call__(*arguments)
+        finally:
+            # Also where the server cancels us and `disconnect` is never called.
+            self._leave()
 
     async def connect(self) -> None:
         self._runtime = await wiring.startup()
@@ -83,43 +91,61 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._commands = Bucket(limits.commands_per_minute, clock)
         self._credit = Credit(limits.credit_events, limits.credit_bytes, clock)
         self._wake = asyncio.Event()
-        self._outbox: list[str] = []
+        self._outbox: deque[str] = deque()
         self._room = asyncio.Semaphore(COMMANDS_AT_ONCE)
         self._subscriptions = Subscriptions(
             self.user, log=self._runtime.log, database=self._runtime.database, wake=self._wake.set
         )
+        self._closing_with: int | None = None
         self._writer = asyncio.create_task(self._write(), name="socket writer")
 
     async def disconnect(self, code: int) -> None:
-        if not self._admitted:
+        if self._admitted:
+            self._leave()
+            await self.channel_layer.group_discard(wiring.user_group(self.user_id), self.channel_name)
+
+    def _leave(self) -> None:
+        if not self.__dict__.get("_admitted"):
             return
+        self._admitted = False
         sockets.dismiss(self)
         self._subscriptions.close()
         if self._writer is not None:
             self._writer.cancel()
-        await self.channel_layer.group_discard(wiring.user_group(self.user_id), self.channel_name)
 
     def tick(self) -> None:
         """Once a second, by the registry."""
-        self._subscriptions.look_again()
-        if self._clock() - self._heard_at > self._limits.silence_seconds:
+        if self._closing_with is not None:
+            # The writer had a second for its last words.
+            self._cut_off()
+        elif self._clock() - self._heard_at > self._limits.silence_seconds:
             self._end(SILENT)
         elif self._credit.overdue(self._limits.ack_seconds):
             self._end(NO_ACK)
+        elif self._subscriptions.look_again_soon:
+            self._spawn(self._subscriptions.look_again())
 
     async def say_closing(self, reason: str) -> None:
-        await self.send(text_data=frames.closing(reason, reconnect_after_ms=500))
-        await self.close(DRAINING)
+        self._outbox.append(frames.closing(reason, reconnect_after_ms=500))
+        self._end(DRAINING)
+        if self._writer is not None:
+            await asyncio.wait([self._writer], timeout=0.5)
 
     def _end(self, code: int) -> None:
-        if self._writer is not None:
+        """Closes once the writer has said what is in the outbox; what was not sent is read again later."""
+        if self._closing_with is None:
+            self._closing_with = code
+            self._wake.set()
+
+    def _cut_off(self) -> None:
+        if self._writer is not None and not self._writer.done():
             self._writer.cancel()
-        self._spawn(self.close(code))
+            self._spawn(self.close(self._closing_with))
 
     # --- reading --------------------------------------------------------------------------------------
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if not self._admitted:
+        if not self._admitted or self._closing_with is not None:
             return
         self._heard_at = self._clock()
         if not self._frames.take():
@@ -180,10 +206,16 @@ class ChatConsumer(AsyncWebsocketConsumer):
         else:
             self._say(frames.reply(command.ref, result))
             if isinstance(command, commands.RunStart):
-                for run in result["runs"]:
-                    self._subscriptions.follow_started(run["run"])
+                await self._follow_started([run["run"] for run in result["runs"]])
         finally:
             self._room.release()
+
+    async def _follow_started(self, runs: list[str]) -> None:
+        """From the first event; a repeated start may be of runs that the log has forgotten."""
+        for run in runs:
+            if not self._subscriptions.follow_started(run):
+                with suppress(ChatError):
+                    await self._subscriptions.follow(UUID(run), None)
 
     async def _result(self, command: commands.Command) -> dict[str, Any]:
         runtime = self._runtime
@@ -227,12 +259,24 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._say(frames.notice(message["notice"]))
 
     async def _write(self) -> None:
+        try:
+            await self._write_until_closing()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("socket writer failed")
+            self._closing_with = UNEXPECTED
+        await self.close(self._closing_with)
+
+    async def _write_until_closing(self) -> None:
         send, credit, subscriptions = self.base_send, self._credit, self._subscriptions
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._outbox:
-                await send({"type": "websocket.send", "text": self._outbox.pop(0)})
+                await send({"type": "websocket.send", "text": self._outbox.popleft()})
+            if self._closing_with is not None:
+                return
             # One more than fits is taken, to know whether somebody waits for credit.
             most = credit.room + 1
             entries = subscriptions.take(most)

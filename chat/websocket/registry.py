@@ -5,6 +5,10 @@ from collections import Counter
 from typing import Protocol
 from uuid import UUID
 
+import structlog
+
+logger = structlog.get_logger(__name__)
+
 
 class Socket(Protocol):
     user_id: UUID
@@ -51,5 +55,8 @@ class SocketRegistry:
         while self._sockets:
             await asyncio.sleep(1)
             for socket in list(self._sockets):
-                socket.tick()
+                try:
+                    socket.tick()
+                except Exception:  # one bad socket must not silence the clock of all others
+                    logger.exception("socket tick failed")
         self._task = None

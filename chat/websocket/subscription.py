@@ -20,7 +20,7 @@ from chat.events.run_events import (
     StopReceipt,
     UsageFigures,
 )
-from chat.exceptions import NotFound
+from chat.exceptions import NotFound, StorageUnavailable
 from chat.models import Run, User
 
 
@@ -31,6 +31,8 @@ class _Followed:
         self.run = run
         self.feed: Feed | None = None
         self.own: deque[Entry] = deque()
+        self.over = False
+        """Nothing will come but what is in `own`."""
         self._ready = ready
         self._wake = wake
 
@@ -58,12 +60,6 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._runs)
 
-    def follow_started(self, run: str) -> None:
-        """Follows a run that this reader has just started, from its first event. It is known to be its own."""
-        if run not in self._runs:
-            followed = self._add(run)
-            self._join(followed)
-
     async def follow(self, run: UUID, after: Cursor | None) -> None:
         """Everything after the cursor, or one snapshot where the log does not have it; then live.
 
@@ -72,8 +68,9 @@ class Subscriptions:
         """
         key = str(run)
         stored = await self._database(self._stored, run)
+        # From here on without waiting, so that what the log and the row say is of one instant.
         self.unfollow(key)
-        followed = self._add(key)
+        followed = self._runs[key] = _Followed(key, self._ready, self._wake)
         try:
             followed.feed = self._log.follow(key, after, followed.wake)
         except FellBehind:
@@ -81,11 +78,19 @@ class Subscriptions:
             followed.own.append(snapshot)
         except KeyError:
             # Too long ago for the log, or not taken up by anybody yet.
-            made = await self._database(stored_entries, stored)
-            last = made[-1].cursor
-            known = after is not None and after.epoch == last.epoch and after <= last
-            followed.own += [one for one in made if not (known and after is not None and one.cursor <= after)]
+            followed.own += _after(stored_entries(stored), after)
+            followed.over = stored.ended
         followed.wake()
+
+    def follow_started(self, run: str) -> bool:
+        """Follows a run that this reader has just started, from its first event. False: the log does not know it."""
+        if run in self._runs:
+            return True
+        followed = self._runs[run] = _Followed(run, self._ready, self._wake)
+        if not self._join(followed):
+            del self._runs[run]
+            return False
+        return True
 
     def unfollow(self, run: str) -> None:
         followed = self._runs.pop(run, None)
@@ -97,14 +102,29 @@ class Subscriptions:
         for run in list(self._runs):
             self.unfollow(run)
 
-    def look_again(self) -> None:
-        """The net under the wake-ups, once a second: runs that the log did not know may have been taken up."""
-        for followed in self._runs.values():
-            if followed.feed is None and not followed.own:
-                self._join(followed)
+    @property
+    def look_again_soon(self) -> bool:
+        return any(one.feed is None and not one.over for one in self._runs.values())
+
+    async def look_again(self) -> None:
+        """The net under the wake-ups: runs that the log did not know may have been taken up, or have ended."""
+        for followed in [one for one in self._runs.values() if one.feed is None and not one.over]:
+            if self._join(followed):
+                continue
+            try:
+                stored = await self._database(self._stored, UUID(followed.run))
+            except NotFound:
+                self.unfollow(followed.run)
+                continue
+            except StorageUnavailable:
+                return
+            if stored.ended and self._runs.get(followed.run) is followed and followed.feed is None:
+                followed.own += stored_entries(stored)
+                followed.over = True
+                followed.wake()
 
     def take(self, most: int) -> list[tuple[str, Entry]]:
-        """The next entries, at most `most`; those of one run in order."""
+        """The next entries, at most `most`; those of one run in order. A run is let go with its last one."""
         out: list[tuple[str, Entry]] = []
         for run, followed in list(self._ready.items()):
             room = most - len(out)
@@ -117,28 +137,31 @@ class Subscriptions:
             out += [(run, made) for made in entries]
             if len(entries) < room:
                 del self._ready[run]
+                if followed.over or (followed.feed is not None and followed.feed.done):
+                    self.unfollow(run)
         return out
 
     def give_back(self, entries: list[tuple[str, Entry]]) -> None:
         """Entries that were taken and could not be sent. `take` returns them first."""
         for run, made in reversed(entries):
-            if (followed := self._runs.get(run)) is not None:
-                followed.own.appendleft(made)
-                self._ready[run] = followed
+            followed = self._runs.get(run)
+            if followed is None:
+                # Let go with these as its last ones.
+                followed = self._runs[run] = _Followed(run, self._ready, self._wake)
+                followed.over = True
+            followed.own.appendleft(made)
+            self._ready[run] = followed
 
-    def _add(self, run: str) -> _Followed:
-        followed = self._runs[run] = _Followed(run, self._ready, self._wake)
-        return followed
-
-    def _join(self, followed: _Followed) -> None:
+    def _join(self, followed: _Followed) -> bool:
         try:
             followed.feed = self._log.follow(followed.run, None, followed.wake)
         except FellBehind:
             snapshot, followed.feed = self._log.follow_from_snapshot(followed.run, followed.wake)
             followed.own.append(snapshot)
         except KeyError:
-            return
+            return False
         followed.wake()
+        return True
 
     def _entries(self, run: str, followed: _Followed, most: int) -> list[Entry]:
         assert followed.feed is not None  # noqa: S101  (asked by `take`)
@@ -146,8 +169,13 @@ class Subscriptions:
             return followed.feed.take(most)
         except FellBehind:
             followed.feed.close()
-            snapshot, followed.feed = self._log.follow_from_snapshot(run, followed.wake)
             self._ready[run] = followed
+            try:
+                snapshot, followed.feed = self._log.follow_from_snapshot(run, followed.wake)
+            except KeyError:
+                # Forgotten meanwhile: `look_again` finds it in the database.
+                followed.feed = None
+                return []
             return [snapshot]
 
     def _stored(self, run: UUID) -> Run:
@@ -155,6 +183,14 @@ class Subscriptions:
         if stored is None:
             raise NotFound
         return stored
+
+
+def _after(entries: list[Entry], after: Cursor | None) -> list[Entry]:
+    """What of a stored run a reader has not seen: nothing before its cursor, where the cursor is of the same epoch."""
+    last = entries[-1].cursor
+    if after is None or after.epoch != last.epoch or after > last:
+        return entries
+    return [one for one in entries if one.cursor > after]
 
 
 def stored_entries(run: Run) -> list[Entry]:

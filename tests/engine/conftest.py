@@ -35,6 +35,7 @@ class Chat:
     runtime: Runtime
     user: User
     model: LanguageModel
+    upstream: FakeUpstream
 
     async def ask(self, text: str = "hello", **more) -> Started:
         request = StartRequest(
@@ -81,4 +82,4 @@ async def chat(runtime: Runtime, upstream: FakeUpstream) -> Chat:
         return User.objects.create(username="alice"), model
 
     user, model = await runtime.database(prepare)
-    return Chat(runtime, user, model)
+    return Chat(runtime, user, model, upstream)

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from chat.actions.runs import StartRequest, start_runs
 from chat.engine.offers import Offers
-from chat.engine.recorder import Partial, save_partials
+from chat.engine.recorder import Partial, look_after, save_partials
 from chat.events.fold import StepState
 from chat.exceptions import StaleEpoch
-from chat.models import Message, Node, Run
+from chat.models import Message, ModelCall, Node, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,7 +113,9 @@ async def test_a_stale_epoch_writes_nothing(chat):
     await chat.runtime.database(Run.objects.filter(pk=started.run).update, epoch=2)
     step = StepState(1, False, [{"type": "text", "text": "old and late"}])
     partial = Partial(started.run, 1, started.runs[0].message, 9, [step])
-    assert await chat.runtime.database(save_partials, [partial]) == [started.run]
+    await chat.runtime.database(save_partials, [partial])
+    holding = await chat.runtime.database(look_after, {started.run: 1})
+    assert holding.lost == [started.run]
     answer = await chat.runtime.database(Message.objects.get, pk=started.runs[0].message)
     assert answer.text == "new"
     with pytest.raises(StaleEpoch):
@@ -126,3 +128,60 @@ async def test_a_run_whose_model_is_gone_fails_instead_of_hanging(chat):
     await chat.runtime.supervisor.rescue()
     run = await chat.row(started.run)
     assert (run.status, run.error["code"]) == ("failed", "model_not_available")
+
+
+async def test_a_process_never_takes_over_what_it_makes_itself(chat, upstream):
+    async def play(answer):
+        await answer.say("working")
+        await answer.wait_for_hang_up()
+
+    upstream.play = play
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="text.delta")
+    late = {"heartbeat_at": Now() - timedelta(seconds=60)}
+    chat.runtime.heartbeat.stop()
+    await chat.runtime.database(Node.objects.filter(pk=chat.runtime.node).update, stopped_at=None, **late)
+    assert await chat.runtime.supervisor.rescue() == 0
+    assert len(upstream.requests) == 1
+    await chat.stop(started)
+    await chat.events(started.run)
+
+
+async def test_a_run_that_its_own_process_lost_is_taken_up_again_after_a_lease(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    lost = Run.objects.filter(pk=started.run)
+    await chat.runtime.database(lost.update, node=chat.runtime.node, claimed_at=timezone.now())
+    assert await chat.runtime.supervisor.rescue() == 0
+    await chat.runtime.database(lost.update, claimed_at=timezone.now() - timedelta(seconds=60))
+    assert await chat.runtime.supervisor.rescue() == 1
+    await chat.events(started.run)
+
+
+async def test_a_call_that_died_with_its_process_is_billed_by_what_had_arrived(chat):
+    started = await chat.runtime.database(half_done, chat, "Hello, wor")
+    await chat.runtime.supervisor.rescue()
+    await chat.events(started.run)
+    rows = await chat.runtime.database(lambda: list(ModelCall.objects.order_by("epoch")))
+    assert [(row.epoch, row.outcome, row.usage_source) for row in rows] == [
+        (1, "lost", "estimated"),
+        (2, "completed", "reported"),
+    ]
+    assert rows[0].output_tokens > 0
+
+
+async def test_a_run_that_was_taken_up_too_often_fails(chat, upstream):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    await chat.runtime.database(Run.objects.filter(pk=started.run).update, epoch=20)
+    assert await chat.runtime.supervisor.rescue() == 0
+    assert (await chat.row(started.run)).status == "failed"
+    assert upstream.requests == []
+
+
+async def test_one_run_that_cannot_be_planned_does_not_cost_the_others(chat):
+    first = await chat.runtime.database(half_done, chat, "Hel")
+    second = await chat.runtime.database(half_done, chat, "Hel")
+    broken = Message.objects.filter(pk=first.runs[0].message)
+    await chat.runtime.database(broken.update, parts={"no": "list"})
+    assert await chat.runtime.supervisor.rescue() == 1
+    assert (await chat.row(first.run)).status == "failed"
+    assert (await chat.events(second.run))[-1]["status"] == "completed"

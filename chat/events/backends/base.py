@@ -24,6 +24,10 @@ class Feed(Protocol):
             FellBehind: the entries after the cursor are gone.
         """
 
+    @property
+    def done(self) -> bool:
+        """The run has ended and everything was taken."""
+
     def close(self) -> None:
         """Stops the wake-ups. May be called twice."""
 
@@ -47,6 +51,9 @@ class EventLog(Protocol):
 
     def end(self, run: str, epoch: int) -> None:
         """Nothing more will come under this epoch; the log may forget the run after its time."""
+
+    def forget_old(self) -> None:
+        """To be called now and then: an idle process shall not keep what is over."""
 
     def follow(self, run: str, after: Cursor | None, wake: Callable[[], None]) -> Feed:
         """Opens a feed after a cursor (None: from the first event). `wake` is called when there is something new.

@@ -6,7 +6,7 @@ from chat.conf import LogLimits
 from chat.events.backends.base import FellBehind
 from chat.events.codec import Cursor, Entry, entry
 from chat.events.fold import RunState
-from chat.events.run_events import RunEvent, RunSnapshot
+from chat.events.run_events import RunEvent, RunFinished, RunSnapshot
 from chat.exceptions import StaleEpoch
 
 
@@ -25,6 +25,8 @@ class _RunLog:
         self.last_of_epoch: dict[int, int] = {}
         self.feeds: set[_MemoryFeed] = set()
         self.ended_at: float | None = None
+        self.finished = False
+        """`run.finished` has been told under this epoch."""
 
     @property
     def cursor(self) -> Cursor:
@@ -61,6 +63,10 @@ class _MemoryFeed:
             self.cursor = taken[-1].cursor
         return taken
 
+    @property
+    def done(self) -> bool:
+        return self._log.ended_at is not None and self._place == self._log.dropped + len(self._log.entries)
+
     def close(self) -> None:
         self._log.feeds.discard(self)
 
@@ -84,7 +90,7 @@ class MemoryEventLog:
             raise StaleEpoch
         if self._ended.pop(run, None) is not None:
             self._ended_bytes -= log.size
-        log.epoch, log.seq, log.state, log.ended_at = epoch, 0, state, None
+        log.epoch, log.seq, log.state, log.ended_at, log.finished = epoch, 0, state, None, False
         log.last_of_epoch[epoch] = 0
 
     def append(self, run: str, epoch: int, event: RunEvent) -> Cursor:
@@ -92,6 +98,7 @@ class MemoryEventLog:
         if log is None or log.epoch != epoch or log.ended_at is not None:
             raise StaleEpoch
         log.state.apply(event)
+        log.finished = isinstance(event, RunFinished)
         log.seq += 1
         cursor = Cursor(epoch, log.seq)
         log.last_of_epoch[epoch] = log.seq
@@ -109,7 +116,7 @@ class MemoryEventLog:
         if log is not None and log.epoch == epoch and log.ended_at is None:
             log.ended_at = self._ended[run] = self._clock()
             self._ended_bytes += log.size
-            self._forget_old()
+            self.forget_old()
 
     def follow(self, run: str, after: Cursor | None, wake: Callable[[], None]) -> _MemoryFeed:
         log = self._runs[run]
@@ -118,8 +125,11 @@ class MemoryEventLog:
 
     def follow_from_snapshot(self, run: str, wake: Callable[[], None]) -> tuple[Entry, _MemoryFeed]:
         log = self._runs[run]
-        snapshot = entry(run, log.cursor, RunSnapshot(state=log.state.as_dict()))
-        return snapshot, _MemoryFeed(log, log.dropped + len(log.entries), log.cursor, wake)
+        # The last event comes after its snapshot, so that every reader hears the end as such.
+        still_to_come = 1 if log.finished else 0
+        cursor = Cursor(log.epoch, log.seq - still_to_come)
+        snapshot = entry(run, cursor, RunSnapshot(state=log.state.as_dict()))
+        return snapshot, _MemoryFeed(log, log.dropped + len(log.entries) - still_to_come, cursor, wake)
 
     def _trim(self, log: _RunLog) -> None:
         """Drops the older half: rarely, and much at once, so that it costs little an event."""
@@ -132,7 +142,8 @@ class MemoryEventLog:
         del log.entries[:drop]
         log.dropped += drop
 
-    def _forget_old(self) -> None:
+    def forget_old(self) -> None:
+        """Drops ended runs whose time is over, or that are too much together."""
         before = self._clock() - self._limits.keep_seconds
         while self._ended:
             run, ended_at = next(iter(self._ended.items()))

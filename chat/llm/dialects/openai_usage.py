@@ -32,10 +32,10 @@ def usage_of(usage: dict[str, Any]) -> Usage | None:
 
 
 def count(value: Any) -> int | None:
-    """A token count, None for what is none. Some servers send floats."""
+    """A token count, None for what is none. Some servers send floats; more than 2³¹ is a miscount."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if 0 <= value < 1e15 else None
+    return int(value) if 0 <= value < 2**31 else None
 
 
 def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:

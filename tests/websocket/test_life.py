@@ -1,0 +1,117 @@
+"""A consumer's life on the event loop: what it leaves behind, however it ends."""
+
+import asyncio
+import json
+import uuid
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.test import Client
+
+from chat import wiring
+from chat.models import LanguageModel, Provider, User
+from chat.websocket.consumers import sockets
+from chat.websocket.routing import websocket_application
+from tests.fakes.upstream import fake_upstream
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def runtime(transactional_db):
+    yield await wiring.startup()
+    await wiring.shutdown(grace_seconds=0)
+
+
+@pytest.fixture
+async def tab(runtime):
+    """An application instance, signed in, without a server around it."""
+
+    def cookie():
+        user = User.objects.create(username="alice")
+        client = Client()
+        client.force_login(user)
+        return f"sessionid={client.cookies['sessionid'].value}"
+
+    headers = [
+        (b"origin", b"http://here"),
+        (b"host", b"here"),
+        (b"cookie", (await runtime.database(cookie)).encode()),
+    ]
+    opened = WebsocketCommunicator(websocket_application, "/ws/chat/", headers=headers)
+    assert (await opened.connect())[0]
+    assert json.loads(await opened.receive_from())["type"] == "ready"
+    return opened
+
+
+async def test_a_consumer_that_is_cancelled_gives_its_place_and_its_tasks_back(tab):
+    assert len(sockets) == 1
+    tab.future.cancel()
+    await asyncio.wait([tab.future], timeout=5)
+    await asyncio.sleep(0.05)
+    assert len(sockets) == 0
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "socket writer"] == []
+
+
+async def test_a_consumer_that_is_disconnected_does_too(tab):
+    await tab.disconnect()
+    assert len(sockets) == 0
+
+
+async def test_the_reply_to_the_third_nonsense_is_still_sent(tab):
+    for _ in range(3):
+        await tab.send_to(text_data="nonsense")
+    replies = [json.loads(await tab.receive_from(timeout=5)) for _ in range(3)]
+    assert [reply["error"]["code"] for reply in replies] == ["bad_frame"] * 3
+    assert (await tab.receive_output(timeout=5)) == {"type": "websocket.close", "code": 4422}
+
+
+async def test_a_start_repeated_after_the_log_has_forgotten_still_gets_its_events(runtime, tab):
+    async with fake_upstream() as upstream:
+
+        def prepare():
+            provider = Provider.objects.create(name="fake", base_url=upstream.base_url)
+            return LanguageModel.objects.create(provider=provider, name="m").full_name
+
+        frame = {
+            "type": "run.start",
+            "key": str(uuid.uuid4()),
+            "models": [await runtime.database(prepare)],
+            "content": [{"type": "text", "text": "hello"}],
+        }
+        await tab.send_to(text_data=json.dumps(frame))
+        await frames_until(tab, "run.finished")
+        runtime.log._runs.clear()
+        runtime.log._ended.clear()
+        await tab.send_to(text_data=json.dumps(frame))
+        events = await frames_until(tab, "run.finished")
+    assert [event["type"] for event in events] == ["run.snapshot", "run.finished"]
+    assert events[0]["state"]["steps"][0]["parts"] == [{"type": "text", "text": "Hello"}]
+
+
+async def test_a_run_that_has_ended_is_let_go(runtime, tab):
+    async with fake_upstream() as upstream:
+
+        def prepare():
+            provider = Provider.objects.create(name="fake", base_url=upstream.base_url)
+            return LanguageModel.objects.create(provider=provider, name="m").full_name
+
+        frame = {
+            "type": "run.start",
+            "key": str(uuid.uuid4()),
+            "models": [await runtime.database(prepare)],
+            "content": [{"type": "text", "text": "hello"}],
+        }
+        await tab.send_to(text_data=json.dumps(frame))
+        await frames_until(tab, "run.finished")
+    (consumer,) = sockets._sockets
+    assert len(consumer._subscriptions) == 0
+
+
+async def frames_until(tab, last):
+    events = []
+    while not events or events[-1]["type"] != last:
+        frame = json.loads(await tab.receive_from(timeout=10))
+        if frame["type"] == "event":
+            events.append(frame["event"])
+    return events
