@@ -1,4 +1,4 @@
-"""The composition root: the one place that reads the settings and builds what works together."""
+"""The composition root: the one place that builds what works together, with the figures of the settings."""
 
 import asyncio
 import time
@@ -137,7 +137,7 @@ class Runtime:
     def _engine(self, plan: RunPlan) -> RunEngine:
         endpoint = plan.endpoint
         if endpoint.base_url == DEMO_URL:
-            endpoint = replace(endpoint, base_url=self._demo.base_url)
+            endpoint = replace(endpoint, base_url=self._demo.base_url_for(plan.dialect))
         call = ModelCall(
             client=self.client,
             clockwork=self.clockwork,

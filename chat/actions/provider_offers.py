@@ -35,7 +35,7 @@ class Place(Struct, frozen=True):
         return not self.key_env and urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
-class Offer(Struct, frozen=True):
+class FoundProvider(Struct, frozen=True):
     """A provider that was found. `note` says how it went in two or three words, `why` in a sentence where it failed."""
 
     name: str
@@ -86,7 +86,7 @@ async def found_providers(
     *,
     local: Iterable[Place] = ON_THIS_MACHINE,
     own_ports: Collection[int] = (),
-) -> list[Offer]:
+) -> list[FoundProvider]:
     """Asks all of them for their models at once; takes at most `REMOTE_SECONDS`.
 
     A server on this machine that does not answer, or answers with something else, is left out. One whose key is
@@ -100,7 +100,7 @@ async def found_providers(
     return [offer for offer in offers if offer is not None]
 
 
-def accept_offer(offer: Offer) -> list[str]:
+def accept_offer(offer: FoundProvider) -> list[str]:
     """Adds it as a provider; says what it did. Raises `InvalidRequest` where it offers no model."""
     return add_provider(
         ProviderSpec(offer.name, offer.dialect, offer.base_url, key_env=offer.key_env, models=offer.models)
@@ -122,7 +122,7 @@ def _by_environment(environ: Mapping[str, str]) -> list[Place]:
     return [elsewhere, *(place for place in places if place.name != "openai")]
 
 
-async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) -> Offer | None:
+async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) -> FoundProvider | None:
     key = environ.get(place.key_env, "") if place.key_env else ""
     if not (key.isascii() and key.isprintable() and key == key.strip()):
         return _failed(place, "refused", "It holds a space or a character that no key has.")
@@ -137,7 +137,7 @@ async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) ->
     took_ms = round((time.perf_counter() - began) * 1000)
     models = choose_models(read_models(body), everything=place.local) if status == 200 else ()
     if models:
-        return Offer(
+        return FoundProvider(
             place.name,
             place.title,
             "openai_chat",
@@ -153,8 +153,8 @@ async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) ->
     return _failed(place, "no models", f"It answered {status} and listed no model.")
 
 
-def _failed(place: Place, note: str, why: str) -> Offer:
-    return Offer(place.name, place.title, "openai_chat", place.base_url, place.key_env, (), note, why)
+def _failed(place: Place, note: str, why: str) -> FoundProvider:
+    return FoundProvider(place.name, place.title, "openai_chat", place.base_url, place.key_env, (), note, why)
 
 
 def read_models(body: bytes) -> list[str]:

@@ -9,8 +9,6 @@ from django.http import HttpRequest
 
 from chat.models import User
 
-Deletion = tuple[list[Any], dict[str, int], set[str], list[Any]]
-
 
 @admin.register(User)
 class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]

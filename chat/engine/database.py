@@ -10,18 +10,21 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from chat.exceptions import StorageUnavailable
 
+MOST_WAITING = 1000
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class DatabaseThreads:
-    """Runs functions that use the ORM. More callers than threads wait in line.
+    """Runs functions that use the ORM. More callers than threads wait in line; more than a thousand are refused.
 
     Unlike `sync_to_async`, nothing here is thread-sensitive: one slow query does not hold up everybody else.
     """
 
     def __init__(self, size: int = 8) -> None:
         self._size = size
+        self._waiting = 0
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="database")
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -29,8 +32,16 @@ class DatabaseThreads:
         Raises:
             StorageUnavailable: the database does not answer, or stays locked.
         """
+        if self._waiting >= MOST_WAITING:
+            raise StorageUnavailable(detail="too many callers wait for the database", retry_after_seconds=2)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, partial(_in_thread, partial(function, *args, **kwargs)))
+        self._waiting += 1
+        try:
+            return await loop.run_in_executor(
+                self._pool, partial(_in_thread, partial(function, *args, **kwargs))
+            )
+        finally:
+            self._waiting -= 1
 
     def close(self) -> None:
         """Waits for what runs, then closes the threads' connections."""

@@ -73,7 +73,7 @@ class Offers:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: dict[str, tuple[float, Offer]] = {}
+        self._known: dict[tuple[UUID, str], tuple[float, Offer]] = {}
         self._lock = threading.Lock()
 
     def named(self, user: User, name: str) -> Offer:
@@ -84,12 +84,12 @@ class Offers:
             ProviderAuth: the provider's key cannot be read.
         """
         now = self._clock()
-        known = self._known.get(name)
+        known = self._known.get((user.pk, name))
         if known is not None and now - known[0] < REMEMBER_SECONDS:
             return known[1]
         offer = offer_of(LanguageModel.objects.available_to(user).named(name))
         with self._lock:
             if len(self._known) >= REMEMBER_MOST:
                 self._known.clear()
-            self._known[name] = (now, offer)
+            self._known[(user.pk, name)] = (now, offer)
         return offer

@@ -20,6 +20,7 @@ from chat.exceptions import ProviderCut, ProviderError, ProviderGarbage, Provide
 from chat.llm.dialects.base import WireRequest
 
 ERROR_BODY_BYTES = 65_536
+LIST_BYTES = 1_000_000
 
 
 class Endpoint(Struct, frozen=True):
@@ -136,9 +137,16 @@ class ModelClient:
             ProviderCut, ProviderGarbage, ProviderTimeout: as `call`.
         """
         client = self._client(endpoint)
+        body = bytearray()
         try:
-            async with asyncio.timeout(seconds):
-                response = await client.get(endpoint.base_url + path, headers=dict(endpoint.headers))
+            async with (
+                asyncio.timeout(seconds),
+                client.stream("GET", endpoint.base_url + path, headers=dict(endpoint.headers)) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) >= LIST_BYTES:
+                        break
         except TimeoutError:
             raise ProviderTimeout("connect") from None
         except httpx.TransportError as error:
@@ -147,7 +155,7 @@ class ModelClient:
             raise ProviderGarbage(
                 "What answers there does not speak HTTP.", detail=_describe(error)
             ) from error
-        return response.status_code, response.content[:1_000_000]
+        return response.status_code, bytes(body[:LIST_BYTES])
 
     def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
         key = (endpoint.base_url, endpoint.proxy)

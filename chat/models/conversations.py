@@ -17,15 +17,19 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(owner=user)
 
     def listed(self) -> "ConversationQuerySet":
-        """For the sidebar: few columns, newest first."""
-        return self.filter(archived=False).only("id", "title", "pinned", "updated_at").order_by("-updated_at")
+        """For the sidebar: few columns, pinned ones first, then the newest."""
+        return (
+            self.filter(archived=False)
+            .only("id", "title", "pinned", "updated_at")
+            .order_by("-pinned", "-updated_at")
+        )
 
 
 class Conversation(Row):
     owner = models.ForeignKey("chat.User", models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200, blank=True)
     options = models.JSONField(default=dict, blank=True)
-    """Defaults for its runs: `system`, `temperature`, `model` and the like."""
+    """Defaults for its runs: `system`, `temperature` and the like."""
     chosen_root = models.ForeignKey("chat.Message", models.SET_NULL, null=True, related_name="+")
     """Which of the first messages the active path begins with; null means the newest."""
     pinned = models.BooleanField(default=False)
@@ -37,7 +41,9 @@ class Conversation(Row):
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "archived", "-updated_at"], name="conversation_by_owner")]
+        indexes = [
+            models.Index(fields=["owner", "archived", "-pinned", "-updated_at"], name="conversation_by_owner")
+        ]
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

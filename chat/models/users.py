@@ -11,7 +11,7 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     language = models.CharField(max_length=16, blank=True)
-    """A language code of settings.LANGUAGES; empty means as the browser asks."""
+    """A language code of settings.LANGUAGES; there is one so far."""
 
     def __str__(self) -> str:
         return self.get_username()

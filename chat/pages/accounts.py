@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from chat.actions import accounts
-from chat.actions.provider_offers import ON_THIS_MACHINE, Offer, Place, accept_offer, found_providers
+from chat.actions.provider_offers import ON_THIS_MACHINE, FoundProvider, Place, accept_offer, found_providers
 from chat.actions.providers import DEMO
 from chat.exceptions import ChatError, NotFound
 from chat.models import Provider, User
@@ -110,7 +110,7 @@ class SetUp(FormView):  # type: ignore[type-arg]
         self._add_chosen(set(self.request.POST.getlist("providers")))
         return redirect(settings.LOGIN_REDIRECT_URL)
 
-    def _offers(self) -> list[Offer]:
+    def _offers(self) -> list[FoundProvider]:
         ports = (self.request.META.get("SERVER_PORT"), self.environ.get("PORT", "8000"))
         own_ports = {int(port) for port in ports if port and port.isdecimal()}
         return async_to_sync(found_providers)(self.environ, local=self.local_places, own_ports=own_ports)

@@ -144,9 +144,21 @@ def _create() -> MarkdownIt:
 _md = _create()
 
 
-@lru_cache(maxsize=4096)
+KEEP_CHARACTERS = 16_000
+
+
 def render_markdown(source: str) -> str:
-    """Safe HTML for a text part. Stored answers do not change, so the last few thousand stay rendered (some 20 MB)."""
+    """Safe HTML for a text part. Stored answers do not change, so the last ones of usual length stay rendered."""
+    return _kept(source) if len(source) <= KEEP_CHARACTERS else _rendered(source)
+
+
+# At most some 60 MB, were all of them as long as may be; a usual answer has 2 kB.
+@lru_cache(maxsize=1024)
+def _kept(source: str) -> str:
+    return _rendered(source)
+
+
+def _rendered(source: str) -> str:
     return nh3.clean(
         _md.render(source),
         tags=_TAGS,

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from chat.models import Conversation, LanguageModel, Message, ModelCall, Price, Run, User
 from chat.models.conversations import Tree
 
-SIDEBAR_MOST = 200
+SIDEBAR_MOST = 500
+"""Older ones are reached by their address until there is a search."""
 
 Turn = dict[str, Any]
 

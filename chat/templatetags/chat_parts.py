@@ -160,7 +160,13 @@ def model_facts(model: Mapping[str, Any]) -> str:
     """`$3 / $15 · 200k`: price of a million tokens in and out, and the context; only what is known."""
     facts = []
     if model.get("price_in") not in (None, "") and model.get("price_out") not in (None, ""):
-        facts.append(f"${_plain(model['price_in'])} / ${_plain(model['price_out'])}")
+        prices, currency = (
+            (_plain(model["price_in"]), _plain(model["price_out"])),
+            model.get("currency") or "USD",
+        )
+        facts.append(
+            f"${prices[0]} / ${prices[1]}" if currency == "USD" else f"{prices[0]} / {prices[1]} {currency}"
+        )
     if model.get("context_window"):
         facts.append(f"{round(int(model['context_window']) / 1000)}k")
     return " · ".join(facts)

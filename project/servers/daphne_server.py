@@ -123,7 +123,8 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
         ]
 
     async def _plain_requests_done(self) -> None:
-        waiting = [task for task in self._running() if task not in self._running(GatedWebSocket)]
+        sockets = set(self._running(GatedWebSocket))
+        waiting = [task for task in self._running() if task not in sockets]
         if waiting:
             await asyncio.wait(waiting, timeout=REQUEST_GRACE_SECONDS)
 

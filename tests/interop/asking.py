@@ -83,7 +83,7 @@ async def ask(base_url: str, request: ModelRequest, headers: dict[str, str] | No
         async with (
             asyncio.timeout(SECONDS),
             ModelClient() as client,
-            client.call(Endpoint(base_url, headers or {}), wire) as answer,
+            client.call(Endpoint(base_url, headers or {}), wire, connect_seconds=5) as answer,
         ):
             if answer.status >= 400:
                 body = await answer.error_body()

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from chat.actions.provider_offers import (
-    Offer,
+    FoundProvider,
     Place,
     accept_offer,
     choose_models,
@@ -210,7 +210,7 @@ def test_of_ones_own_server_everything_that_chats_is_chosen():
     assert choose_models(["gpt-5", "my-model", "my-embedder"], everything=True) == ("gpt-5", "my-model")
 
 
-OFFER = Offer(
+OFFER = FoundProvider(
     "ollama", "Ollama", "openai_chat", "http://127.0.0.1:11434/v1", "", ("qwen3:32b",), "answers in 1 ms"
 )
 
@@ -224,5 +224,5 @@ def test_an_accepted_offer_becomes_a_provider(db: None):
 
 def test_an_offer_without_models_cannot_be_accepted(db: None):
     with pytest.raises(InvalidRequest):
-        accept_offer(Offer("openai", "OpenAI", "openai_chat", "https://x/v1", "K", (), "refused"))
+        accept_offer(FoundProvider("openai", "OpenAI", "openai_chat", "https://x/v1", "K", (), "refused"))
     assert not Provider.objects.exists()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
@@ -104,7 +105,7 @@ async def test_a_run_that_has_ended_is_let_go(runtime, tab):
         }
         await tab.send_to(text_data=json.dumps(frame))
         await frames_until(tab, "run.finished")
-    (consumer,) = sockets._sockets
+    consumer: Any = next(iter(sockets._sockets))
     assert len(consumer._subscriptions) == 0
 
 

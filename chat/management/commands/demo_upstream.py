@@ -11,7 +11,9 @@ from chat.demo import start_demo_upstream
 
 
 class Command(BaseCommand):
-    help = "Serves the scripted demo upstream (Chat Completions, Responses, Messages) until it is told to stop."
+    help = (
+        "Serves the scripted demo upstream (Chat Completions, Responses, Messages) until it is told to stop."
+    )
     requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
