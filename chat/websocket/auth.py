@@ -4,16 +4,19 @@ Channels' own stack is not used for two reasons: its origin validator ignores sc
 middleware wraps `send`, which costs several µs on every frame of every answer.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import structlog
 from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chat.models import User
@@ -64,6 +67,14 @@ def session_key(scope: Scope) -> str:
     return cookie.value if cookie is not None else ""
 
 
+class Credential(NamedTuple):
+    """What a socket was opened with, to be checked again: the session, and the password's hash of that time."""
+
+    session: str
+    user: UUID
+    password: str
+
+
 def user_of_session(key: str) -> User | None:
     """The active user who is signed in with this session, as Django's own `get_user` decides; None: nobody is.
 
@@ -84,6 +95,16 @@ def user_of_session(key: str) -> User | None:
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     # The hash changes with the password: that is what ends the other sessions.
     return user if any(constant_time_compare(stored, one) for one in hashes) else None
+
+
+def still_good(credentials: Sequence[Credential]) -> set[Credential]:
+    """Those whose session lives, whose user is active, and whose password is the same. For the database's threads."""
+    sessions = Session.objects.filter(
+        pk__in={one.session for one in credentials}, expire_date__gt=timezone.now()
+    )
+    users = User.objects.filter(pk__in={one.user for one in credentials}, is_active=True)
+    alive, passwords = set(sessions.values_list("pk", flat=True)), dict(users.values_list("pk", "password"))
+    return {one for one in credentials if one.session in alive and passwords.get(one.user) == one.password}
 
 
 def _site(url: str) -> tuple[str, str, int | None] | None:

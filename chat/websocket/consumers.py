@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from chat.events.codec import Cursor
 from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited
 from chat.models import User
 from chat.websocket import commands, frames
-from chat.websocket.auth import session_key, user_of_session
+from chat.websocket.auth import Credential, session_key, still_good, user_of_session
 from chat.websocket.limits import Bucket, Credit
 from chat.websocket.registry import SocketRegistry
 from chat.websocket.subscription import Subscriptions
@@ -47,6 +48,7 @@ sockets = SocketRegistry()
 class ChatConsumer(AsyncWebsocketConsumer):
     user: User
     user_id: UUID
+    credential: Credential
 
     # --- life -----------------------------------------------------------------------------------------
 
@@ -64,15 +66,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._tasks: set[asyncio.Task[None]] = set()
         self._admitted = False
         await self.accept()
-        user = await self._runtime.database(user_of_session, session_key(self.scope))
+        session = session_key(self.scope)
+        user = await self._runtime.database(user_of_session, session)
         if user is None:
             await self.close(SIGNED_OUT)
             return
         self.user, self.user_id = user, user.pk
+        self.credential = Credential(session, user.pk, user.password)
         if self._runtime.supervisor.draining:
             await self.close(DRAINING)
             return
-        if not sockets.admit(self, most=limits.sockets_per_user):
+        check = partial(self._runtime.database, still_good)
+        if not sockets.admit(self, most=limits.sockets_per_user, check=check):
             await self.close(TOO_MUCH)
             return
         self._admitted = True
@@ -124,6 +129,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._end(NO_ACK)
         elif self._subscriptions.look_again_soon:
             self._spawn(self._subscriptions.look_again())
+
+    def revoke(self) -> None:
+        """Nothing more is told, not even what was queued."""
+        self._outbox.clear()
+        self._end(SIGNED_OUT)
 
     async def say_closing(self, reason: str) -> None:
         self._outbox.append(frames.closing(reason, reconnect_after_ms=500))

@@ -2,19 +2,32 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
+from chat.exceptions import StorageUnavailable
+from chat.websocket.auth import Credential
+
 logger = structlog.get_logger(__name__)
+
+TICK_SECONDS = 1.0
+
+Check = Callable[[Sequence[Credential]], Awaitable[set[Credential]]]
+"""Which of these are still good."""
 
 
 class Socket(Protocol):
     user_id: UUID
+    credential: Credential
 
     def tick(self) -> None:
         """Once a second: is it silent, in debt, or waiting for a run that the log did not know?"""
+
+    def revoke(self) -> None:
+        """Its session has ended, its user was deactivated, or the password is another one."""
 
     async def say_closing(self, reason: str) -> None: ...
 
@@ -30,14 +43,14 @@ class SocketRegistry:
     def __len__(self) -> int:
         return len(self._sockets)
 
-    def admit(self, socket: Socket, *, most: int) -> bool:
+    def admit(self, socket: Socket, *, most: int, check: Check) -> bool:
         """False: this user has as many sockets as one may have."""
         if self._per_user[socket.user_id] >= most:
             return False
         self._per_user[socket.user_id] += 1
         self._sockets.add(socket)
-        if self._task is None:
-            self._task = asyncio.create_task(self._tick(), name="socket registry")
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._tick(check), name="socket registry")
         return True
 
     def dismiss(self, socket: Socket) -> None:
@@ -51,12 +64,26 @@ class SocketRegistry:
         """Tells every client that the process ends, so that it comes back by itself."""
         await asyncio.gather(*(s.say_closing(reason) for s in list(self._sockets)), return_exceptions=True)
 
-    async def _tick(self) -> None:
+    async def _tick(self, check: Check) -> None:
         while self._sockets:
-            await asyncio.sleep(1)
+            await asyncio.sleep(TICK_SECONDS)
             for socket in list(self._sockets):
                 try:
                     socket.tick()
                 except Exception:  # one bad socket must not silence the clock of all others
                     logger.exception("socket tick failed")
-        self._task = None
+            await self._revoke(check)
+
+    async def _revoke(self, check: Check) -> None:
+        """One question for all sockets together; the user of a scope never refreshes by itself."""
+        asked = list(self._sockets)
+        try:
+            good = await check([socket.credential for socket in asked])
+        except StorageUnavailable:
+            return
+        except Exception:
+            logger.exception("sign-ins not checked")
+            return
+        for socket in asked:
+            if socket.credential not in good and socket in self._sockets:
+                socket.revoke()

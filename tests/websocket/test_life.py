@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from chat import wiring
@@ -88,6 +89,31 @@ async def test_a_start_repeated_after_the_log_has_forgotten_still_gets_its_event
         events = await frames_until(tab, "run.finished")
     assert [event["type"] for event in events] == ["run.snapshot", "run.finished"]
     assert events[0]["state"]["steps"][0]["parts"] == [{"type": "text", "text": "Hello"}]
+
+
+def sign_out(user):
+    Session.objects.all().delete()
+
+
+def change_password(user):
+    User.objects.filter(pk=user.pk).update(password="another")
+
+
+def deactivate(user):
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("revoke", [sign_out, change_password, deactivate])
+async def test_a_sign_in_that_is_taken_back_closes_the_socket_within_two_seconds(runtime, tab, revoke):
+    user = await runtime.database(User.objects.get)
+    await runtime.database(revoke, user)
+    assert (await tab.receive_output(timeout=20)) == {"type": "websocket.close", "code": 4401}
+
+
+async def test_a_sign_in_that_stands_keeps_its_socket(tab):
+    assert await tab.receive_nothing(timeout=2.5)
+    await tab.send_to(text_data='{"type":"ping"}')
+    assert json.loads(await tab.receive_from()) == {"type": "pong"}
 
 
 async def test_a_run_that_has_ended_is_let_go(runtime, tab):
