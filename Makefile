@@ -34,7 +34,7 @@ help:
 	@echo "make clean        remove what was installed and built; data/ stays"
 
 run: setup
-	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) --server $(SERVER)
+	@exec $(BIN)/python manage.py serve --host $(or $(HOST),127.0.0.1) --port $(or $(PORT),8000) --server $(or $(SERVER),daphne)
 
 setup:
 	@$(FIND_PYTHON); exec $$found project/bootstrap.py run

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -76,8 +75,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if self._runtime.supervisor.draining:
             await self.close(DRAINING)
             return
-        check = partial(self._runtime.database, still_good)
-        if not sockets.admit(self, most=limits.sockets_per_user, check=check):
+        database = self._runtime.database
+        if not sockets.admit(
+            self, most=limits.sockets_per_user, check=lambda asked: database(still_good, asked)
+        ):
             await self.close(TOO_MUCH)
             return
         self._admitted = True

@@ -16,7 +16,7 @@ from project.embedded_worker import EmbeddedWorker
 from project.servers import listening, memory
 from project.servers.base import LaunchRefused, Lifecycle, Serving
 from project.servers.ending import leave
-from project.servers.preparation import prepare
+from project.servers.preparation import hold_data_folder, prepare
 
 Say = Callable[[str], None]
 
@@ -37,6 +37,7 @@ def launch(wish: Wish, say: Say) -> NoReturn:
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     listener = listening.bind(wish.host, wish.port)
     address = listening.base_url(wish.host, listener)
+    hold_data_folder()
     prepare(say)
     _greet(address, say)
     worker = _worker() if wish.worker and settings.CELERY_BROKER_URL.startswith("memory:") else None

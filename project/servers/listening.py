@@ -6,6 +6,7 @@ import socket
 from project.servers.base import LaunchRefused
 
 BACKLOG = 1024
+HIGHEST_PORT = 65_535
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -26,6 +27,13 @@ def bind(host: str, port: int) -> socket.socket:
         raise LaunchRefused(_refusal(host, port, error)) from None
     listener.setblocking(False)
     return listener
+
+
+def port_number(text: str) -> int:
+    """Raises `LaunchRefused`. The resolver would take 99999 for 34463."""
+    if text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT:
+        return int(text)
+    raise LaunchRefused(f"Bad port {text!r}: expected a whole number from 0 to {HIGHEST_PORT}.")
 
 
 def base_url(host: str, listener: socket.socket) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
@@ -22,6 +23,8 @@ Say = Callable[[str], None]
 
 CONNECT_SECONDS = 5
 
+_held: list[TextIO] = []
+
 
 def prepare(say: Say) -> None:
     """Brings database and static files up to date. Raises `LaunchRefused`.
@@ -35,6 +38,23 @@ def prepare(say: Say) -> None:
         _collect_static(say)
 
 
+def hold_data_folder() -> None:
+    """For as long as this process lives. Raises `LaunchRefused` where another server has it.
+
+    Running answers are kept in memory, so a second server on the same data would not see those of the first.
+    """
+    handle = _opened(settings.DATA_DIR / "serve.lock")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise LaunchRefused(
+            f"Another server runs on DATA_DIR {settings.DATA_DIR}. Stop it, or give this one a folder of its own."
+        ) from None
+    # Kept open: the lock goes with the file.
+    _held.append(handle)
+
+
 def _check() -> None:
     errors = [message for message in checks.run_checks() if message.is_serious()]
     if errors:
@@ -43,13 +63,16 @@ def _check() -> None:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    try:
-        handle = lock.open("w")
-    except OSError as error:
-        raise LaunchRefused(f"Cannot write to DATA_DIR {lock.parent}: {error.strerror}.") from None
-    with handle:
+    with _opened(lock) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _opened(lock: Path) -> TextIO:
+    try:
+        return lock.open("w")
+    except OSError as error:
+        raise LaunchRefused(f"Cannot write to DATA_DIR {lock.parent}: {error.strerror}.") from None
 
 
 def _reach_database() -> None:

@@ -146,6 +146,19 @@ def test_a_taken_port_is_said_in_one_line(start_toy: Start, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("port", ["abc", "99999", "-1", "", "８０"])
+def test_a_port_that_is_none_is_said_in_one_line(start_toy: Start, tmp_path: Path, port: str):
+    (line,) = start_toy("--port", port).wait_for_refusal()
+    assert line.startswith(f"Bad port {port!r}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_server_on_the_same_data_is_refused(start_toy: Start):
+    start_toy("--port", "0").wait_until_ready()
+    (line,) = start_toy("--port", "0").wait_for_refusal()
+    assert line.startswith("Another server runs on DATA_DIR")
+
+
 def test_a_host_that_is_not_here_is_said_in_one_line(start_toy: Start):
     refused = start_toy("--host", "192.0.2.1", "--port", "0")
     (line,) = refused.wait_for_refusal()

@@ -15,7 +15,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="the part before the / in provider/model")
-        parser.add_argument("--dialect", default="openai_chat", help="the wire protocol: openai_chat, openai_responses or anthropic_messages")
+        parser.add_argument(
+            "--dialect",
+            default="openai_chat",
+            help="the wire protocol: openai_chat, openai_responses or anthropic_messages",
+        )
         parser.add_argument(
             "--base-url", required=True, help="ends before /chat/completions; demo: is built in"
         )

@@ -17,19 +17,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", default="8000")
         parser.add_argument("--no-worker", action="store_true", help="do not run tasks in this process")
 
     def handle(self, *_: Any, **options: Any) -> None:
         wish = import_string(f"{LAUNCHER}.Wish")
         refused = import_string("project.servers.base.LaunchRefused")
         launch = import_string(f"{LAUNCHER}.launch")
+        port_number = import_string("project.servers.listening.port_number")
         try:
             launch(
                 wish(
                     server=options["server"],
                     host=options["host"],
-                    port=options["port"],
+                    port=port_number(str(options["port"])),
                     worker=not options["no_worker"],
                 ),
                 self._say,
