@@ -1,6 +1,7 @@
 """The composition root: the one place that builds what works together, with the figures of the settings."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -52,7 +53,6 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self._clock = time.monotonic
         self._demo = demo
-        self._heard_of_loop = self._clock()
         self._tidying: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
         self.farewells: set[Callable[[str], Awaitable[None]]] = set()
@@ -79,9 +79,7 @@ class Runtime:
             give_up=lambda runs: database(rescue.give_up, node, runs),
             lease_seconds=settings.LEASE_SECONDS,
         )
-        self.heartbeat = Heartbeat(
-            node, each_seconds=settings.HEARTBEAT_SECONDS, loop_turns=self._loop_turned_lately
-        )
+        self.heartbeat = Heartbeat(node, each_seconds=settings.HEARTBEAT_SECONDS, loop_turns=self._loop_turns)
 
     def start(self) -> None:
         self.pressure.start()
@@ -192,12 +190,11 @@ class Runtime:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    def _loop_turned_lately(self) -> bool:
-        self._loop.call_soon_threadsafe(self._note_turn)
-        return self._clock() - self._heard_of_loop < settings.LEASE_SECONDS
-
-    def _note_turn(self) -> None:
-        self._heard_of_loop = self._clock()
+    def _loop_turns(self) -> bool:
+        """Asked by the heartbeat's thread: a busy loop answers within the lease, a hung one does not."""
+        turned = threading.Event()
+        self._loop.call_soon_threadsafe(turned.set)
+        return turned.wait(settings.LEASE_SECONDS)
 
 
 def socket_limits() -> SocketLimits:

@@ -112,7 +112,8 @@ if _database["ENGINE"].endswith("sqlite3"):
     # is honoured; SQLite's default of upgrading in the middle fails at once with "database is locked".
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
+        # Longer than a writer of ours ever holds the lock; who waits longer is told so, and asked to come back.
+        "timeout": env.seconds("DATABASE_WAIT_SECONDS", 2, least=0.1),
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
     }
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}

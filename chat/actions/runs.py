@@ -195,6 +195,8 @@ def _place(user: User, request: StartRequest, parts: Parts | None) -> _Place:
     if request.conversation is None:
         if parts is None:
             raise InvalidRequest("A new conversation begins with a message.", field="content")
+        if request.parent is not None:
+            raise InvalidRequest("A parent belongs to a conversation; name it too.", field="conversation")
         conversation = Conversation(owner=user, title=title_of(parts))
         question = Message(conversation=conversation, role=Message.Role.USER, parts=parts)
         return _Place(conversation, question, [], is_new=True)

@@ -15,6 +15,7 @@ class Step:
         self.upstream_id = ""
         self.finish_reason: ev.FinishReason | None = None
         self.usage: d.Usage | None = None
+        self.length = 0
         self._written: list[str] = []
         self._thought: list[str] = []
 
@@ -78,6 +79,7 @@ class Step:
 
     def _grow(self, text: str) -> None:
         self._written.append(text)
+        self.length += len(text)
 
 
 def _reason(reason: str) -> ev.FinishReason:

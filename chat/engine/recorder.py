@@ -127,6 +127,10 @@ def save_ending(ending: Ending) -> None:
             ModelCall.objects.create(**ending.call.columns)
 
 
+def is_gone(run: str) -> bool:
+    return not Run.objects.filter(pk=run).exists()
+
+
 def save_call_alone(call: CallRecord) -> None:
     """The ledger row of a call whose run is not ours any more; what it names may be gone."""
     columns = dict(call.columns)

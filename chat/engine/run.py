@@ -25,7 +25,9 @@ from chat.resilience.deadline import Interrupted
 
 logger = structlog.get_logger(__name__)
 
-STORAGE_PATIENCE_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 2.0
+MOST_CHARACTERS = 1_000_000
+"""What one answer may have; a provider that says more is stopped there."""
 
 
 class RunEngine:
@@ -61,6 +63,7 @@ class RunEngine:
         self._saved_cursor = self._cursor
         self._stop_requested_at = plan.stop_requested_at
         self._abandoned = False
+        self._too_long = False
         self._closed: ClosedBooks | None = None
         self._began = clock()
 
@@ -93,7 +96,6 @@ class RunEngine:
         """Makes the answer; what was told last, or None where the run is not ours any more.
 
         Raises:
-            StorageUnavailable: the end could not be stored for a minute; the run stays open.
             asyncio.CancelledError: the process ends; the run stays open and is taken up elsewhere.
         """
         try:
@@ -111,8 +113,7 @@ class RunEngine:
         finally:
             if self._flush_handle is not None:
                 self._flush_handle.cancel()
-        await self._let_go()
-        return None
+        return await self._let_go()
 
     def begin(self) -> None:
         """Claims the run's log and tells that it has started; `make` comes next.
@@ -137,9 +138,11 @@ class RunEngine:
         try:
             await self._call.run(self.plan.request, self._take)
         except Interrupted:
-            return "stopped", None
+            return "limit_reached" if self._too_long else "stopped", None
         except ChatError as error:
-            logger.info("model call failed", run=self.plan.run, code=error.code, detail=error.detail)
+            logger.info(
+                "model call failed", run=self.plan.run, code=error.code, detail=self._without_key(error)
+            )
             return "failed", error
         except StaleEpoch:
             raise
@@ -184,37 +187,44 @@ class RunEngine:
         self._log.end(self.plan.run, self.plan.epoch)
         return closed.run_finished
 
-    async def _let_go(self) -> None:
+    async def _let_go(self) -> ev.RunFinished | None:
         """Claimed by another process, or deleted with its conversation; what was asked upstream is billed anyway."""
         logger.info("run is not ours any more", run=self.plan.run, epoch=self.plan.epoch)
         self._abandoned = True
-        self._log.end(self.plan.run, self.plan.epoch)
         closed = self._closed or self._close("stopped", None)
         if closed.call is not None:
             await self._database(recorder.save_call_alone, closed.call)
+        deleted = await self._database(recorder.is_gone, self.plan.run)
+        if deleted:
+            # Nobody else will tell those who still look at it that it is over.
+            self._tell(closed.step_finished)
+            self._tell(closed.run_finished)
+        self._log.end(self.plan.run, self.plan.epoch)
+        return closed.run_finished if deleted else None
 
     async def _commit(self, ending: recorder.Ending) -> None:
-        """Writes the end; a database that is away for a while costs time, not the answer."""
-        give_up_at = self._clock() + STORAGE_PATIENCE_SECONDS
+        """Writes the end, however long the database is away: the answer is whole, and only here."""
         wait_seconds = 0.1
         while True:
             try:
                 await self._database(recorder.save_ending, ending)
-            except StorageUnavailable:
-                if self._clock() + wait_seconds > give_up_at:
-                    raise
+            except StorageUnavailable as error:
+                logger.warning("end of a run not stored yet", run=self.plan.run, reason=error.detail)
                 await asyncio.sleep(wait_seconds)
-                wait_seconds = min(wait_seconds * 2, 2.0)
+                wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
             else:
                 return
 
     # --- telling --------------------------------------------------------------------------------------
 
     def _take(self, deltas: list[Delta]) -> None:
-        if self._abandoned:
+        if self._abandoned or self._too_long:
             return
         for event in self._coalescer.add(self._step.take(deltas), hold=self._pressure.high):
             self._tell(event)
+        if self._step.length > MOST_CHARACTERS:
+            self._too_long = True
+            self._call.stop()
         if self._coalescer.holding and self._flush_handle is None:
             self._flush_handle = asyncio.get_running_loop().call_later(self._window_seconds, self._flush)
 
@@ -228,6 +238,10 @@ class RunEngine:
 
     def _tell(self, event: ev.RunEvent) -> None:
         self._cursor = self._log.append(self.plan.run, self.plan.epoch, event)
+
+    def _without_key(self, error: ChatError) -> str:
+        """Some providers repeat the key they refuse."""
+        return error.detail.replace(self.plan.api_key, "…") if self.plan.api_key else error.detail
 
     def _shorter_than_kept(self) -> bool:
         return bool(self._kept) and _length(self._state.steps) < _length(self._kept)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
@@ -73,10 +74,10 @@ class Supervisor:
         self._saver.watch(plan.run, engine)
         self._tasks[plan.run] = asyncio.create_task(self._make(engine), name=f"run {plan.run}")
 
-    def stop(self, run: str, asked_at: datetime) -> bool:
-        """False: the run is not made here."""
+    def stop(self, run: str, asked_at: datetime, *, user: UUID | None = None) -> bool:
+        """False: the run is not made here, or not for this user."""
         engine = self._engines.get(run)
-        if engine is None:
+        if engine is None or (user is not None and engine.plan.user != user):
             return False
         engine.stop(asked_at)
         return True

@@ -1,10 +1,10 @@
 """What a client may say: a closed set of commands, strictly read."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from chat.exceptions import BadFrame
 
@@ -12,10 +12,10 @@ from chat.exceptions import BadFrame
 class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """An absent option is the conversation's, then the model's."""
 
-    system: str | None = None
-    temperature: float | None = None
-    max_output_tokens: int | None = None
-    reasoning_effort: str | None = None
+    system: Annotated[str, Meta(max_length=64_000)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    max_output_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    reasoning_effort: Annotated[str, Meta(max_length=32)] | None = None
     tools: list[str] | None = None
     tool_choice: str | None = None
     response_schema: dict[str, Any] | None = None

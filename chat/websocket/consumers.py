@@ -19,7 +19,7 @@ from django.utils import timezone
 from chat import wiring
 from chat.actions.runs import StartRequest, start_runs, stop_run
 from chat.events.codec import Cursor
-from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited
+from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited, StorageUnavailable
 from chat.models import User
 from chat.websocket import commands, frames
 from chat.websocket.auth import Credential, session_key, still_good, user_of_session
@@ -162,8 +162,11 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if not self._frames.take():
             self._end(TOO_MUCH)
             return
-        if text_data is None or len(text_data) > self._limits.frame_bytes:
-            self._end(TOO_LARGE if text_data is not None else NOT_THIS_PROTOCOL)
+        if text_data is None:
+            self._end(NOT_THIS_PROTOCOL)
+            return
+        if _size(text_data, self._limits.frame_bytes) > self._limits.frame_bytes:
+            self._end(TOO_LARGE)
             return
         try:
             command = commands.decode(text_data)
@@ -244,8 +247,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 started = await runtime.database(start_runs, self.user, request, runtime)
                 return {**msgspec.to_builtins(started), "run": started.run}
             case commands.RunStop():
-                await runtime.database(stop_run, self.user, command.run, runtime, timezone.now())
-                return {}
+                return await self._stop(command.run)
             case commands.RunFollow():
                 after = Cursor.parse(command.after) if command.after is not None else None
                 self._credit.forget(str(command.run))
@@ -254,6 +256,17 @@ class ChatConsumer(AsyncWebsocketConsumer):
             case _:
                 # Invocations come with tools; until then no id of one can be right.
                 raise NotFound
+
+    async def _stop(self, run: UUID) -> dict[str, Any]:
+        """At once where the run is made here; the row's flag is for everybody else, and for a process that dies now."""
+        runtime, asked_at = self._runtime, timezone.now()
+        stopped = runtime.supervisor.stop(str(run), asked_at, user=self.user_id)
+        try:
+            await runtime.database(stop_run, self.user, run, runtime, asked_at)
+        except StorageUnavailable:
+            if not stopped:
+                raise
+        return {}
 
     # --- writing --------------------------------------------------------------------------------------
 
@@ -307,3 +320,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _size(text: str, limit: int) -> int:
+    """In bytes; only a text that may be over the limit is encoded to know."""
+    return len(text) if len(text) * 4 <= limit else len(text.encode("utf-8", "surrogatepass"))

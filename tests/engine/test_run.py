@@ -273,6 +273,27 @@ async def test_an_answer_that_ran_into_its_length_says_so(chat, upstream):
     assert events[-2]["finish_reason"] == "length"
 
 
+async def test_an_answer_without_end_is_ended_at_a_million_characters(chat, upstream):
+    async def play(answer):
+        while True:
+            await answer.say("x" * 50_000)
+
+    upstream.play = play
+    started = await chat.ask("hello")
+    events = await chat.events(started.run)
+    assert events[-1]["status"] == "limit_reached"
+    assert 1_000_000 <= len(text_of(events)) <= 1_200_000
+    assert (await chat.answer(started)).text == text_of(events)
+
+
+async def test_a_key_that_the_provider_repeats_is_not_logged(chat, upstream, caplog):
+    upstream.refuse(400, {"error": {"message": "the key the-key is not allowed here"}})
+    started = await chat.ask("hello")
+    await chat.events(started.run)
+    assert "not allowed here" in caplog.text
+    assert "the-key" not in caplog.text
+
+
 # --- starting -----------------------------------------------------------------------------------------
 
 
@@ -333,6 +354,11 @@ async def test_an_unknown_model_is_refused_before_anything_is_stored(chat):
     with pytest.raises(ModelNotAvailable):
         await chat.ask("hello")
     assert await chat.runtime.database(Conversation.objects.count) == 0
+
+
+async def test_a_parent_without_its_conversation_is_refused(chat):
+    with pytest.raises(InvalidRequest):
+        await chat.ask("hello", parent=uuid.uuid4())
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n"])

@@ -16,7 +16,7 @@ from chat.engine.recorder import Partial, save_partials
 from chat.engine.saver import PartialSaver
 from chat.events.fold import StepState
 from chat.exceptions import StorageUnavailable
-from chat.models import Message, ModelCall, Price, Run
+from chat.models import Conversation, Message, ModelCall, Price, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,6 +110,46 @@ async def test_deleting_a_conversation_stops_its_answer_and_keeps_the_ledger(cha
     assert call.output_tokens > 0
     assert upstream.closed_at
     assert not await chat.runtime.database(Message.objects.exists)
+
+
+async def test_viewers_of_a_deleted_conversation_are_told_that_it_is_over(chat, upstream):
+    upstream.play = say_and_wait
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="text.delta")
+    await chat.runtime.database(delete_conversation, chat.user, uuid.UUID(started.conversation), chat.runtime)
+    assert (await chat.events(started.run))[-1]["status"] == "stopped"
+
+
+async def test_a_conversation_that_vanishes_ends_its_answer_upstream_too(chat, upstream):
+    upstream.play = say_and_wait
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="text.delta")
+    await chat.runtime.database(Conversation.objects.all().delete)
+    assert (await chat.events(started.run))[-1]["status"] == "stopped"
+    assert upstream.closed_at
+
+
+async def test_an_end_that_cannot_be_stored_is_stored_later(chat, upstream):
+    """Another process holds SQLite's write lock; the answer is told when it is safe."""
+    go_on = asyncio.Event()
+
+    async def play(answer):
+        await answer.say("x")
+        await go_on.wait()
+        await answer.end()
+
+    upstream.play = play
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="text.delta")
+    lock = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    go_on.set()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(chat.events(started.run), timeout=3)
+    lock.execute("COMMIT")
+    lock.close()
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+    assert (await chat.answer(started)).text == "x"
 
 
 @pytest.mark.parametrize("tokens", [2**31, 10**18, -5, "many", None])
