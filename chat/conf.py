@@ -1,6 +1,11 @@
 """Figures that collaborators are built with, grouped by who uses them. `wiring` fills them from the settings."""
 
+from typing import Final
+
 from msgspec import Struct
+
+DEMO_URL: Final = "demo:"
+"""A provider with this base URL is the scripted upstream inside the process."""
 
 
 class Deadlines(Struct, frozen=True):

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 from msgspec.structs import replace
 
-from chat.conf import Coalescing, LogLimits, SocketLimits
+from chat.conf import DEMO_URL, Coalescing, LogLimits, SocketLimits
 from chat.demo import DemoServer, start_demo_upstream
 from chat.engine import rescue
 from chat.engine.database import DatabaseThreads
@@ -36,7 +36,6 @@ from chat.resilience.deadline import Clockwork
 
 logger = structlog.get_logger(__name__)
 
-DEMO_URL = "demo:"
 STEP_SECONDS = 0.7
 TIDY_SECONDS = 30
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from msgspec import Struct
 
+from chat.conf import DEMO_URL
 from chat.exceptions import InvalidRequest
 from chat.llm import catalog
 from chat.llm.dialects.registry import DIALECTS
@@ -18,7 +19,6 @@ from chat.models import LanguageModel, Price, Provider
 from chat.usage.pricing import PriceList
 
 DEMO = "demo"
-DEMO_URL = "demo:"
 DEMO_CAPABILITIES = ["tools", "vision", "reasoning"]
 MOST_PRICE = Decimal(10**6)
 

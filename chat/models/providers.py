@@ -135,8 +135,9 @@ class Price(Row):
         constraints = [models.UniqueConstraint(fields=["model", "valid_from"], name="one_price_at_a_time")]
 
     def __str__(self) -> str:
-        return f"{_plain(self.input)} / {_plain(self.output)} {self.currency}"
+        return f"{plain(self.input)} / {plain(self.output)} {self.currency}"
 
 
-def _plain(amount: Decimal) -> str:
+def plain(amount: Decimal) -> str:
+    """Without zeros that say nothing, and never as 1E+1."""
     return f"{amount.normalize():f}"

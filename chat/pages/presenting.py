@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from chat.models import Conversation, LanguageModel, Message, ModelCall, Price, Run, User
 from chat.models.conversations import Tree
+from chat.models.providers import plain
 
 SIDEBAR_MOST = 500
 """Older ones are reached by their address until there is a search."""
@@ -135,11 +135,7 @@ def _offer(model: LanguageModel) -> dict[str, Any]:
         "name": model.name,
         "provider": model.provider.name,
         "context_window": model.context_window,
-        "price_in": _plain(price.input) if price else None,
-        "price_out": _plain(price.output) if price else None,
+        "price_in": plain(price.input) if price else None,
+        "price_out": plain(price.output) if price else None,
         "currency": price.currency if price else None,
     }
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"

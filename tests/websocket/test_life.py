@@ -68,27 +68,41 @@ async def test_the_reply_to_the_third_nonsense_is_still_sent(tab):
     assert (await tab.receive_output(timeout=5)) == {"type": "websocket.close", "code": 4422}
 
 
-async def test_a_start_repeated_after_the_log_has_forgotten_still_gets_its_events(runtime, tab):
+@pytest.fixture
+async def question(runtime):
+    """A start of a run whose provider says hello."""
     async with fake_upstream() as upstream:
 
         def prepare():
             provider = Provider.objects.create(name="fake", base_url=upstream.base_url)
             return LanguageModel.objects.create(provider=provider, name="m").full_name
 
-        frame = {
-            "type": "run.start",
-            "key": str(uuid.uuid4()),
-            "models": [await runtime.database(prepare)],
-            "content": [{"type": "text", "text": "hello"}],
-        }
-        await tab.send_to(text_data=json.dumps(frame))
-        await frames_until(tab, "run.finished")
-        runtime.log._runs.clear()
-        runtime.log._ended.clear()
-        await tab.send_to(text_data=json.dumps(frame))
-        events = await frames_until(tab, "run.finished")
+        yield json.dumps(
+            {
+                "type": "run.start",
+                "key": str(uuid.uuid4()),
+                "models": [await runtime.database(prepare)],
+                "content": [{"type": "text", "text": "hello"}],
+            }
+        )
+
+
+async def test_a_start_repeated_after_the_log_has_forgotten_still_gets_its_events(runtime, tab, question):
+    await tab.send_to(text_data=question)
+    await frames_until(tab, "run.finished")
+    runtime.log._runs.clear()
+    runtime.log._ended.clear()
+    await tab.send_to(text_data=question)
+    events = await frames_until(tab, "run.finished")
     assert [event["type"] for event in events] == ["run.snapshot", "run.finished"]
     assert events[0]["state"]["steps"][0]["parts"] == [{"type": "text", "text": "Hello"}]
+
+
+async def test_a_run_that_has_ended_is_let_go(tab, question):
+    await tab.send_to(text_data=question)
+    await frames_until(tab, "run.finished")
+    consumer: Any = next(iter(sockets._sockets))
+    assert len(consumer._subscriptions) == 0
 
 
 def sign_out(user):
@@ -114,25 +128,6 @@ async def test_a_sign_in_that_stands_keeps_its_socket(tab):
     assert await tab.receive_nothing(timeout=2.5)
     await tab.send_to(text_data='{"type":"ping"}')
     assert json.loads(await tab.receive_from()) == {"type": "pong"}
-
-
-async def test_a_run_that_has_ended_is_let_go(runtime, tab):
-    async with fake_upstream() as upstream:
-
-        def prepare():
-            provider = Provider.objects.create(name="fake", base_url=upstream.base_url)
-            return LanguageModel.objects.create(provider=provider, name="m").full_name
-
-        frame = {
-            "type": "run.start",
-            "key": str(uuid.uuid4()),
-            "models": [await runtime.database(prepare)],
-            "content": [{"type": "text", "text": "hello"}],
-        }
-        await tab.send_to(text_data=json.dumps(frame))
-        await frames_until(tab, "run.finished")
-    consumer: Any = next(iter(sockets._sockets))
-    assert len(consumer._subscriptions) == 0
 
 
 async def frames_until(tab, last):
