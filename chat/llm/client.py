@@ -7,8 +7,8 @@ beyond 200 streams.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 
 import aiohttp
@@ -18,6 +18,8 @@ from msgspec import Struct
 
 from chat.exceptions import ProviderCut, ProviderError, ProviderGarbage, ProviderRejected, ProviderTimeout
 from chat.llm.dialects.base import WireRequest
+from chat.llm.inflate import inflater
+from chat.llm.outgoing import checked_headers
 
 ERROR_BODY_BYTES = 65_536
 LIST_BYTES = 1_000_000
@@ -49,11 +51,20 @@ class UpstreamAnswer:
         """
         Raises:
             ProviderCut: the line broke before the body's end.
+            ProviderGarbage: the body is compressed, and cannot be opened or not within its bound.
         """
+        opened = inflater(self.headers.get("content-encoding", ""))
         try:
-            async for chunk in self._response.aiter_bytes():
-                yield chunk
-        except (httpx.TransportError, httpx.StreamError, httpx.DecodingError, aiohttp.ClientError) as error:
+            if opened is None:
+                async for chunk in self._response.aiter_raw():
+                    yield chunk
+                return
+            async for chunk in self._response.aiter_raw():
+                for piece in opened.pieces(chunk):
+                    yield piece
+                    # A small chunk may hold many pieces; others want their turn between them.
+                    await asyncio.sleep(0)
+        except (httpx.TransportError, httpx.StreamError, aiohttp.ClientError) as error:
             raise ProviderCut(detail=_describe(error)) from error
 
     async def error_body(self) -> bytes:
@@ -64,7 +75,7 @@ class UpstreamAnswer:
                 body += chunk
                 if len(body) >= ERROR_BODY_BYTES:
                     break
-        except ProviderCut:
+        except (ProviderCut, ProviderGarbage):
             pass
         return bytes(body[:ERROR_BODY_BYTES])
 
@@ -103,27 +114,19 @@ class ModelClient:
         Raises:
             ProviderCut: the provider could not be reached, or broke the line before the head.
             ProviderTimeout: connecting took too long.
+            ProviderGarbage: what answers does not speak HTTP.
+            ProviderAuth, ProviderRejected: the key, a header or the address is such that nothing can be sent.
         """
-        client = self._client(endpoint)
-        try:
+        with _named_errors():
+            client = self._client(endpoint)
             outgoing = client.build_request(
                 "POST",
                 endpoint.base_url + request.path,
                 content=request.body,
-                headers={**request.headers, **endpoint.headers},
+                headers=checked_headers(request.headers, endpoint.headers),
                 timeout=httpx.Timeout(None, connect=connect_seconds),
             )
             response = await client.send(outgoing, stream=True)
-        except httpx.TransportError as error:
-            raise _unreachable(error) from error
-        except aiohttp.ClientError as error:
-            raise ProviderGarbage(
-                "What answers there does not speak HTTP.", detail=_describe(error)
-            ) from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-            raise ProviderRejected(
-                "The provider's address is not a valid URL.", detail=_describe(error)
-            ) from error
         try:
             yield UpstreamAnswer(response)
         finally:
@@ -134,27 +137,23 @@ class ModelClient:
         """A small GET, for lists of models: status and at most 1 MB of body.
 
         Raises:
-            ProviderCut, ProviderGarbage, ProviderTimeout: as `call`.
+            ProviderError: as `call`.
         """
-        client = self._client(endpoint)
         body = bytearray()
         try:
-            async with (
-                asyncio.timeout(seconds),
-                client.stream("GET", endpoint.base_url + path, headers=dict(endpoint.headers)) as response,
-            ):
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) >= LIST_BYTES:
-                        break
+            with _named_errors():
+                client = self._client(endpoint)
+                headers = checked_headers({}, endpoint.headers)
+                async with (
+                    asyncio.timeout(seconds),
+                    client.stream("GET", endpoint.base_url + path, headers=headers) as response,
+                ):
+                    async for chunk in UpstreamAnswer(response).chunks():
+                        body += chunk
+                        if len(body) >= LIST_BYTES:
+                            break
         except TimeoutError:
             raise ProviderTimeout("connect") from None
-        except httpx.TransportError as error:
-            raise _unreachable(error) from error
-        except (aiohttp.ClientError, httpx.DecodingError) as error:
-            raise ProviderGarbage(
-                "What answers there does not speak HTTP.", detail=_describe(error)
-            ) from error
         return response.status_code, bytes(body[:LIST_BYTES])
 
     def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
@@ -165,8 +164,9 @@ class ModelClient:
                 transport=AiohttpTransport(
                     client=self._session,
                     verify=self._tls,
-                    proxy=httpx.Proxy(endpoint.proxy) if endpoint.proxy else None,
+                    proxy=_proxy(endpoint.proxy) if endpoint.proxy else None,
                 ),
+                headers={"Accept-Encoding": "identity"},
                 timeout=None,  # noqa: S113  (the clockwork of chat.resilience watches every call)
                 follow_redirects=False,
                 trust_env=False,
@@ -181,6 +181,28 @@ class ModelClient:
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
         )
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """Until the head is here, every exception of httpx and aiohttp leaves as a `ProviderError`."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise _unreachable(error) from error
+    except aiohttp.ClientError as error:
+        raise ProviderGarbage("What answers there does not speak HTTP.", detail=_describe(error)) from error
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ProviderRejected(
+            "The provider's address is not a valid URL.", detail=_describe(error)
+        ) from error
+
+
+def _proxy(url: str) -> httpx.Proxy:
+    try:
+        return httpx.Proxy(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ProviderRejected("The proxy's address is not a valid URL.", detail=_describe(error)) from error
 
 
 def _unreachable(error: httpx.TransportError) -> ProviderError:

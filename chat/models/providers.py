@@ -59,14 +59,14 @@ class Provider(Row):
             ProviderAuth: a key is configured but cannot be read.
         """
         if self.key_env:
-            key = os.environ.get(self.key_env, "")
+            key = os.environ.get(self.key_env, "").strip()
             if not key:
                 raise ProviderAuth(detail=f"The environment variable {self.key_env} is not set.")
             return key
         if not self.key_encrypted:
             return ""
         try:
-            return _fernet().decrypt(bytes(self.key_encrypted)).decode()
+            return _fernet().decrypt(bytes(self.key_encrypted)).decode().strip()
         except InvalidToken:
             raise ProviderAuth(
                 detail="The stored key does not fit the secret key any more; paste it again."

@@ -8,7 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chat.exceptions import ProviderCut, ProviderGarbage, ProviderRejected, ProviderTimeout
+from chat.exceptions import (
+    ProviderAuth,
+    ProviderCut,
+    ProviderError,
+    ProviderGarbage,
+    ProviderRejected,
+    ProviderTimeout,
+)
 from chat.llm.client import Endpoint, ModelClient
 from chat.llm.dialects.base import WireRequest
 
@@ -57,6 +64,67 @@ async def test_a_compressed_body_is_opened():
         assert await ask(endpoint) == (200, b"data: x\n\n")
 
 
+def compressed(body: bytes, encoding: bytes = b"gzip", status: bytes = b"200 OK") -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n%s" % (
+        status,
+        encoding,
+        len(body),
+        body,
+    )
+
+
+@pytest.mark.parametrize("encoding", [b"gzip, gzip", b"br"])
+async def test_layers_that_nobody_asked_for_are_garbage(encoding: bytes):
+    body = gzip.compress(gzip.compress(bytes(1_000_000)))
+    async with answering(compressed(body, encoding)) as endpoint:
+        with pytest.raises(ProviderGarbage):
+            await ask(endpoint)
+
+
+async def test_a_compressed_body_has_the_same_bound_as_any_other():
+    async with answering(compressed(gzip.compress(bytes(70_000_000), 9))) as endpoint:
+        with pytest.raises(ProviderGarbage, match="too large"):
+            await ask(endpoint)
+
+
+async def test_others_get_their_turns_while_much_is_opened():
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with (
+        answering(compressed(gzip.compress(bytes(20_000_000)))) as endpoint,
+        ModelClient() as client,
+        client.call(endpoint, ASK, connect_seconds=5) as answer,
+    ):
+        counting, between = asyncio.create_task(count()), []
+        async for chunk in answer.chunks():
+            between.append(turns)
+            assert len(chunk) <= 262_144
+        counting.cancel()
+    # A wire chunk of 16 kB holds 64 of these pieces.
+    assert len(between) > 70
+    assert between[-1] > 70
+
+
+async def test_an_error_body_that_cannot_be_opened_leaves_its_status():
+    async with (
+        answering(compressed(b"xyz", b"br", b"503 Busy")) as endpoint,
+        ModelClient() as client,
+        client.call(endpoint, ASK, connect_seconds=5) as answer,
+    ):
+        assert (answer.status, await answer.error_body()) == (503, b"")
+
+
+async def test_a_list_of_models_is_opened_within_its_bound():
+    async with answering(compressed(gzip.compress(bytes(50_000_000)))) as endpoint, ModelClient() as client:
+        assert await client.get(endpoint, "/models", seconds=5) == (200, bytes(1_000_000))
+
+
 async def test_a_redirect_is_not_followed():
     async with answering(
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
@@ -92,10 +160,59 @@ async def test_what_is_no_http_is_garbage():
             await ask(endpoint)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/v1", "http://"])
-async def test_an_address_that_is_none_is_rejected(url):
-    with pytest.raises(ProviderRejected):
-        await ask(Endpoint(base_url=url))
+BAD_URLS = ["nonsense", "ftp://127.0.0.1/v1", "http://", "http://[::1", "http://127.0.0.1/v1\r\nX-Evil: 1"]
+
+
+async def both_ways(endpoint: Endpoint, key: str = "k") -> list[ProviderError]:
+    """What calling says, and what asking for the list of models says."""
+    headers = {"Authorization": f"Bearer {key}"}
+    wire = WireRequest(path="/chat/completions", headers=headers, body=b"{}")
+    async with ModelClient() as client:
+        with pytest.raises(ProviderError) as called:
+            async with client.call(endpoint, wire, connect_seconds=5):
+                pass
+        listing = Endpoint(endpoint.base_url, {**headers, **endpoint.headers}, endpoint.proxy)
+        with pytest.raises(ProviderError) as listed:
+            await client.get(listing, "/models", seconds=5)
+    return [called.value, listed.value]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+async def test_an_address_that_is_none_is_rejected(url: str):
+    for error in await both_ways(Endpoint(url)):
+        assert type(error) is ProviderRejected
+        assert "address" in str(error)
+
+
+@pytest.mark.parametrize("key", ["k\n", "schl\u00fcssel", "k\r\nX-Evil: 1", "k\0"])
+async def test_a_key_that_cannot_be_sent_is_a_matter_of_the_key(key: str):
+    for error in await both_ways(Endpoint("http://127.0.0.1:1/v1"), key):
+        assert type(error) is ProviderAuth
+        assert "key" in str(error)
+        assert key not in error.detail
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-A": "\u00fc"},
+        {"X-A": "b\r\nX-Evil: 1"},
+        {"X-A: b\r\nX-Evil": "1"},
+        {"X-A": 5},
+        {"Content-Length": "5"},
+    ],
+)
+async def test_a_header_that_cannot_be_sent_is_named(headers: dict[str, str]):
+    (name,) = headers
+    for error in await both_ways(Endpoint("http://127.0.0.1:1/v1", headers)):
+        assert type(error) is ProviderRejected
+        assert name in str(error) or repr(name) in error.detail
+
+
+async def test_a_proxy_whose_address_is_none_is_named():
+    for error in await both_ways(Endpoint("http://127.0.0.1:1/v1", proxy="nonsense")):
+        assert type(error) is ProviderRejected
+        assert "proxy" in str(error)
 
 
 async def test_connecting_that_takes_too_long_is_a_timeout():

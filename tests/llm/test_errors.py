@@ -176,6 +176,10 @@ def test_text_in_errors_is_fit_for_storage():
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "86400"}, 86_400.0),
+        ({"retry-after": "99999999999999999999"}, None),
+        ({"retry-after-ms": "99999999999999999999"}, None),
+        ({"retry-after": "Fri, 20 Nov 2099 10:00:30 GMT"}, None),
         ({}, None),
     ],
 )

@@ -97,6 +97,15 @@ def test_a_key_named_by_its_variable_is_read_when_it_is_needed(monkeypatch: pyte
     assert provider.read_key() == KEY
 
 
+def test_the_line_end_of_a_copied_key_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LAB_KEY", f" {KEY}\r\n")
+    pasted = ProviderFactory.build()
+    pasted.set_key(f"{KEY}\n")
+
+    assert ProviderFactory.build(key_env="LAB_KEY").read_key() == KEY
+    assert pasted.read_key() == KEY
+
+
 def test_a_variable_that_is_not_set_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("LAB_KEY", raising=False)
 

@@ -19,6 +19,7 @@ from chat.llm.dialects.text import clean
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_DETAIL_CHARACTERS: Final = 2000
+LONGEST_WAIT_SECONDS: Final = 86_400
 
 _TROUBLE = "The provider has a problem of its own."
 _NO_CREDIT = "The provider's account has no credit left. An administrator has to look at it."
@@ -197,19 +198,22 @@ def status_line(status: int, body: bytes = b"") -> str:
 
 
 def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.time) -> float | None:
-    """Seconds, from `retry-after-ms` or `retry-after` (seconds or a date). Header names in lower case."""
+    """Seconds, from `retry-after-ms` or `retry-after` (seconds or a date). Header names in lower case.
+
+    None also for more than a day: no error that we know lasts so long, and nobody waits for it.
+    """
     for name, unit_seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * unit_seconds
         except ValueError:
             continue
-        return seconds if 0 <= seconds < float("inf") else None
+        return seconds if 0 <= seconds <= LONGEST_WAIT_SECONDS else None
     try:
         until = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
         sent = parsedate_to_datetime(headers["date"]).timestamp() if headers.get("date") else clock()
     except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, until - sent)
+    return max(0.0, until - sent) if until - sent <= LONGEST_WAIT_SECONDS else None
 
 
 def capability_after_refusal(field: str) -> str:
@@ -290,7 +294,8 @@ def _retry_delay(details: Any) -> float | None:
     for item in details if isinstance(details, list) else ():
         delay = item.get("retryDelay") if isinstance(item, dict) else None
         if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", delay):
-            return float(delay[:-1])
+            seconds = float(delay[:-1])
+            return seconds if seconds <= LONGEST_WAIT_SECONDS else None
     return None
 
 
