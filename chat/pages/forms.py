@@ -30,6 +30,8 @@ class SignInForm(Drawn, auth_forms.AuthenticationForm):
     def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.fields["username"].label = _("User name or email")
+        refusal = _("That user name or email and password do not fit.")
+        self.error_messages = {**self.error_messages, "invalid_login": refusal, "inactive": refusal}
         self.draw()
 
     def clean_username(self) -> str:
@@ -40,6 +42,15 @@ class SignInForm(Drawn, auth_forms.AuthenticationForm):
 class PasswordChangeForm(Drawn, auth_forms.PasswordChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.error_messages = {
+            **self.error_messages,
+            "password_incorrect": _("That is not your current password."),
+            "password_mismatch": _("The two new passwords are not the same."),
+        }
+        self.fields["old_password"].label = _("Current password")
+        self.fields["new_password1"].label = _("New password")
+        self.fields["new_password2"].label = _("New password again")
+        self.fields["new_password2"].help_text = ""
         self.fields["new_password1"].help_text = _("At least 12 characters. Any characters.")
         self.draw()
 

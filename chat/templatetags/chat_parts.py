@@ -4,8 +4,8 @@ The browser's twins: render/segments.ts and format.ts.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -99,6 +99,18 @@ def markdown(text: str) -> SafeString:
     return mark_safe(render_markdown(text))  # noqa: S308 - render_markdown sanitises
 
 
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
+_KANA = re.compile("[\u3040-\u30ff]")
+
+
+@register.filter
+def language(text: str) -> str:
+    """`zh` where Han signs make up a fifth of the beginning and no kana says that it is Japanese, else nothing."""
+    start = text[:200]
+    han = len(_HAN.findall(start))
+    return "zh" if han and not _KANA.search(start) and han * 5 >= len("".join(start.split())) else ""
+
+
 @register.filter
 def source(parts: Iterable[Mapping[str, Any]]) -> str:
     """What "Copy as Markdown" copies: the words alone."""
@@ -139,39 +151,51 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-@register.filter
-def closed_after_ms(receipt: Mapping[str, Any] | None) -> int | None:
-    """Milliseconds from asking to stop until the line upstream was closed; None where one of them is not known."""
-    asked, closed = _moment(receipt, "requested_at"), _moment(receipt, "upstream_closed_at")
-    if asked is None or closed is None:
-        return None
-    return max(0, round((closed - asked).total_seconds() * 1000))
-
-
-def _moment(receipt: Mapping[str, Any] | None, name: str) -> datetime | None:
-    value = receipt.get(name) if receipt else None
-    if isinstance(value, str) and value:
-        return datetime.fromisoformat(value)
-    return value if isinstance(value, datetime) else None
+def duration(ms: int) -> str:
+    """`0.61 s`, `9.3 s`, `72 s`, `6 min`. Whole numbers throughout, so that both languages round alike."""
+    if ms < 1000:
+        return f"{(ms + 5) // 10 / 100:.2f} s"
+    if ms < 10_000:
+        return f"{(ms + 50) // 100 / 10:.1f} s"
+    seconds = (ms + 500) // 1000
+    return f"{seconds} s" if seconds < 120 else f"{(seconds + 30) // 60} min"
 
 
 @register.filter
 def model_facts(model: Mapping[str, Any]) -> str:
     """`$3 / $15 · 200k`: price of a million tokens in and out, and the context; only what is known."""
     facts = []
-    if model.get("price_in") not in (None, "") and model.get("price_out") not in (None, ""):
-        prices, currency = (
-            (_plain(model["price_in"]), _plain(model["price_out"])),
-            model.get("currency") or "USD",
-        )
-        facts.append(
-            f"${prices[0]} / ${prices[1]}" if currency == "USD" else f"{prices[0]} / {prices[1]} {currency}"
-        )
+    if prices := _prices(model):
+        into, out = map(_plain, prices)
+        currency = model.get("currency") or "USD"
+        if not any(prices):
+            facts.append("free")
+        else:
+            facts.append(f"${into} / ${out}" if currency == "USD" else f"{into} / {out} {currency}")
     if model.get("context_window"):
         facts.append(f"{round(int(model['context_window']) / 1000)}k")
     return " · ".join(facts)
 
 
-def _plain(price: Any) -> str:
-    text = f"{Decimal(str(price)):f}"
+@register.filter
+def model_facts_title(model: Mapping[str, Any]) -> str:
+    """The units of `model_facts`, in words."""
+    prices = _prices(model)
+    units = []
+    if prices and any(prices):
+        units.append(f"{model.get('currency') or 'USD'} per million tokens in / out")
+    if model.get("context_window"):
+        units.append("tokens of context")
+    return " · ".join(units)
+
+
+def _prices(model: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:
+    into, out = model.get("price_in"), model.get("price_out")
+    if into in (None, "") or out in (None, ""):
+        return None
+    return Decimal(str(into)), Decimal(str(out))
+
+
+def _plain(price: Decimal) -> str:
+    text = f"{price:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, estimateTokens, money, shortModel } from "../../chat/frontend/src/format";
+import { moment, timeOfKey } from "../../chat/frontend/src/details";
+import { duration, estimateTokens, languageOfText, money, shortModel, titleOf } from "../../chat/frontend/src/format";
 import { segments } from "../../chat/frontend/src/render/segments";
 import type { Part } from "../../chat/frontend/src/protocol";
 
@@ -14,7 +15,7 @@ test("money shows cents, or as many digits as say something", () => {
 });
 
 test("durations are as exact as they matter", () => {
-  assert.deepEqual([610, 9300, 38_000, 360_000].map(duration), ["0.61 s", "9.3 s", "38 s", "6 min"]);
+  assert.deepEqual([610, 615, 9300, 38_000, 119_499, 360_000].map(duration), ["0.61 s", "0.62 s", "9.3 s", "38 s", "119 s", "6 min"]);
 });
 
 test("a model's short name is what follows the provider, slashes and all", () => {
@@ -40,4 +41,27 @@ test("citations do not cut a paragraph in two, results find their calls, neighbo
   assert.deepEqual(shown.map((segment) => segment.kind), ["reasoning", "text", "tools", "sources"]);
   assert.equal(shown[1]?.kind === "text" && shown[1].text, "One paragraph.");
   assert.deepEqual(shown[2]?.kind === "tools" && shown[2].calls.map((call) => call.result?.status ?? null), ["succeeded", null]);
+});
+
+test("text that is mostly Chinese says so", () => {
+  assert.equal(languageOfText("数据库的索引 (B-tree) 在写入时需要更新。"), "zh");
+  assert.equal(languageOfText("The sign 中 means middle."), "");
+  assert.equal(languageOfText("これは日本語の文章です。漢字もあります。"), "");
+  assert.equal(languageOfText(""), "");
+  assert.equal(languageOfText("Latin first. ".repeat(20) + "然后是中文。".repeat(50)), "");
+});
+
+test("a title is cut where the server cuts it", () => {
+  assert.equal(titleOf(" One\n two "), "One two");
+  assert.equal(titleOf("word ".repeat(20)), `${"word ".repeat(11)}word…`);
+  assert.equal(titleOf("字".repeat(70)), `${"字".repeat(60)}…`);
+});
+
+test("a key tells when its row was made, and a day of another year its year", () => {
+  const when = timeOfKey("01988f4e-6c00-7abc-8def-0123456789ab");
+  assert.equal(when?.getTime(), 0x01988f4e6c00);
+  assert.equal(timeOfKey("9b2e4c1a-0000-4abc-8def-0123456789ab"), null);
+  const day = new Date(2026, 10, 20, 9, 14, 7);
+  assert.equal(moment(day, "en", new Date(2026, 11, 1)), "20 Nov, 09:14:07");
+  assert.equal(moment(day, "en", new Date(2027, 0, 1)), "20 Nov 2026, 09:14:07");
 });

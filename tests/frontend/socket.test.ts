@@ -40,8 +40,8 @@ class FakeSocket {
   }
 }
 
-const seen: { events: [string, RunEvent][]; notices: Notice[]; states: LineState[]; gone: string[] } = {
-  events: [], notices: [], states: [], gone: [],
+const seen: { events: [string, RunEvent][]; notices: Notice[]; states: LineState[]; limits: Record<string, number>[]; gone: string[] } = {
+  events: [], notices: [], states: [], limits: [], gone: [],
 };
 
 function connected(): { line: Line; socket: FakeSocket } {
@@ -49,6 +49,7 @@ function connected(): { line: Line; socket: FakeSocket } {
     event: (run, event) => seen.events.push([run, event]),
     notice: (notice) => seen.notices.push(notice),
     state: (state) => seen.states.push(state),
+    limits: (limits) => seen.limits.push(limits),
     unfollowable: (run) => seen.gone.push(run),
   });
   line.connect();
@@ -77,7 +78,7 @@ beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
   Object.assign(globalThis, { window: globalThis, WebSocket: FakeSocket, document: { addEventListener() {} }, addEventListener() {} });
   FakeSocket.all = [];
-  Object.assign(seen, { events: [], notices: [], states: [], gone: [] });
+  Object.assign(seen, { events: [], notices: [], states: [], limits: [], gone: [] });
 });
 afterEach(() => mock.timers.reset());
 
@@ -165,12 +166,17 @@ test("a frame that is too large is not sent again", async () => {
   await assert.rejects(reply, (thrown) => thrown instanceof Refused && thrown.facts.code === "too_large");
 });
 
-test("events that overtake the reply are kept for the run they belong to", () => {
+test("a run that this socket has started is followed from the reply on, without being asked for", () => {
   const { line, socket } = connected();
-  socket.event("r1", "1-1", delta("early"));
-  assert.equal(seen.events.length, 0);
-  line.adopt("r1");
-  assert.equal(seen.events.length, 1);
+  void line.request(start);
+  const runs = [{ run: "r1", model: "demo/demo", message: "m1" }];
+  socket.says({ type: "reply", ref: socket.of("run.start")[0]?.["ref"] as string, ok: true, run: "r1", runs });
+  socket.event("r1", "1-1", delta("a"));
+  socket.event("r2", "1-1", delta("of a run that nobody follows"));
+  assert.deepEqual(seen.events.map(([run]) => run), ["r1"]);
+  assert.equal(socket.of("run.follow").length, 0);
+  socket.close(1006);
+  assert.equal(comeBack().of("run.follow")[0]?.["after"], "1-1");
 });
 
 test("a run that has ended is not followed again", () => {
@@ -208,6 +214,25 @@ test("someone who is signed out is told so and left in peace", () => {
   assert.equal(seen.states.at(-1)?.kind, "signed-out");
   mock.timers.tick(120_000);
   assert.equal(FakeSocket.all.length, 1);
+});
+
+test("what was not answered when the session ended is given back, and nothing more is sent", async () => {
+  const { line, socket } = connected();
+  const asked = line.request(start);
+  socket.close(4401);
+  const signedOut = (thrown: unknown): boolean => thrown instanceof Refused && thrown.facts.code === "signed_out";
+  await assert.rejects(asked, signedOut);
+  await assert.rejects(line.request(start), signedOut);
+});
+
+test("somebody else's session beside this page is as good as none", () => {
+  const line = new Line("ws://test", {
+    event: () => undefined, notice: () => undefined, limits: () => undefined, unfollowable: () => undefined,
+    state: (state) => seen.states.push(state),
+  }, "another user");
+  line.connect();
+  last().ready();
+  assert.equal(seen.states.at(-1)?.kind, "signed-out");
 });
 
 test("a draining server's own delay is kept", () => {

@@ -1,6 +1,8 @@
 from chat.templatetags.chat_parts import (
-    closed_after_ms,
+    duration,
+    language,
     model_facts,
+    model_facts_title,
     money,
     segments,
     short_model,
@@ -44,13 +46,6 @@ def test_a_result_finds_its_call_and_neighbours_share_a_frame():
     assert frame["calls"][1]["facts"] == [("arguments", '{"half": ')]
 
 
-def test_the_stop_receipt_tells_how_fast_the_line_was_closed():
-    receipt = {"requested_at": "2026-01-05T10:00:00.000Z", "upstream_closed_at": "2026-01-05T10:00:00.041Z"}
-    assert closed_after_ms(receipt) == 41
-    assert closed_after_ms({**receipt, "upstream_closed_at": None}) is None
-    assert closed_after_ms(None) is None
-
-
 def test_a_models_facts_are_those_that_are_known():
     assert (
         model_facts({"price_in": "3.00", "price_out": "15", "context_window": 200_000}) == "$3 / $15 · 200k"
@@ -64,3 +59,25 @@ def test_a_short_model_name_is_what_follows_the_provider():
 
 def test_thousands_are_set_apart():
     assert thousands(4871) == "4,871"
+
+
+def test_a_model_without_a_price_is_free_and_the_units_are_told():
+    free = {"price_in": "0", "price_out": "0", "context_window": 8000}
+    assert model_facts(free) == "free · 8k"
+    assert model_facts_title(free) == "tokens of context"
+    priced = {"price_in": "0.10", "price_out": "3", "currency": "EUR"}
+    assert model_facts(priced) == "0.1 / 3 EUR"
+    assert model_facts_title(priced) == "EUR per million tokens in / out"
+
+
+def test_durations_are_as_exact_as_they_matter():
+    shown = [duration(ms) for ms in (610, 615, 9300, 38_000, 119_499, 360_000)]
+    assert shown == ["0.61 s", "0.62 s", "9.3 s", "38 s", "119 s", "6 min"]
+
+
+def test_text_that_is_mostly_chinese_says_so():
+    assert language("数据库的索引 (B-tree) 在写入时需要更新。") == "zh"
+    assert language("The sign 中 means middle.") == ""
+    assert language("これは日本語の文章です。漢字もあります。") == ""
+    assert language("") == ""
+    assert language("Latin first. " * 20 + "然后是中文。" * 50) == ""

@@ -5,7 +5,7 @@ import { Column } from "./column";
 import { toggleDetails } from "./details";
 import { find } from "./dom";
 import type { ModelPicker } from "./models";
-import { apiUrl, change, type PageData } from "./page";
+import { apiUrl, change, NotDone, type PageData } from "./page";
 import { text } from "./text";
 
 type Action = (button: HTMLButtonElement, turn: HTMLElement) => void;
@@ -81,8 +81,12 @@ async function chooseLeaf(button: HTMLButtonElement, chat: Chat, page: PageData)
     await chat.refresh();
     const pager = document.querySelector(`[data-message="${CSS.escape(leaf)}"] .pager`);
     const buttons = pager?.querySelectorAll<HTMLElement>("button");
-    buttons?.[forward ? 1 : 0]?.focus();
-  } catch {
+    const same = buttons?.[forward ? 1 : 0];
+    const other = buttons?.[forward ? 0 : 1];
+    (same?.matches(":disabled") ? other : same)?.focus();
+  } catch (error) {
     button.disabled = false;
+    button.focus();
+    chat.tellNotDone(error instanceof NotDone ? error.message : text.actionFailed);
   }
 }

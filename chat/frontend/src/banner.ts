@@ -15,6 +15,7 @@ export class Banner {
   private readonly link = find<HTMLAnchorElement>(this.element, "a");
   private state: LineState = { kind: "connecting" };
   private lostSince: number | null = null;
+  private gone: { words: string; href: string } | null = null;
 
   constructor(
     private readonly loginUrl: string,
@@ -31,8 +32,19 @@ export class Banner {
     this.draw();
   }
 
+  /** The conversation does not exist any more: that outweighs whatever the line does. */
+  showGone(hasDraft: boolean, href: string): void {
+    this.gone = { words: hasDraft ? text.goneWithDraft : text.gone, href };
+    this.draw();
+  }
+
   private draw(): void {
     const { state } = this;
+    if (this.gone) {
+      for (const part of [this.spinner, this.button]) setHidden(part, true);
+      for (const part of [this.element, this.link]) setHidden(part, false);
+      return this.drawLink(this.gone.words, text.newChat, this.gone.href);
+    }
     const lost = state.kind === "waiting" || state.kind === "connecting";
     const quiet = lost && Date.now() - (this.lostSince ?? Date.now()) < QUIET_MS;
     setHidden(this.element, state.kind === "open" || quiet);

@@ -1,21 +1,23 @@
 /** The conversation on the screen: asks, follows, stops, and keeps the turns in step with the server. */
 
 import type { Announcer } from "./announcer";
+import type { Banner } from "./banner";
 import { Column } from "./column";
 import type { Composer } from "./composer";
 import type { Drafts } from "./drafts";
-import { uuid } from "./dom";
+import { byId, hasFocus, setHidden, uuid } from "./dom";
+import { titleOf } from "./format";
 import { LiveRun } from "./live-run";
 import type { ModelPicker } from "./models";
 import { fetchPage, pageUrl, readPageData, type PageData } from "./page";
-import type { ErrorFacts, Notice, RunEvent, StartFrame, StartReply } from "./protocol";
+import { UNCOUNTED, type ErrorFacts, type Notice, type RunEvent, type StartFrame, type StartReply } from "./protocol";
 import { readSiblings, TurnView } from "./render/turn";
 import { sourceOf } from "./render/segments";
 import type { Follower } from "./scroll";
 import { SendNote } from "./send-note";
 import type { Sidebar } from "./sidebar";
-import { Refused, type Line } from "./socket";
-import { errorSentence, text } from "./text";
+import { Refused, type Line, type LineState } from "./socket";
+import { refusalSentence, text } from "./text";
 
 export interface ChatParts {
   page: PageData;
@@ -25,16 +27,25 @@ export interface ChatParts {
   sidebar: Sidebar;
   follower: Follower;
   announcer: Announcer;
+  banner: Banner;
 }
 
-/** What the server cuts off at; a longer frame would cost the line. */
-const MOST_FRAME_BYTES = 64 * 1024;
+/** What a message may have; a frame has room for a little more than its words, and one too long would cost the line. */
+const MOST_MESSAGE_BYTES = 128 * 1024;
+const FRAME_REST_BYTES = 512;
 const TICK_MS = 250;
+/** A line that is back within this time was never away. */
+const AWAY_MS = 800;
 
 export class Chat {
   conversation: string | null;
   line!: Line;
   composer!: Composer;
+  /** This tab deletes the conversation itself and goes. */
+  leaving = false;
+  private isGone = false;
+  private lostSince: number | null = null;
+  private frameBytes = Infinity;
   private readonly runs = new Map<string, LiveRun>();
   /** Turns whose run has no id yet: asked for, not answered. */
   private readonly asked = new Set<LiveRun>();
@@ -43,9 +54,7 @@ export class Chat {
 
   constructor(private readonly parts: ChatParts) {
     this.conversation = parts.page.conversation;
-    window.setInterval(() => {
-      for (const run of this.live()) run.tick();
-    }, TICK_MS);
+    window.setInterval(() => this.tick(), TICK_MS);
   }
 
   /** Follows the runs that were alive when the page was made. */
@@ -60,14 +69,26 @@ export class Chat {
     this.showRunning();
   }
 
+  onLine(state: LineState): void {
+    if (state.kind === "open") this.lostSince = null;
+    else this.lostSince ??= Date.now();
+    this.composer.setBlocked(state.kind === "signed-out" || this.isGone);
+    this.tick();
+  }
+
+  onLimits(limits: Record<string, number>): void {
+    this.frameBytes = limits["frame_bytes"] ?? Infinity;
+  }
+
   /** Says something new. The words are on the screen at once and a draft until the server has them. */
   send(words: string): void {
     this.sendNote.hide();
     if (!this.parts.models.model) return this.refuse(words, { code: "model_not_available", message: text.noModel, retryable: false });
     const { column, drafts, follower } = this.parts;
     const frame = this.frame(drafts.keyFor(words), null, [{ type: "text", text: words }]);
-    if (new Blob([JSON.stringify(frame)]).size > (this.parts.page.limits["frame_bytes"] ?? MOST_FRAME_BYTES) - 256) {
-      return this.refuse(words, { code: "too_large", message: text.tooLong, retryable: false });
+    const most = Math.min(MOST_MESSAGE_BYTES, this.frameBytes);
+    if (bytes(words) > MOST_MESSAGE_BYTES || bytes(JSON.stringify(frame)) > this.frameBytes - FRAME_REST_BYTES) {
+      return this.refuse(words, { code: "too_large", message: text.tooLong(most), retryable: false });
     }
     const said = column.addSaid(words);
     const live = this.addWaiting();
@@ -91,14 +112,16 @@ export class Chat {
     const { column } = this.parts;
     const known = readSiblings(turn);
     const old = [turn, ...nextAll(turn)];
+    const hadFocus = old.some(hasFocus);
     column.cutFrom(turn);
+    if (hadFocus) this.composer.rest();
     const live = this.addWaiting();
     const count = (known?.count ?? 1) + 1;
     live.turn.article.dataset["siblings"] = JSON.stringify({ index: count, count, previous: turn.dataset["message"] ?? null, next: null });
     this.parts.follower.toEnd();
     this.start(this.frame(uuid(), parent, null), live, () => undefined, (error) => {
       column.append(...old);
-      this.sendNote.show(errorSentence(error), null);
+      this.tellRefusal(error, null);
     });
   }
 
@@ -110,7 +133,7 @@ export class Chat {
     const live = this.addWaiting();
     this.parts.follower.toEnd();
     this.start(this.frame(uuid(), parent, null), live, () => undefined, (error) => {
-      this.sendNote.show(errorSentence(error), null);
+      this.tellRefusal(error, null);
     });
   }
 
@@ -130,9 +153,12 @@ export class Chat {
   /** Fetches the page anew and takes over its turns: another branch, or what another tab has said. */
   async refresh(): Promise<boolean> {
     if (!this.conversation) return false;
-    const page = await fetchPage(pageUrl(this.parts.page, this.conversation));
-    const fresh = page?.getElementById("column");
-    if (!page || !fresh) return false;
+    const { conversation } = this;
+    const page = await fetchPage(pageUrl(this.parts.page, conversation));
+    if (page === "gone") this.gone(conversation);
+    if (page === "gone" || page === null || conversation !== this.conversation) return false;
+    const fresh = page.getElementById("column");
+    if (!fresh) return false;
     const alive = new Set([...this.live()].map((live) => live.turn.article));
     this.parts.column.adopt(fresh, (turn) => alive.has(turn));
     this.followFrom(readPageData(page));
@@ -155,6 +181,7 @@ export class Chat {
     const isHere = conversation === this.conversation;
     if (notice.name === "run.created") {
       this.parts.sidebar.setDot(conversation, "running");
+      if (notice.title) this.parts.sidebar.setTitle(conversation, notice.title);
       if (isHere && run && !this.runs.has(run)) {
         if (this.asked.size > 0) this.noticed = true;
         else void this.refresh();
@@ -163,13 +190,31 @@ export class Chat {
       this.parts.sidebar.setDot(conversation, isHere ? null : "unread");
     } else if (notice.name === "invocation.waiting") {
       this.parts.sidebar.setDot(conversation, "waiting");
-    } else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
+    } else if (notice.name === "conversation.updated" && notice.deleted) this.gone(conversation);
+    else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
   }
 
   /** A run that is gone: what the server has of it is the truth. */
   onUnfollowable(run: string): void {
     if (this.runs.delete(run)) void this.refresh();
     this.showRunning();
+  }
+
+  /** Deleted, here or in another tab. What stands on the screen may still be read and copied. */
+  gone(conversation: string): void {
+    const { sidebar, drafts, column, page } = this.parts;
+    sidebar.remove(conversation);
+    if (conversation !== this.conversation || this.leaving || this.isGone) return;
+    this.isGone = true;
+    for (const live of this.live()) live.take({ type: "run.finished", status: "stopped", ...UNCOUNTED });
+    this.runs.clear();
+    this.asked.clear();
+    this.showRunning();
+    this.composer.setBlocked(true);
+    this.sendNote.hide();
+    column.element.dataset["gone"] = "";
+    setHidden(byId("conversation-tools"), true);
+    this.parts.banner.showGone(drafts.leave(), page.urls.new);
   }
 
   renamed(conversation: string, title: string | undefined): void {
@@ -179,6 +224,14 @@ export class Chat {
     const heading = document.getElementById("title");
     if (heading) heading.textContent = title;
     document.title = document.title.replace(/^(?:.* · )?/, `${title} · `);
+  }
+
+  private tick(): void {
+    const offline = this.lostSince !== null && Date.now() - this.lostSince > AWAY_MS;
+    for (const run of this.live()) {
+      run.setOffline(offline);
+      run.tick();
+    }
   }
 
   private live(): LiveRun[] {
@@ -231,7 +284,6 @@ export class Chat {
     live.turn.article.dataset["run"] = started.run;
     this.runs.set(started.run, live);
     this.parts.sidebar.setDot(reply.conversation, "running");
-    this.line.adopt(started.run);
     if (live.progress.stopping) this.requestStop(started.run);
     this.showRunning();
   }
@@ -247,7 +299,7 @@ export class Chat {
     this.conversation = conversation;
     this.parts.drafts.moveTo(conversation);
     history.pushState(null, "", pageUrl(this.parts.page, conversation));
-    const title = words.split("\n", 1)[0]?.slice(0, 80) ?? text.newChat;
+    const title = titleOf(words);
     this.parts.sidebar.begin(conversation, title);
     this.renamed(conversation, title);
     document.getElementById("conversation-tools")?.removeAttribute("hidden");
@@ -262,7 +314,7 @@ export class Chat {
     const { status } = live.state;
     const { announce } = text;
     const error = live.progress.finished?.error;
-    if (status === "failed") this.parts.announcer.say(announce.failed(errorSentence(error)));
+    if (status === "failed") this.parts.announcer.say(announce.failed(error ? refusalSentence(error) : text.answerFailed));
     else if (status === "completed" || status === "stopped" || status === "limit_reached") this.parts.announcer.say(announce[status]);
     if (this.conversation) this.parts.sidebar.setDot(this.conversation, null);
     this.showRunning();
@@ -275,8 +327,22 @@ export class Chat {
 
   private refuse(words: string, error: ErrorFacts): void {
     this.composer.restore(words);
-    this.sendNote.show(errorSentence(error), error.retryable ? words : null);
+    this.tellRefusal(error, error.retryable ? words : null);
   }
+
+  /** Something else than a message was not taken. */
+  tellNotDone(why: string): void {
+    this.sendNote.show(why, null, "");
+  }
+
+  private tellRefusal(error: ErrorFacts, words: string | null): void {
+    if (error.code === "not_found" && this.conversation) void this.refresh(); // it may be gone
+    if (error.code !== "signed_out") this.sendNote.show(refusalSentence(error), words); // the banner tells that
+  }
+}
+
+function bytes(words: string): number {
+  return new Blob([words]).size;
 }
 
 function nextAll(turn: Element): HTMLElement[] {

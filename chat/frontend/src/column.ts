@@ -3,6 +3,7 @@
 import { find, fromTemplate } from "./dom";
 import { renderMarkdown } from "./markdown/engine";
 import { enhanceCode } from "./render/code";
+import { setLanguage } from "./render/prose";
 import { toFragment } from "./render/sanitize";
 
 export class Column {
@@ -24,6 +25,7 @@ export class Column {
     const turn = fromTemplate("user");
     turn.dataset["sending"] = "";
     const prose = find(turn, ".prose");
+    setLanguage(prose, words);
     prose.replaceChildren(toFragment(renderMarkdown(words)));
     enhanceCode(prose);
     find<HTMLTemplateElement>(turn, "template.source").content.replaceChildren(words);
@@ -48,7 +50,13 @@ export class Column {
       const known = message ? this.turn(message) : null;
       return known && (isAlive(known) || isSame(known, child as HTMLElement)) ? known : document.adoptNode(child);
     });
-    this.element.replaceChildren(...turns);
+    const kept = new Set<Node>(turns);
+    for (const child of [...this.element.childNodes]) if (!kept.has(child)) child.remove();
+    // What stands where it should is not touched: to put it there once more would take the focus from what is in it.
+    turns.forEach((turn, at) => {
+      const standing = this.element.childNodes[at];
+      if (standing !== turn) this.element.insertBefore(turn, standing ?? null);
+    });
     enhanceCode(this.element);
   }
 

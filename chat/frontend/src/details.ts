@@ -14,6 +14,7 @@ interface Facts {
   ttft_ms?: number | null;
   duration_ms?: number | null;
   tokens_per_second?: number | null;
+  request_id?: string;
 }
 
 export function toggleDetails(button: HTMLElement): void {
@@ -29,7 +30,7 @@ export function toggleDetails(button: HTMLElement): void {
   menu.setAttribute("aria-label", button.title);
   const list = document.createElement("dl");
   list.className = "facts";
-  for (const [name, value] of rows(facts, turn?.dataset["model"] ?? "", receipt?.dataset["created"])) {
+  for (const [name, value] of rows(facts, turn?.dataset["model"] ?? "", turn?.dataset["message"] ?? "")) {
     const term = document.createElement("dt");
     const detail = document.createElement("dd");
     term.textContent = name;
@@ -40,11 +41,28 @@ export function toggleDetails(button: HTMLElement): void {
   button.parentElement?.querySelector(".menu")?.remove();
   button.after(menu);
   showMenu(button, menu);
+  const thread = button.closest(".thread");
+  if (thread && menu.getBoundingClientRect().top < thread.getBoundingClientRect().top) menu.dataset["side"] = "below";
 }
 
-function rows(facts: Facts, model: string, created: string | undefined): [string, string][] {
+/** When a row was made: its key, a version 7 UUID, begins with the milliseconds (RFC 9562, 5.7). */
+export function timeOfKey(key: string): Date | null {
+  const hex = key.replaceAll("-", "");
+  return /^[0-9a-f]{12}7/i.test(hex) ? new Date(Number.parseInt(hex.slice(0, 12), 16)) : null;
+}
+
+/** `20 Nov, 09:14:07`, with the year if it is another. */
+export function moment(when: Date, language: string, now = new Date()): string {
+  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, {
+    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+    ...(when.getFullYear() === now.getFullYear() ? {} : { year: "numeric" }),
+  }).format(when);
+}
+
+function rows(facts: Facts, model: string, key: string): [string, string][] {
   const rows: [string, string][] = [["Model", facts.model ?? model]];
-  if (created) rows.push(["Asked", new Date(created).toLocaleString()]);
+  const asked = timeOfKey(key);
+  if (asked) rows.push(["Asked", moment(asked, document.documentElement.lang || "en")]);
   if (facts.ttft_ms != null) rows.push(["First token", duration(facts.ttft_ms)]);
   if (facts.duration_ms != null) {
     const rate = facts.tokens_per_second != null ? `, ${Math.round(facts.tokens_per_second)} tok/s` : "";
@@ -58,5 +76,6 @@ function rows(facts: Facts, model: string, created: string | undefined): [string
   if (counts.length > 0) rows.push(["Tokens", counts.join(" · ")]);
   const source = facts.usage_source ? `, ${facts.usage_source}` : "";
   if (facts.cost) rows.push(["Cost", `${money(facts.cost)}${source}`]);
+  if (facts.request_id) rows.push(["Request", facts.request_id]);
   return rows;
 }

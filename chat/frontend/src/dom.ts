@@ -33,6 +33,11 @@ export function setHidden(element: HTMLElement, hidden: boolean): void {
   if (element.hidden !== hidden) element.hidden = hidden;
 }
 
+/** Whether the focus is in `element`, which is about to go or to be hidden: it would fall to the page's body. */
+export function hasFocus(element: Element): boolean {
+  return element.contains(document.activeElement);
+}
+
 /** A version 4 UUID, also where the page is served over plain HTTP and `randomUUID` does not exist. */
 export function uuid(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID();

@@ -5,11 +5,13 @@ import { uuid } from "./dom";
 interface Draft {
   text: string;
   queued: string;
+  /** How many messages were joined into the queued one. */
+  joined: number;
   key: string;
   sent: string;
 }
 
-const EMPTY: Draft = { text: "", queued: "", key: "", sent: "" };
+const EMPTY: Draft = { text: "", queued: "", joined: 0, key: "", sent: "" };
 
 export class Drafts {
   constructor(private conversation: string | null) {}
@@ -46,6 +48,16 @@ export class Drafts {
 
   acknowledged(): void {
     this.save({ key: "", sent: "" });
+  }
+
+  /** The conversation is gone: what was kept waits for a new one, unless something waits there. True: there is a draft. */
+  leave(): boolean {
+    const { text, queued, sent } = this.load();
+    const words = [queued, text || sent].filter(Boolean).join("\n\n");
+    this.save(EMPTY);
+    this.conversation = null;
+    if (words && !this.load().text) this.save({ text: words });
+    return words !== "";
   }
 
   /** A new conversation has got its id: what was kept moves along. */

@@ -22,17 +22,36 @@ export function money(cost: Money | null | undefined): string {
   return cost.currency === "USD" ? `$${text}` : `${text} ${cost.currency}`;
 }
 
-/** `0.61 s`, `9.3 s`, `72 s`, `6 min`. */
+/** `0.61 s`, `9.3 s`, `72 s`, `6 min`. Whole numbers throughout, so that both languages round alike. */
 export function duration(ms: number): string {
-  const seconds = ms / 1000;
-  if (seconds < 1) return `${seconds.toFixed(2)} s`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 120) return `${Math.round(seconds)} s`;
-  return `${Math.round(seconds / 60)} min`;
+  if (ms < 1000) return `${(Math.floor((ms + 5) / 10) / 100).toFixed(2)} s`;
+  if (ms < 10_000) return `${(Math.floor((ms + 50) / 100) / 10).toFixed(1)} s`;
+  const seconds = Math.floor((ms + 500) / 1000);
+  return seconds < 120 ? `${seconds} s` : `${Math.floor((seconds + 30) / 60)} min`;
 }
 
 export function shortModel(name: string): string {
   return name.slice(name.indexOf("/") + 1);
+}
+
+/** What the server calls a conversation until somebody finds a better title: chat/actions/runs.py. */
+export function titleOf(words: string): string {
+  const line = words.split(/\s+/).filter(Boolean).join(" ");
+  const signs = [...line];
+  if (signs.length <= 60) return line;
+  const cut = signs.slice(0, 60).join("");
+  const space = cut.lastIndexOf(" ");
+  return `${space > 0 ? cut.slice(0, space) : cut}…`;
+}
+
+const HAN = /[\u3400-\u9fff\uf900-\ufaff]/g;
+const KANA = /[\u3040-\u30ff]/;
+
+/** "zh" where Han signs make up a fifth of the beginning and no kana says that it is Japanese; the twin of `language`. */
+export function languageOfText(source: string): string {
+  const start = [...source.slice(0, 400)].slice(0, 200).join("");
+  const han = start.match(HAN)?.length ?? 0;
+  return han > 0 && !KANA.test(start) && han * 5 >= start.replace(/\s/g, "").length ? "zh" : "";
 }
 
 const WIDE = /[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]/g;

@@ -8,7 +8,10 @@ import type { TurnView } from "./render/turn";
 import type { CallProgress } from "./render/tools";
 
 export interface Progress {
-  since: number;
+  /** When something new last came. */
+  heardAt: number;
+  /** The line is down: the answer goes on, unseen. */
+  offline: boolean;
   tokens: number;
   /** Tokens a second over the last seconds; null until it can be told. */
   rate: number | null;
@@ -32,7 +35,7 @@ export class LiveRun {
     private readonly now: () => number = Date.now,
   ) {
     this.progress = {
-      since: now(), tokens: 0, rate: null, retry: null, stopping: false, finished: null, calls: new Map(),
+      heardAt: now(), offline: false, tokens: 0, rate: null, retry: null, stopping: false, finished: null, calls: new Map(),
     };
   }
 
@@ -42,6 +45,7 @@ export class LiveRun {
 
   take(event: RunEvent): void {
     this.state = fold(this.state, event);
+    this.progress.heardAt = this.now();
     this.note(event);
     drawSoon(this.draw);
   }
@@ -55,6 +59,13 @@ export class LiveRun {
     const span = first ? now - first.at : 0;
     if (first && span >= 700) this.progress.rate = Math.max(0, ((this.progress.tokens - first.tokens) * 1000) / span);
     drawSoon(this.draw);
+  }
+
+  setOffline(offline: boolean): void {
+    if (this.progress.offline === offline) return;
+    Object.assign(this.progress, { offline, rate: null, heardAt: this.now() });
+    this.samples = [];
+    this.draw();
   }
 
   markStopping(): void {

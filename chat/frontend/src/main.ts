@@ -13,6 +13,7 @@ import { startKeys } from "./keys";
 import { startMenus } from "./menu";
 import { ModelPicker } from "./models";
 import { readPageData } from "./page";
+import { keepPlace } from "./place";
 import { Follower } from "./scroll";
 import { Sidebar } from "./sidebar";
 import { Line } from "./socket";
@@ -23,13 +24,14 @@ const thread = byId("thread");
 const column = new Column(byId("column"));
 const drafts = new Drafts(page.conversation);
 const models = new ModelPicker(page.conversation === null);
-const sidebar = new Sidebar(page.conversation);
+const sidebar = new Sidebar(page.conversation, page.urls.new);
 const follower = new Follower(thread, column.element, byId("jump"));
 
 startMenus();
 startThemeMenu();
 
-const chat = new Chat({ page, column, drafts, models, sidebar, follower, announcer: new Announcer() });
+const banner = new Banner(page.urls.login, () => line.hurry());
+const chat = new Chat({ page, column, drafts, models, sidebar, follower, announcer: new Announcer(), banner });
 const composer = new Composer(drafts, { send: (words) => chat.send(words), stop: () => chat.stop() });
 
 const address = new URL(page.socket, location.href);
@@ -37,10 +39,13 @@ address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 const line: Line = new Line(address.href, {
   event: (run, event) => chat.onEvent(run, event),
   notice: (notice) => chat.onNotice(notice),
-  state: (state) => banner.set(state),
+  state: (state) => {
+    banner.set(state);
+    chat.onLine(state);
+  },
+  limits: (limits) => chat.onLimits(limits),
   unfollowable: (run) => chat.onUnfollowable(run),
-});
-const banner = new Banner(page.urls.login, () => line.hurry());
+}, page.user);
 chat.line = line;
 chat.composer = composer;
 startActions(column.element, chat, models, page);
@@ -81,5 +86,6 @@ startKeys({
 
 addEventListener("popstate", () => location.reload());
 
+keepPlace(thread, column.element, follower, () => chat.conversation);
 line.connect();
 chat.followFrom(page);

@@ -1,5 +1,7 @@
 /** Menus and list boxes: one at a time, closed by Esc or by a click elsewhere, walked with the arrow keys. */
 
+import { hasFocus } from "./dom";
+
 let openMenu: { button: HTMLElement; menu: HTMLElement } | null = null;
 
 export function isMenuOpen(): boolean {
@@ -8,9 +10,12 @@ export function isMenuOpen(): boolean {
 
 export function closeMenu(): void {
   if (!openMenu) return;
-  openMenu.menu.hidden = true;
-  openMenu.button.setAttribute("aria-expanded", "false");
+  const { button, menu } = openMenu;
   openMenu = null;
+  const hadFocus = hasFocus(menu);
+  menu.hidden = true;
+  button.setAttribute("aria-expanded", "false");
+  if (hadFocus) button.focus();
 }
 
 export function showMenu(button: HTMLElement, menu: HTMLElement): void {

@@ -24,8 +24,9 @@ export class ModelPicker {
     return this.button.dataset["model"] ?? "";
   }
 
+  /** A moment later: the click that asks for it would close it as one beside it. */
   open(): void {
-    showMenu(this.button, this.menu);
+    setTimeout(() => showMenu(this.button, this.menu));
   }
 
   private item(model: string): HTMLElement | null {

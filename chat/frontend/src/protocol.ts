@@ -71,6 +71,15 @@ export interface RunFinished {
   stop_receipt?: StopReceipt;
 }
 
+/** The figures of a run of which nobody counted anything. */
+export const UNCOUNTED = {
+  usage: {
+    input_tokens: null, output_tokens: null, cached_tokens: null, cache_write_tokens: null, reasoning_tokens: null,
+    source: "unknown" as const,
+  },
+  cost: null, ttft_ms: null, duration_ms: 0, tokens_per_second: null,
+};
+
 export type RunEvent =
   | { type: "run.started"; model: string; message: string }
   | { type: "run.snapshot"; state: RunState }
@@ -139,6 +148,7 @@ export interface Notice {
   user_message?: string;
   status?: string;
   title?: string;
+  deleted?: boolean;
 }
 
 export type ServerFrame =

@@ -1,5 +1,6 @@
 /** Follows the newest words while the reader is at the end; any upward intent lets go, and nothing fights the reader. */
 
+import { hasFocus } from "./dom";
 import { afterDrawing } from "./frame";
 
 const NEAR_PX = 48;
@@ -19,7 +20,10 @@ export class Follower {
       if (["PageUp", "ArrowUp", "Home"].includes(event.key)) this.letGo();
     });
     thread.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    jump.addEventListener("click", () => this.toEnd());
+    jump.addEventListener("click", () => {
+      if (hasFocus(jump)) thread.focus({ preventScroll: true });
+      this.toEnd();
+    });
     const observer = new ResizeObserver(() => this.keep());
     observer.observe(column);
     observer.observe(thread);
@@ -30,6 +34,18 @@ export class Follower {
   toEnd(): void {
     this.following = true;
     this.keep();
+  }
+
+  get isAtEnd(): boolean {
+    return this.following || this.distance < NEAR_PX;
+  }
+
+  /** To a place that was left earlier, and stays there. */
+  goTo(top: number): void {
+    this.following = false;
+    this.thread.scrollTop = top;
+    this.lastTop = this.thread.scrollTop;
+    this.show();
   }
 
   private get distance(): number {
@@ -59,6 +75,6 @@ export class Follower {
   }
 
   private show(): void {
-    this.thread.toggleAttribute("data-at-end", this.following || this.distance < NEAR_PX);
+    this.thread.toggleAttribute("data-at-end", this.isAtEnd);
   }
 }

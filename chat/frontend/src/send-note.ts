@@ -12,6 +12,7 @@ export class SendNote {
       this.hide();
       const field = byId<HTMLTextAreaElement>("say");
       const words = field.value.trim();
+      field.focus();
       if (!words) return;
       field.value = "";
       field.dispatchEvent(new Event("input"));
@@ -20,8 +21,8 @@ export class SendNote {
   }
 
   /** `words`: what Retry would send again; null where trying again as it is would not help. */
-  show(why: string, words: string | null): void {
-    setText(find(this.note, "strong"), text.notSent);
+  show(why: string, words: string | null, what: string = text.notSent): void {
+    setText(find(this.note, "strong"), what);
     setText(find(this.note, "p > span"), why);
     setHidden(this.retry, words === null);
     setHidden(this.note, false);

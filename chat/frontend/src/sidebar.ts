@@ -1,6 +1,6 @@
 /** The sidebar: folded on a wide window, a drawer on a phone; dots for what runs or ended unread elsewhere. */
 
-import { byId, find, fromTemplate, setText } from "./dom";
+import { byId, find, fromTemplate, hasFocus, setText } from "./dom";
 import { fetchPage } from "./page";
 import { text } from "./text";
 
@@ -14,7 +14,11 @@ export class Sidebar {
   private readonly dots = new Map<string, Dot | null>();
   private refreshing = 0;
 
-  constructor(private conversation: string | null) {
+  /** `anyPage`: one that has the list in it and is always there. */
+  constructor(
+    private conversation: string | null,
+    private readonly anyPage: string,
+  ) {
     this.narrow.addEventListener("change", () => this.setDrawer(false));
     this.app.addEventListener("click", (event) => {
       const outside = !this.element.contains(event.target as Node);
@@ -38,12 +42,19 @@ export class Sidebar {
     for (const behind of this.app.querySelectorAll(".thread, .dock, .topbar > :not(h1)")) behind.toggleAttribute("inert", open);
     for (const button of this.app.querySelectorAll('[aria-controls="sidebar"]')) button.setAttribute("aria-expanded", String(open));
     if (open) this.element.querySelector<HTMLElement>("a, button")?.focus();
+    else if (hasFocus(this.element)) this.opener.focus();
+  }
+
+  private get opener(): HTMLElement {
+    return find(this.app, '.topbar [data-action="toggle-sidebar"]');
   }
 
   private setFolded(folded: boolean): void {
     const { dataset } = document.documentElement;
+    const hadFocus = hasFocus(folded ? this.element : this.opener);
     if (folded) dataset["sidebar"] = "hidden";
     else delete dataset["sidebar"];
+    if (hadFocus) (folded ? this.opener : find(this.element, '[data-action="toggle-sidebar"]')).focus();
     try {
       localStorage.setItem("sidebar", folded ? "hidden" : "shown");
     } catch {
@@ -75,6 +86,16 @@ export class Sidebar {
     if (item) setText(find(item, "span"), title);
   }
 
+  remove(conversation: string): void {
+    this.dots.delete(conversation);
+    const entry = this.item(conversation)?.closest("li");
+    const list = entry?.parentElement;
+    entry?.remove();
+    if (list?.childElementCount !== 0) return;
+    if (list.previousElementSibling?.matches("h2")) list.previousElementSibling.remove();
+    list.remove();
+  }
+
   setDot(conversation: string, dot: Dot | null): void {
     this.dots.set(conversation, dot);
     if (!this.item(conversation)) this.refreshSoon();
@@ -88,8 +109,8 @@ export class Sidebar {
   }
 
   private async refresh(): Promise<void> {
-    const page = await fetchPage(location.pathname);
-    const list = page?.getElementById("conversations");
+    const page = await fetchPage(this.anyPage);
+    const list = page === "gone" ? null : page?.getElementById("conversations");
     if (!list) return;
     this.list.replaceChildren(...list.childNodes);
     this.markCurrent();

@@ -16,6 +16,8 @@ export interface LineListener {
   event(run: string, event: RunEvent): void;
   notice(notice: Notice): void;
   state(state: LineState): void;
+  /** What the server takes at most, told at each greeting. */
+  limits(limits: Record<string, number>): void;
   /** A run that cannot be followed: gone, or not ours. */
   unfollowable(run: string, error: ErrorFacts): void;
 }
@@ -39,7 +41,6 @@ const ACK_BYTES = 64 * 1024;
 const ACK_IDLE_MS = 1000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MOST_MS = 30_000;
-const ORPHANS = 512;
 
 export class Line {
   private socket: WebSocket | null = null;
@@ -57,12 +58,13 @@ export class Line {
   private readonly unacked = new Map<string, string>();
   private unackedEvents = 0;
   private unackedBytes = 0;
-  /** Events that overtook the reply which names their run. */
-  private orphans: { run: string; cursor: string; event: RunEvent }[] = [];
+  private signedOut = false;
 
   constructor(
     private readonly url: string,
     private readonly listener: LineListener,
+    /** Whose page this is. */
+    private readonly user = "",
   ) {
     addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => {
@@ -72,6 +74,7 @@ export class Line {
 
   connect(): void {
     clearTimeout(this.retryTimer);
+    this.retryTimer = 0;
     this.listener.state({ kind: "connecting" });
     const socket = new WebSocket(this.url);
     this.socket = socket;
@@ -95,22 +98,10 @@ export class Line {
     if (this.ready) this.sendFollow(run);
   }
 
-  /** Runs that the server follows for us, because this socket started them. */
-  adopt(run: string): void {
-    if (!this.followed.has(run)) this.followed.set(run, null);
-    const early = this.orphans.filter((orphan) => orphan.run === run);
-    this.orphans = this.orphans.filter((orphan) => orphan.run !== run);
-    for (const { cursor, event } of early) this.accept(run, cursor, event);
-  }
-
-  unfollow(run: string): void {
-    if (!this.followed.delete(run)) return;
-    if (this.ready) void this.request({ type: "run.unfollow", run }, false).catch(() => undefined);
-  }
-
   /** Resolves with the reply. With `resend` it waits for the line and outlives its loss: only for what the server takes twice as once. */
   request(frame: ClientFrame, resend = true): Promise<Partial<StartReply>> {
     const ref = String(++this.refs);
+    if (this.signedOut) return Promise.reject(new Refused({ code: "signed_out", message: "", retryable: false }));
     return new Promise((resolve, reject) => {
       this.pending.set(ref, { frame, resend, resolve, reject });
       if (this.ready) this.send({ ...frame, ref });
@@ -142,7 +133,6 @@ export class Line {
       case "event":
         this.credit(frame.run, frame.cursor, data.length);
         if (this.followed.has(frame.run)) this.accept(frame.run, frame.cursor, frame.event);
-        else if (this.orphans.length < ORPHANS) this.orphans.push(frame);
         if (frame.event.type === "run.finished") this.acknowledge();
         break;
       case "reply":
@@ -152,7 +142,12 @@ export class Line {
         this.listener.notice(frame);
         break;
       case "ready":
+        if (this.user && frame.user !== this.user) {
+          this.socket?.close(4401); // somebody else has signed in beside this page, which is not theirs
+          break;
+        }
         this.opened(frame.heartbeat_seconds);
+        this.listener.limits(frame.limits);
         break;
       case "closing":
         this.reconnectAfterMs = frame.reconnect_after_ms;
@@ -180,8 +175,11 @@ export class Line {
     const pending = this.pending.get(frame.ref);
     if (!pending) return;
     this.pending.delete(frame.ref);
-    if (frame.ok) pending.resolve(frame);
-    else pending.reject(new Refused(frame.error ?? { code: "internal", message: "", retryable: true }));
+    if (frame.ok) {
+      // The server follows what this socket started, and says so before the first event.
+      for (const { run } of frame.runs ?? []) if (!this.followed.has(run)) this.followed.set(run, null);
+      pending.resolve(frame);
+    } else pending.reject(new Refused(frame.error ?? { code: "internal", message: "", retryable: true }));
   }
 
   /** Only what is new: after a resume the same event may come twice. A snapshot always counts. */
@@ -213,11 +211,12 @@ export class Line {
   private lost(code: number): void {
     this.socket = null;
     this.ready = false;
-    this.orphans = [];
     clearInterval(this.heartbeatTimer);
     this.acknowledge();
+    this.signedOut = code === 4401;
     for (const [ref, pending] of this.pending) {
-      const refusal = code === 4413 && pending.frame.type === "run.start" ? "too_large" : "line_lost";
+      const tooLarge = code === 4413 && pending.frame.type === "run.start";
+      const refusal = this.signedOut ? "signed_out" : tooLarge ? "too_large" : "line_lost";
       if (pending.resend && refusal === "line_lost") continue;
       this.pending.delete(ref);
       pending.reject(new Refused({ code: refusal, message: "", retryable: refusal === "line_lost" }));

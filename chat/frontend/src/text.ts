@@ -1,7 +1,7 @@
 /** Every sentence the script says, in one place. */
 
-import { money, thousands } from "./format";
-import type { ErrorFacts, StopReceipt, Usage, Money } from "./protocol";
+import { thousands } from "./format";
+import type { ErrorFacts } from "./protocol";
 
 export const text = {
   newChat: "New chat",
@@ -9,31 +9,31 @@ export const text = {
   answering: (model: string) => `${model} is answering`,
   waiting: (model: string, seconds: number) =>
     seconds >= 3 ? `Waiting for ${model} · ${seconds} s` : `Waiting for ${model}`,
-  thinking: (seconds: number) => `Thinking for ${seconds} s`,
-  thought: (seconds: number | null) => (seconds === null ? "Thoughts" : `Thought for ${Math.max(1, seconds)} s`),
+  notConnected: "not connected",
+  thinking: (seconds: number) => (seconds >= 1 ? `Thinking for ${seconds} s` : "Thinking"),
+  thought: "Thoughts",
   stopping: "Stopping…",
   retrying: (reason: string, attempt: number, seconds: number) =>
     `${retryReasons[reason] ?? "The provider failed"}. ${tries[attempt] ?? `Try ${attempt}`} ${seconds > 0 ? `in ${seconds} s` : "now"}`,
   answerFailed: "The answer failed.",
-  kept: "What had come is kept.",
   limit: (tokens: number | null) =>
     tokens ? `The answer reached its limit at ${thousands(tokens)} tokens.` : "The answer reached its limit.",
-  stopped: (usage: Usage | null, cost: Money | null, receipt: StopReceipt | undefined) =>
-    [billed(usage, cost), closed(receipt)].filter(Boolean).join(" "),
   notSent: "Not sent.",
-  tooLong: "The message is too long to be sent at once.",
+  tooLong: (bytes: number) => `The message is longer than ${Math.floor(bytes / 1024)} kB, the most that can be sent at once.`,
   noModel: "There is no model to ask. An administrator can add one.",
   lost: (seconds: number) =>
     seconds > 0
       ? `Connection lost. Trying again in ${seconds} s; answers go on meanwhile.`
       : "Connection lost. Trying again; answers go on meanwhile.",
   signedOut: "You are signed out. What you wrote is kept as a draft.",
-  signIn: "Sign in again",
+  signIn: "Sign in",
+  gone: "This conversation was deleted.",
+  goneWithDraft: "This conversation was deleted. What you wrote is kept as a draft.",
   outdated: "This page is older than the server.",
   reload: "Reload",
   tooMany: (seconds: number) => `Too many connections or commands at once. Trying again in ${seconds} s.`,
   now: "Now",
-  next: (queued: string) => `Next: ${queued}`,
+  next: (queued: string, count: number) => (count > 1 ? `Next, ${count} messages as one: ${queued}` : `Next: ${queued}`),
   send: "Send",
   queue: "Queue",
   copied: "Copied",
@@ -48,6 +48,13 @@ export const text = {
   },
   dots: { running: "An answer is running", unread: "Unread answer", waiting: "Waits for your decision" },
   actionFailed: "That did not work. Try again.",
+  notDone: {
+    noLine: "The server cannot be reached. Nothing was changed; try again in a moment.",
+    signedOut: "You are signed out. Nothing was changed; sign in, then try again.",
+    stale: "The server does not take changes from this page any more. Reload it, then try again.",
+    gone: "This conversation does not exist any more.",
+    trouble: "Something went wrong on the server. Nothing was changed; try again.",
+  },
 };
 
 const tries: Record<number, string> = { 2: "Second try", 3: "Third try", 4: "Fourth try", 5: "Fifth try" };
@@ -59,20 +66,14 @@ const retryReasons: Record<string, string> = {
   rate_limited: "The provider asks for patience",
 };
 
-const sources: Record<string, string> = { reported: ", as reported by the provider", estimated: ", estimated" };
+const refusals: Record<string, string> = {
+  line_lost: "The connection was lost.",
+  signed_out: text.signedOut,
+  too_large: "The message is too long to be sent at once.",
+  internal: "Something went wrong on the server.",
+};
 
-function billed(usage: Usage | null, cost: Money | null): string {
-  if (!usage?.output_tokens) return "";
-  const price = money(cost);
-  return `Billed: ${thousands(usage.output_tokens)} tokens${price && `, ${price}`}${sources[usage.source] ?? ""}.`;
-}
-
-function closed(receipt: StopReceipt | undefined): string {
-  if (!receipt?.upstream_closed_at) return "";
-  const ms = Date.parse(receipt.upstream_closed_at) - Date.parse(receipt.requested_at);
-  return Number.isFinite(ms) ? `The line upstream closed ${thousands(Math.max(0, ms))} ms after you asked.` : "";
-}
-
-export function errorSentence(error: ErrorFacts | undefined): string {
-  return error?.message || text.answerFailed;
+/** Why the server did not take something. */
+export function refusalSentence(error: ErrorFacts): string {
+  return error.message || (refusals[error.code] ?? text.actionFailed);
 }

@@ -1,10 +1,15 @@
 /** The foot of a turn: the same height whether it counts, waits, or offers actions. */
 
-import { find, fromTemplate, setText } from "../dom";
+import { find, fromTemplate, setHidden, setText } from "../dom";
 import { money, shortModel, tokens } from "../format";
 import type { Progress } from "../live-run";
-import { type RunState } from "../protocol";
+import type { Figures } from "../notes";
+import type { RunState } from "../protocol";
 import { text } from "../text";
+import { GOING } from "./tools";
+
+/** A spinner that turns for longer than this without anything new says what it waits for. */
+const SILENT_SECONDS = 3;
 
 export interface Siblings {
   index: number;
@@ -19,19 +24,43 @@ export function drawLive(foot: HTMLElement, model: string, state: RunState, prog
     live = fromTemplate("live");
     foot.replaceChildren(live);
   }
+  setHidden(find(live, ".spinner"), progress.offline || turnsAbove(state, progress));
   setSpans(find(live, ".receipt"), liveWords(model, state, progress, now));
+}
+
+/** A thought or a tool that is under way has a spinner of its own, and one is enough. */
+function turnsAbove(state: RunState, progress: Progress): boolean {
+  return isAtWork(progress) || state.steps.at(-1)?.parts.at(-1)?.type === "reasoning";
+}
+
+function isAtWork(progress: Progress): boolean {
+  return [...progress.calls.values()].some((call) => GOING.has(call.status));
 }
 
 function liveWords(model: string, state: RunState, progress: Progress, now: number): string[] {
   const { retry } = progress;
+  const counted = progress.tokens > 0 ? [tokens(Math.ceil(progress.tokens), true)] : [];
+  if (progress.offline) return [...counted, text.notConnected];
   if (progress.stopping) return [text.stopping];
   if (retry) return [text.retrying(retry.reason, retry.attempt, Math.max(0, Math.ceil((retry.until - now) / 1000)))];
-  if (!state.steps.some((step) => step.parts.length > 0)) {
-    return [text.waiting(model ? shortModel(model) : "the model", Math.floor((now - progress.since) / 1000))];
-  }
-  const words = [tokens(Math.ceil(progress.tokens), true)];
-  if (progress.rate !== null) words.push(`${Math.round(progress.rate)} tok/s`);
-  return words;
+  const name = model ? shortModel(model) : "the model";
+  const silent = Math.floor((now - progress.heardAt) / 1000);
+  if (!state.steps.some((step) => step.parts.length > 0)) return [text.waiting(name, silent)];
+  if (isAtWork(progress)) return counted;
+  if (silent >= SILENT_SECONDS) return [...counted, text.waiting(name, silent)];
+  if (progress.rate !== null && progress.rate >= 0.5) counted.push(`${Math.round(progress.rate)} tok/s`);
+  return counted;
+}
+
+/** What is known of an ended answer; the server's receipt has the same names. */
+export function figuresOf(model: string, state: RunState, progress: Progress): Figures & Record<string, unknown> {
+  const { usage, cost } = state;
+  const { finished } = progress;
+  return {
+    model, tokens: usage?.output_tokens ?? null, input_tokens: usage?.input_tokens ?? null, cached_tokens: usage?.cached_tokens, cost,
+    usage_source: usage?.source ?? "unknown", ttft_ms: finished?.ttft_ms, duration_ms: finished?.duration_ms ?? null,
+    tokens_per_second: finished?.tokens_per_second,
+  };
 }
 
 export function drawEnded(foot: HTMLElement, model: string, state: RunState, progress: Progress, siblings: Siblings | null): void {
@@ -39,15 +68,10 @@ export function drawEnded(foot: HTMLElement, model: string, state: RunState, pro
   receipt.className = "receipt num";
   const { usage, cost } = state;
   const words = [shortModel(model)];
-  if (usage?.output_tokens) words.push(tokens(usage.output_tokens, usage.source !== "reported"));
+  if (usage?.output_tokens) words.push(tokens(usage.output_tokens, usage.source === "estimated"));
   if (cost) words.push(money(cost));
   setSpans(receipt, words.filter(Boolean));
-  const { finished } = progress;
-  receipt.dataset["facts"] = JSON.stringify({
-    model, tokens: usage?.output_tokens, input_tokens: usage?.input_tokens, cached_tokens: usage?.cached_tokens, cost,
-    usage_source: usage?.source, ttft_ms: finished?.ttft_ms, duration_ms: finished?.duration_ms,
-    tokens_per_second: finished?.tokens_per_second,
-  });
+  receipt.dataset["facts"] = JSON.stringify(figuresOf(model, state, progress));
   const pager = siblings && siblings.count > 1 ? [makePager(siblings)] : [];
   foot.replaceChildren(fromTemplate("actions"), ...pager, receipt);
 }

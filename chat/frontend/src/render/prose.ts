@@ -5,6 +5,7 @@
 
 import { BlockSplitter, type Block } from "../markdown/blocks";
 import { renderMarkdown, type Env } from "../markdown/engine";
+import { languageOfText } from "../format";
 import { repair } from "../markdown/repair";
 import { enhanceCode } from "./code";
 import { morphAfter } from "./morph";
@@ -25,6 +26,7 @@ export class Prose {
   constructor(element?: HTMLElement) {
     this.element = element ?? document.createElement("div");
     this.element.className = "prose";
+    this.element.dir = "auto";
   }
 
   /** Takes the whole text so far; only what is new costs anything. */
@@ -33,6 +35,7 @@ export class Prose {
     if (!source.startsWith(this.source) || this.ended) this.reset();
     const added = source.slice(this.source.length);
     this.source = source;
+    setLanguage(this.element, source);
     this.ended = ended;
     this.caret?.remove();
     const closed = this.splitter.push(added);
@@ -100,6 +103,14 @@ export class Prose {
     this.element.replaceChildren(toFragment(whole));
     enhanceCode(this.element);
   }
+}
+
+/** The beginning decides, so that later words do not change how the first ones stand. */
+export function setLanguage(element: HTMLElement, source: string): void {
+  const language = languageOfText(source);
+  if (element.lang === language) return;
+  if (language) element.lang = language;
+  else element.removeAttribute("lang");
 }
 
 function makeCaret(): HTMLElement {

@@ -12,8 +12,6 @@ export class ReasoningView {
   private readonly body = find(this.element, ".reasoning-body");
   private readonly words = document.createTextNode("");
   private readonly since: number | null;
-  private seconds: number | null = null;
-  private alive = true;
 
   constructor(watched: boolean) {
     this.since = watched ? Date.now() : null;
@@ -24,17 +22,12 @@ export class ReasoningView {
     const body = source.trim();
     if (body.startsWith(this.words.data)) this.words.appendData(body.slice(this.words.data.length));
     else this.words.data = body;
-    if (this.alive && !alive && this.since !== null) this.seconds = Math.round((Date.now() - this.since) / 1000);
-    this.alive = alive;
     setHidden(this.spinner, !alive);
     this.chevron.toggleAttribute("hidden", alive);
     setText(this.thought, alive ? newestWords(body) : "");
-    this.tick();
-  }
-
-  tick(): void {
     const passed = this.since === null ? 0 : Math.floor((Date.now() - this.since) / 1000);
-    setText(this.word, this.alive ? text.thinking(passed) : text.thought(this.seconds));
+    // How long it took is not stored, so it is not shown after: a reload must not change what was read.
+    setText(this.word, alive ? text.thinking(passed) : text.thought);
   }
 }
 

@@ -17,7 +17,8 @@ const WORDS: Record<string, string> = {
   pending: "Waits its turn", waiting: "Waits for you", running: "Running", succeeded: "Done", failed: "Failed",
   rejected: "Rejected", cancelled: "Cancelled", timed_out: "Timed out", unknown: "Unknown",
 };
-const GOING = new Set(["pending", "running"]);
+/** What a spinner turns for. */
+export const GOING = new Set(["pending", "running"]);
 
 export class ToolsView {
   readonly element = document.createElement("div");

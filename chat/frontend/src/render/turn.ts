@@ -4,8 +4,9 @@ import { find, fromTemplate, setText } from "../dom";
 import { shortModel } from "../format";
 import type { Progress } from "../live-run";
 import { ENDED, type RunState } from "../protocol";
-import { errorSentence, text } from "../text";
-import { drawEnded, drawLive, type Siblings } from "./foot";
+import { failedWords, stoppedWords, type Figures } from "../notes";
+import { text } from "../text";
+import { drawEnded, drawLive, figuresOf, type Siblings } from "./foot";
 import { Prose } from "./prose";
 import { ReasoningView } from "./reasoning";
 import { segments, sourceOf, type Segment, type Source } from "./segments";
@@ -111,7 +112,7 @@ export class TurnView {
     this.endedDrawn = true;
     this.article.removeAttribute("aria-busy");
     setText(find(this.article, "h2"), text.said(shortModel(this.model)));
-    const note = makeNote(state, progress);
+    const note = makeNote(state, progress, figuresOf(this.model, state, progress));
     if (note) this.foot.before(note);
     drawEnded(this.foot, this.model, state, progress, readSiblings(this.article));
     const source = this.article.querySelector<HTMLTemplateElement>("template.source");
@@ -148,19 +149,19 @@ function makeSource(source: Source): HTMLElement {
   return item;
 }
 
-function makeNote(state: RunState, progress: Progress): HTMLElement | null {
-  const { status, usage, cost } = state;
+function makeNote(state: RunState, progress: Progress, figures: Figures): HTMLElement | null {
+  const { status } = state;
   if (status === "completed") return null;
   const note = fromTemplate(`note-${status}`);
   const error = progress.finished?.error;
   const strong = find(note, "strong");
-  const rest = find(note, "p > span");
-  const hasText = sourceOf(state.steps) !== "";
-  if (status === "stopped") setText(rest, text.stopped(usage, cost, progress.finished?.stop_receipt));
-  else if (status === "failed") {
-    setText(strong, errorSentence(error));
-    setText(rest, hasText ? text.kept : "");
-  } else setText(strong, error?.message || text.limit(usage?.output_tokens ?? null));
+  if (status === "stopped" || status === "failed") {
+    const words = status === "stopped"
+      ? stoppedWords(figures, progress.finished?.stop_receipt)
+      : failedWords(error, figures, sourceOf(state.steps) !== "");
+    setText(strong, words.strong);
+    setText(find(note, "p > span"), words.rest);
+  } else setText(strong, error?.message || text.limit(figures.tokens));
   return note;
 }
 

@@ -1,0 +1,111 @@
+"""What the notes under an answer say. The browser's twin: notes.ts; tests/fixtures/notes holds both to it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any
+
+from django import template
+
+from chat.templatetags.chat_parts import duration, money, short_model, source, thousands
+
+register = template.Library()
+
+Words = dict[str, str]
+
+_SUBJECT = "The provider "
+_TIMEOUTS = {
+    "connect": "could not be reached.",
+    "first_token": "did not begin to answer.",
+    "idle": "fell silent in mid-answer.",
+    "total": "did not finish in time.",
+}
+_SOURCES = {"reported": ", as reported by the provider", "estimated": ", estimated"}
+_MAY_COME_IN_PART = {"provider_cut", "provider_timeout", "provider_garbage"}
+
+
+@register.filter
+def stopped_words(turn: Mapping[str, Any] | None) -> Words:
+    """`strong` and `rest` of the note below a stopped answer."""
+    turn = turn or {}
+    return {
+        "strong": "Stopped.",
+        "rest": _sentences(_billed(turn.get("receipt")), _closed(turn.get("stop_receipt"))),
+    }
+
+
+@register.filter
+def failed_words(turn: Mapping[str, Any] | None) -> Words:
+    """What happened, what was kept, what was billed; the same live and after a reload."""
+    turn = turn or {}
+    error, figures = turn.get("error"), turn.get("receipt")
+    if not error:
+        return {"strong": "The answer failed.", "rest": _sentences(_arrived(turn, ""), _billed(figures))}
+    code = str(error.get("code", ""))
+    billed = _billed(figures) or ("Nothing was billed." if code.startswith("provider_") else "")
+    return {
+        "strong": _what_happened(error, short_model(turn.get("model")) or "The model"),
+        "rest": _sentences(_how_long(error, figures), _arrived(turn, code), billed),
+    }
+
+
+def _what_happened(error: Mapping[str, Any], model: str) -> str:
+    message = str(error.get("message") or "")
+    if error.get("code") == "provider_timeout":
+        return f"{model} {_TIMEOUTS.get(str(error.get('phase')), 'did not answer in time.')}"
+    if message.startswith(_SUBJECT):
+        return f"{model} {message.removeprefix(_SUBJECT)}"
+    return message or "The answer failed."
+
+
+def _how_long(error: Mapping[str, Any], figures: Mapping[str, Any] | None) -> str:
+    if error.get("code") == "provider_timeout":
+        took = (figures or {}).get("duration_ms")
+        return f"Given up after {duration(took)}." if took else ""
+    seconds = error.get("retry_after_seconds")
+    return f"It asks to wait {_waiting(seconds)}." if seconds else ""
+
+
+def _waiting(seconds: float) -> str:
+    if seconds >= 120:
+        return f"{ceil(seconds / 60)} min"
+    return f"{seconds:.2f} s" if seconds < 1 else f"{ceil(seconds)} s"
+
+
+def _arrived(turn: Mapping[str, Any], code: str) -> str:
+    if source(turn.get("parts") or ()):
+        return "What had come is kept."
+    return "Nothing had come." if code in _MAY_COME_IN_PART else ""
+
+
+def _billed(figures: Mapping[str, Any] | None) -> str:
+    figures = figures or {}
+    if figures.get("tokens"):
+        count = f"{thousands(figures['tokens'])} tokens"
+    elif figures.get("input_tokens"):
+        count = f"{thousands(figures['input_tokens'])} tokens in"
+    else:
+        return ""
+    price = money(figures.get("cost"))
+    return (
+        f"Billed: {count}{', ' + price if price else ''}{_SOURCES.get(str(figures.get('usage_source')), '')}."
+    )
+
+
+def _closed(receipt: Mapping[str, Any] | None) -> str:
+    asked, closed = _moment(receipt, "requested_at"), _moment(receipt, "upstream_closed_at")
+    if asked is None or closed is None:
+        return ""
+    took = max(0, ((closed - asked) // timedelta(microseconds=1) + 500) // 1000)
+    return f"The line upstream closed {thousands(took)} ms after you asked."
+
+
+def _moment(receipt: Mapping[str, Any] | None, name: str) -> datetime | None:
+    value = receipt.get(name) if receipt else None
+    if isinstance(value, str) and value:
+        return datetime.fromisoformat(value)
+    return value if isinstance(value, datetime) else None
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

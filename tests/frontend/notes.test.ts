@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { failedWords, stoppedWords, type Figures, type Words } from "../../chat/frontend/src/notes";
+import type { ErrorFacts, StopReceipt } from "../../chat/frontend/src/protocol";
+import { fixtures } from "./fixtures";
+
+interface NoteFixture extends Words {
+  turn: { status: string; text: string; error: ErrorFacts | null; receipt: Figures; stop_receipt: StopReceipt | null };
+}
+
+for (const [file, { turn, strong, rest }] of fixtures<NoteFixture>("notes")) {
+  test(`a note says in the browser what it says after a reload (${file})`, () => {
+    const words = turn.status === "stopped"
+      ? stoppedWords(turn.receipt, turn.stop_receipt ?? undefined)
+      : failedWords(turn.error ?? undefined, { ...turn.receipt, model: (turn as unknown as Figures).model }, turn.text !== "");
+    assert.deepEqual(words, { strong, rest });
+  });
+}

@@ -1,0 +1,26 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat.templatetags.notes import failed_words, stopped_words
+
+FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "notes").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_a_note_says_on_the_server_what_it_said_live(path: Path) -> None:
+    fixture: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    turn = fixture["turn"] | {"parts": [{"type": "text", "text": fixture["turn"]["text"]}]}
+    words = stopped_words(turn) if turn["status"] == "stopped" else failed_words(turn)
+    assert words == {"strong": fixture["strong"], "rest": fixture["rest"]}
+
+
+def test_there_are_fixtures():
+    assert len(FIXTURES) > 10
+
+
+def test_a_note_of_nothing_is_the_empty_one_that_the_script_fills():
+    assert failed_words(None) == {"strong": "The answer failed.", "rest": ""}
+    assert stopped_words(None) == {"strong": "Stopped.", "rest": ""}
