@@ -128,6 +128,16 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
         if waiting:
             await asyncio.wait(waiting, timeout=REQUEST_GRACE_SECONDS)
 
+    def timeout_checker(self) -> None:
+        # Daphne's ends for good at the first connection that raises.
+        for protocol in list(self.connections):
+            try:
+                protocol.check_timeouts()
+            except Exception:
+                logger.exception("A connection could not be checked")
+                protocol.transport.abortConnection()
+        reactor.callLater(2, self.timeout_checker)
+
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """As daphne's, with a bounded inbox for WebSockets. A request's body is bounded before it comes here."""
         if protocol not in self.connections:

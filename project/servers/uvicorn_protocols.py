@@ -1,14 +1,20 @@
-"""Uvicorn's connections, cut when the peer takes nothing for too long. Uvicorn pushes back but waits for ever."""
+"""Uvicorn's connections, cut when the peer takes nothing for too long, or sends too many frames that are no messages.
+
+Uvicorn pushes back, but waits for ever and counts nothing.
+"""
 
 import asyncio
 import socket
 import struct
+import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from project.servers.base import SEND_TIMEOUT_SECONDS
+from project.servers.frame_limits import FrameLimits
 
 
 class CutWhenStuck(asyncio.Protocol):
@@ -48,4 +54,36 @@ class Http(CutWhenStuck, HttpToolsProtocol):
 
 
 class WebSocket(CutWhenStuck, WebSocketsSansIOProtocol):
-    pass
+    _limits: FrameLimits
+
+    def connection_made(self, transport: Any) -> None:
+        self._limits = FrameLimits(time.monotonic)
+        super().connection_made(transport)
+
+    def handle_ping(self) -> None:
+        if self._limits.control_frame():
+            super().handle_ping()
+        else:
+            self.transport.abort()
+
+    def handle_pong(self, event: Frame) -> None:
+        if self._limits.control_frame():
+            super().handle_pong(event)
+        else:
+            self.transport.abort()
+
+    def handle_text(self, event: Frame) -> None:
+        self._limits.begin_message()
+        super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        self._limits.begin_message()
+        super().handle_bytes(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        # The first frame of a message is none of these.
+        if self._limits.fragment():
+            super().handle_cont(event)
+        else:
+            self.frames = []
+            self.transport.abort()

@@ -1,19 +1,31 @@
 """Both servers as processes: beginning, end, refusals and bounds."""
 
+import os
 import select
 import signal
 import socket
+import time
 import urllib.error
 from pathlib import Path
 
 import pytest
 
 from tests.project.conftest import Running, Start
-from tests.project.wire import exactly, get, open_socket, push, receive, text_frame
+from tests.project.wire import (
+    ask_for_socket,
+    exactly,
+    frame,
+    get,
+    open_socket,
+    push,
+    receive,
+    reset,
+    text_frame,
+)
 
 pytestmark = pytest.mark.server
 
-CLOSE = 8
+CONTINUATION, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 MEGABYTE = 1_000_000
 
 
@@ -93,6 +105,65 @@ def test_a_flood_of_tiny_frames_costs_no_memory(toy: Running):
     with open_socket(toy.port, "/ws/deaf", timeout_seconds=1) as line:
         push(line, text_frame(b"x") * 9000, 30 * MEGABYTE)
     assert int(get(toy.port, "/memory")) < before + 30 * MEGABYTE
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG])
+def test_a_flood_of_pings_or_pongs_cuts_the_connection(toy: Running, opcode: int):
+    before = int(get(toy.port, "/memory"))
+    with open_socket(toy.port, "/ws/echo", timeout_seconds=5) as line:
+        sent = push(line, frame(opcode, b"x" * 100) * 500, 50 * MEGABYTE)
+        poll_until_cut(line)
+    assert sent < 10 * MEGABYTE  # the kernel's buffers of both ends
+    assert int(get(toy.port, "/memory")) < before + 15 * MEGABYTE
+
+
+def test_a_flood_of_empty_fragments_cuts_the_connection(toy: Running):
+    with open_socket(toy.port, "/ws/echo", timeout_seconds=5) as line:
+        line.sendall(frame(TEXT, final=False))
+        sent = push(line, frame(CONTINUATION, final=False) * 2000, 50 * MEGABYTE)
+        poll_until_cut(line)
+    assert sent < 10 * MEGABYTE
+
+
+def test_pings_are_answered_and_fragments_put_together(toy: Running):
+    with open_socket(toy.port, "/ws/echo") as line:
+        for number in range(20):
+            line.sendall(frame(PING, b"%d" % number))
+            assert receive(line) == (PONG, b"%d" % number)
+        for _ in range(3):
+            line.sendall(frame(TEXT, b"a", final=False) + frame(CONTINUATION, b"b", final=False) * 900)
+            line.sendall(frame(PONG) + frame(CONTINUATION, b"c"))
+            assert receive(line) == (TEXT, b"a" + b"b" * 900 + b"c")
+
+
+def test_a_refused_handshake_is_no_error_of_ours(toy: Running):
+    line, head = ask_for_socket(toy.port, "/ws/echo", version=99)
+    line.close()
+    assert head.startswith((b"HTTP/1.1 400", b"HTTP/1.1 426"))
+    toy.end(signal.SIGTERM)
+    assert "Traceback (most recent call last):" not in toy.lines
+
+
+def test_a_reset_behind_unread_data_ends_the_connection_quietly(toy: Running):
+    # uvloop tells of a reset once, and that once there is still data to read.
+    descriptors = Path(f"/proc/{toy.process.pid}/fd")
+    if not descriptors.exists():
+        pytest.skip("counts the descriptors of a process in /proc")
+    get(toy.port, "/")
+    before = len(list(descriptors.iterdir()))
+    lines = [open_socket(toy.port, "/ws/echo") for _ in range(5)]
+    os.kill(toy.process.pid, signal.SIGSTOP)
+    for line in lines:
+        line.settimeout(0.1)
+        push(line, text_frame(b"x" * 50_000), 400_000)
+        reset(line)
+    os.kill(toy.process.pid, signal.SIGCONT)
+    deadline = time.monotonic() + 10
+    while len(list(descriptors.iterdir())) > before:
+        assert time.monotonic() < deadline, "the connections are still there"
+        time.sleep(0.05)
+    toy.end(signal.SIGTERM)
+    assert "Traceback (most recent call last):" not in toy.lines
 
 
 @pytest.mark.parametrize("path", ["/ws/flood", "/stream"])

@@ -9,17 +9,36 @@ import urllib.request
 
 def open_socket(port: int, path: str, timeout_seconds: float = 5.0) -> socket.socket:
     """An upgraded connection."""
+    line, head = ask_for_socket(port, path, timeout_seconds)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return line
+
+
+def ask_for_socket(
+    port: int, path: str, timeout_seconds: float = 5.0, *, version: int = 13
+) -> tuple[socket.socket, bytes]:
+    """A connection after its handshake, and the head of the answer, whatever it is."""
     line = socket.create_connection(("127.0.0.1", port), timeout=timeout_seconds)
     key = base64.b64encode(os.urandom(16)).decode()
     line.sendall(
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: {version}\r\n\r\n".encode()
     )
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += line.recv(1)
-    assert head.startswith(b"HTTP/1.1 101"), head
-    return line
+    return line, head
+
+
+def frame(opcode: int, payload: bytes = b"", *, final: bool = True) -> bytes:
+    """A short one, masked with zeros."""
+    return bytes([opcode | (0x80 if final else 0), 0x80 | len(payload)]) + bytes(4) + payload
+
+
+def reset(line: socket.socket) -> None:
+    """Ends the connection the hard way: the peer gets a reset."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.close()
 
 
 def text_frame(text: bytes) -> bytes:
