@@ -1,38 +1,79 @@
 """The REST API: routers, who may call, and how errors look (RFC 9457 problem details)."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+import msgspec
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
 from ninja.security import django_auth
 
 from chat.api.conversations import router as conversations
-from chat.exceptions import ChatError, InvalidRequest, SignedOut, StorageUnavailable
+from chat.exceptions import (
+    ChatError,
+    Forbidden,
+    Internal,
+    InvalidRequest,
+    NotFound,
+    SignedOut,
+    StorageUnavailable,
+    TooLarge,
+)
 
 logger = structlog.get_logger(__name__)
 
-# Session sign-in checks the CSRF token on every unsafe method.
+_KINDS: dict[int, type[ChatError]] = {404: NotFound, 413: TooLarge}
+
+
+class StrictParser(Parser):
+    """JSON as RFC 8259 has it. Python's own lets lone surrogates through, which no database takes."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return msgspec.json.decode(request.body)
+
+
+def _for_users(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    @wraps(view)
+    def guarded(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        return view(request, **arguments) if request.user.is_authenticated else problem(SignedOut())
+
+    return guarded
+
+
+# Session sign-in checks the CSRF token on every unsafe method. There is no page of documentation: ninja's takes its
+# scripts from elsewhere, which the content security policy rightly refuses.
 api = NinjaAPI(
-    title="Lectern", version="1", auth=[django_auth], openapi_url="/openapi.json", docs_url="/docs"
+    title=settings.SITE_NAME,
+    version="1",
+    auth=[django_auth],
+    urls_namespace="api",
+    openapi_url="/openapi.json",
+    docs_url=None,
+    docs_decorator=_for_users,
+    parser=StrictParser(),
 )
 api.add_router("/conversations", conversations)
 
 
-def problem(error: ChatError) -> HttpResponse:
-    """`application/problem+json` with the error's code."""
+def problem(error: ChatError, status: int = 0) -> HttpResponse:
+    """`application/problem+json` with the error's code; `status` where it is not the error's own."""
+    status = status or error.http_status
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": str(error),
-        "status": error.http_status,
+        "status": status,
         "code": error.code,
         "retryable": error.retryable,
     }
     if error.field:
         body["field"] = error.field
-    response = JsonResponse(body, status=error.http_status, content_type="application/problem+json")
+    response = JsonResponse(body, status=status, content_type="application/problem+json")
     if error.retry_after_seconds is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
     return response
@@ -56,10 +97,11 @@ def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
-    refused = InvalidRequest(error.message)
-    response = problem(refused)
-    response.status_code = error.status_code
-    return response
+    if error.status_code == 403:
+        # The only way to it so far.
+        return problem(Forbidden("Please load the page again: its CSRF token is missing or too old."))
+    kind = Internal if error.status_code >= 500 else _KINDS.get(error.status_code, InvalidRequest)
+    return problem(kind(error.message), error.status_code)
 
 
 @api.exception_handler(OperationalError)

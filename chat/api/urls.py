@@ -1,4 +1,5 @@
 from chat.api.root import api
 
 urlpatterns = api.urls[0]
-app_name = "api"
+# What ninja looks its own addresses up by.
+app_name = api.urls_namespace

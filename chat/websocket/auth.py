@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -32,7 +33,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class OwnOriginOnly:
-    """Refuses the handshake (403) unless Origin is the very site that was asked, or a trusted one."""
+    """Refuses the handshake (403) unless Host is ours, and Origin the very site that was asked, or a trusted one."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -42,11 +43,19 @@ class OwnOriginOnly:
     ) -> None:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if allowed(origin, host=headers.get(b"host", b"").decode("latin-1"), secure=_secure(scope, headers)):
+        host = headers.get(b"host", b"").decode("latin-1")
+        if ours(host) and allowed(origin, host=host, secure=_secure(scope, headers)):
             await self._application(scope, receive, send)
             return
-        logger.info("socket refused", origin=origin)
+        logger.info("socket refused", origin=origin[:200], host=host[:200])
         await WebsocketDenier()(scope, receive, send)
+
+
+def ours(host: str) -> bool:
+    """Whether Django would answer this Host: else whoever owns a name may point it at us, and be its own origin."""
+    hosts = settings.ALLOWED_HOSTS or ([".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, hosts)
 
 
 def allowed(origin: str, *, host: str, secure: bool) -> bool:
@@ -54,7 +63,8 @@ def allowed(origin: str, *, host: str, secure: bool) -> bool:
         return False
     if origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
-    return bool(host) and _site(origin) == _site(f"{'https' if secure else 'http'}://{host}")
+    site = _site(origin)
+    return site is not None and site == _site(f"{'https' if secure else 'http'}://{host}")
 
 
 def session_key(scope: Scope) -> str:
@@ -107,12 +117,16 @@ def still_good(credentials: Sequence[Credential]) -> set[Credential]:
     return {one for one in credentials if one.session in alive and passwords.get(one.user) == one.password}
 
 
-def _site(url: str) -> tuple[str, str, int | None] | None:
+def _site(origin: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port; None for what is no origin, or one with more to it (RFC 6454, 6.2)."""
     try:
-        parts = urlsplit(url)
-        return parts.scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS.get(parts.scheme)
+        parts = urlsplit(origin)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None
+    if not parts.hostname or "@" in parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
+        return None
+    return parts.scheme, parts.hostname.lower(), port
 
 
 def _secure(scope: Scope, headers: dict[bytes, bytes]) -> bool:

@@ -91,7 +91,17 @@ def test_deleting_takes_the_messages_along_and_stops_what_runs(
 
 
 @pytest.mark.parametrize(
-    "fields", [{"title": ""}, {"title": "x" * 201}, {"colour": "red"}, {"leaf": "nonsense"}]
+    "fields",
+    [
+        {"title": ""},
+        {"title": "x" * 201},
+        {"title": "\0\ud800"},
+        {"title": "half of an emoji: \ud83d"},
+        {"colour": "red"},
+        {"\udc00": "red"},
+        {"leaf": "nonsense"},
+        {"leaf": "\ud800"},
+    ],
 )
 def test_what_makes_no_sense_is_refused_with_a_code(client, alice, mine, office, fields):
     client.force_login(alice)
@@ -127,4 +137,15 @@ def test_a_change_needs_the_csrf_token(alice, mine, office):
 
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(alice)
-    assert patch(strict, mine, title="x").status_code == 403
+    answer = patch(strict, mine, title="x")
+    assert answer.status_code == answer.json()["status"] == 403
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("body", ["{", "[1", '{"title": 1e999}', "null", b"\xff", ""])
+def test_a_body_that_is_none_is_refused_with_a_code(client, alice, mine, office, body):
+    client.force_login(alice)
+    answer = client.patch(f"/api/v1/conversations/{mine.pk}", body, content_type="application/json")
+    assert answer.status_code == answer.json()["status"] == 400
+    assert answer.json()["code"] == "bad_frame"

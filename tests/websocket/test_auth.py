@@ -1,9 +1,11 @@
 """Who a handshake belongs to, and whether its page is ours."""
 
 import pytest
+from channels.testing import WebsocketCommunicator
 from django.test import Client
 
-from chat.websocket.auth import allowed, session_key, user_of_session
+from chat.websocket.auth import allowed, ours, session_key, user_of_session
+from chat.websocket.routing import websocket_application
 from tests.factories import PASSWORD
 
 
@@ -90,6 +92,16 @@ def test_broken_or_missing_cookies_are_no_key(cookie):
         ("", "chat.example", False, False),
         ("http://", "", False, False),
         ("http://chat.example:port", "chat.example", False, False),
+        ("http://evil.example@chat.example", "chat.example", False, False),
+        ("http://evil.example@chat.example", "evil.example@chat.example", False, False),
+        ("http://:@chat.example", "chat.example", False, False),
+        ("http://chat.example/", "chat.example", False, False),
+        ("http://chat.example/path", "chat.example", False, False),
+        ("http://chat.example?query", "chat.example", False, False),
+        ("http://chat.example#part", "chat.example", False, False),
+        ("http://chat.example\t", "chat.example", False, False),
+        ("//chat.example", "chat.example", False, False),
+        ("http://[::1", "[::1", False, False),
     ],
 )
 def test_an_origin_is_ours_only_with_scheme_host_and_port(origin, host, secure, fine):
@@ -99,3 +111,56 @@ def test_an_origin_is_ours_only_with_scheme_host_and_port(origin, host, secure, 
 def test_a_trusted_origin_is_allowed(settings):
     settings.CSRF_TRUSTED_ORIGINS = ["https://front.example"]
     assert allowed("https://front.example", host="back.example", secure=True)
+
+
+@pytest.mark.parametrize(
+    ("host", "fine"),
+    [
+        ("chat.example", True),
+        ("CHAT.example:8000", True),
+        ("chat.example.", True),
+        ("sub.wide.example", True),
+        ("evil.example", False),
+        ("chat.example.evil.example", False),
+        ("user@chat.example", False),
+        ("chat.example/path", False),
+        ("chat.example,evil.example", False),
+        ("", False),
+    ],
+)
+def test_a_host_is_ours_where_django_would_answer_it(settings, host, fine):
+    settings.ALLOWED_HOSTS = ["chat.example", ".wide.example"]
+    assert ours(host) is fine
+
+
+@pytest.mark.parametrize(("debug", "fine"), [(True, True), (False, False)])
+def test_without_a_list_this_machine_is_ours_while_debugging(settings, debug, fine):
+    settings.ALLOWED_HOSTS, settings.DEBUG = [], debug
+    assert ours("localhost:8000") is fine
+    assert not ours("evil.example")
+
+
+async def answer_to(path: str, host: str, origin: str) -> dict[str, object]:
+    """What the application says to the handshake."""
+    asked = WebsocketCommunicator(
+        websocket_application, path, headers=[(b"host", host.encode()), (b"origin", origin.encode())]
+    )
+    await asked.send_input({"type": "websocket.connect"})
+    answer = await asked.receive_output(5)
+    await asked.wait(5)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "origin"),
+    [
+        ("/ws/chat/", "evil.example", "http://evil.example"),
+        ("/ws/chat/", "localhost", "http://evil.example@localhost"),
+        ("/ws/chat/", "localhost", "http://evil.example"),
+        ("/ws/other/", "localhost", "http://localhost"),
+        ("/", "localhost", "http://localhost"),
+        ("/ws/chat/more", "localhost", "http://localhost"),
+    ],
+)
+async def test_a_handshake_that_is_not_for_us_is_denied(path, host, origin):
+    assert (await answer_to(path, host, origin))["type"] == "websocket.close"

@@ -36,8 +36,8 @@ async def tab(runtime):
         return f"sessionid={client.cookies['sessionid'].value}"
 
     headers = [
-        (b"origin", b"http://here"),
-        (b"host", b"here"),
+        (b"origin", b"http://localhost"),
+        (b"host", b"localhost"),
         (b"cookie", (await runtime.database(cookie)).encode()),
     ]
     opened = WebsocketCommunicator(websocket_application, "/ws/chat/", headers=headers)
