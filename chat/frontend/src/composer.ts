@@ -23,7 +23,8 @@ export class Composer {
   private blocked = false;
   private queued = "";
   private joined = 0;
-  private sentAt = -Infinity;
+  /** When Send was clicked; the Enter key is no click. */
+  private clickedAt = -Infinity;
 
   constructor(
     private readonly drafts: Drafts,
@@ -35,12 +36,14 @@ export class Composer {
     this.joined = draft.joined;
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
+      this.clickedAt = performance.now();
       this.submit();
     });
     this.field.addEventListener("input", () => this.changed());
     this.field.addEventListener("keydown", (event) => this.key(event));
     this.stopButton.addEventListener("click", () => {
-      if (performance.now() - this.sentAt >= DOUBLE_CLICK_MS) this.actions.stop();
+      if (performance.now() - this.clickedAt < DOUBLE_CLICK_MS) this.rest();
+      else this.actions.stop();
     });
     find(this.queuedRow, '[data-action="edit-queued"]').addEventListener("click", () => this.editQueued());
     find(this.queuedRow, '[data-action="cancel-queued"]').addEventListener("click", () => {
@@ -107,7 +110,6 @@ export class Composer {
     const words = this.field.value.trim();
     if (!words || this.blocked) return;
     this.field.value = "";
-    this.sentAt = performance.now();
     const byButton = hasFocus(this.sendButton);
     if (this.running) this.queue([this.queued, words].filter(Boolean).join("\n\n"), this.joined + 1);
     else this.actions.send(words);

@@ -1,0 +1,39 @@
+"""Pages that say no, in the site's own look."""
+
+import pytest
+from django.template.loader import get_template
+from django.test import Client, override_settings
+
+pytestmark = pytest.mark.django_db
+
+
+def is_ours(html: str) -> bool:
+    return "<h1" in html and 'class="brand"' in html and "Back to chat" in html and "/static/" in html
+
+
+def test_what_does_not_exist_is_told_with_a_way_back(client):
+    answer = client.get("/nowhere/")
+    assert answer.status_code == 404
+    assert is_ours(answer.content.decode())
+
+
+def test_a_form_from_too_old_a_page_says_what_to_do():
+    answer = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "a", "password": "b"})
+    assert answer.status_code == 403
+    assert is_ours(answer.content.decode())
+    assert "reload the page" in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["403.html", "500.html"])
+@override_settings(SITE_NAME="House of Words")
+def test_error_pages_need_nothing_but_the_settings(name):
+    html = get_template(name).render()
+    assert is_ours(html)
+    assert "House of Words" in html
+    assert " style=" not in html
+
+
+def test_browsers_that_ask_for_an_icon_by_habit_get_one(client):
+    answer = client.get("/favicon.ico")
+    assert answer.status_code == 302
+    assert answer.headers["Location"].endswith(".svg")
