@@ -25,7 +25,7 @@ def inflater(content_encoding: str, *, max_bytes: int = MAX_STREAM_BYTES) -> "In
     if not layers:
         return None
     if layers in (["gzip"], ["x-gzip"], ["deflate"]):
-        return Inflater(max_bytes)
+        return Inflater(max_bytes, bare=layers == ["deflate"])
     raise ProviderGarbage(
         "The provider compressed its answer in a way that was not asked for.",
         detail=f"Content-Encoding: {content_encoding[:100]}",
@@ -35,11 +35,12 @@ def inflater(content_encoding: str, *, max_bytes: int = MAX_STREAM_BYTES) -> "In
 class Inflater:
     """One layer of gzip or deflate; holds no more than a step of output."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, bare: bool = False) -> None:
+        """`bare`: it may come without a head. RFC 9110 means zlib by "deflate"; some send the naked stream."""
         self._left = max_bytes
-        # 32: by its head, gzip or zlib.
-        self._stream = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
-        self._begun = False
+        self._bare = bare
+        self._head = b""
+        self._stream: zlib._Decompress | None = None
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """What this chunk of the wire opens to, in pieces of at most 256 kB. What follows its end is ignored.
@@ -47,8 +48,16 @@ class Inflater:
         Raises:
             ProviderGarbage: it is broken, or the whole body is over its limit.
         """
+        if self._stream is None:
+            self._head += chunk
+            if len(self._head) < 2:
+                return
+            chunk, self._stream = self._head, self._begin()
         while not self._stream.eof:
-            piece = self._step(chunk)
+            try:
+                piece = self._stream.decompress(chunk, STEP_BYTES)
+            except zlib.error as error:
+                raise ProviderGarbage(detail=f"Compressed badly: {error}") from error
             self._left -= len(piece)
             if self._left < 0:
                 raise ProviderGarbage("The provider's answer is too large.")
@@ -58,14 +67,10 @@ class Inflater:
                 return
             chunk = self._stream.unconsumed_tail
 
-    def _step(self, chunk: bytes) -> bytes:
-        try:
-            piece = self._stream.decompress(chunk, STEP_BYTES)
-        except zlib.error as error:
-            if self._begun:
-                raise ProviderGarbage(detail=f"Compressed badly: {error}") from error
-            # RFC 9110 means zlib by "deflate"; some send it bare.
-            self._begun, self._stream = True, zlib.decompressobj(wbits=-zlib.MAX_WBITS)
-            return self._step(chunk)
-        self._begun = self._begun or bool(piece)
-        return piece
+    def _begin(self) -> "zlib._Decompress":
+        # RFC 1950, 2.2: eight for "deflate", and a check that makes it a multiple of 31.
+        wrapped = self._head[0] & 0x0F == 8 and int.from_bytes(self._head[:2], "big") % 31 == 0
+        # 32: by its head, gzip or zlib.
+        return zlib.decompressobj(
+            wbits=-zlib.MAX_WBITS if self._bare and not wrapped else 32 + zlib.MAX_WBITS
+        )
