@@ -24,7 +24,8 @@ def shown_turns(conversation: Conversation) -> list[Turn]:
     tree = Tree(conversation)
     path = tree.active_path()
     rows = Message.objects.filter(pk__in=path).prefetch_related(
-        Prefetch("runs", Run.objects.order_by("created_at"))
+        Prefetch("runs", Run.objects.order_by("created_at")),
+        Prefetch("runs__model_calls", ModelCall.objects.order_by("started_at")),
     )
     messages = {row.pk: row for row in rows}
     return [_turn(messages[key], tree.siblings(key)) for key in path]
@@ -77,6 +78,7 @@ def _receipt(run: Run) -> dict[str, Any]:
         "ttft_ms": run.ttft_ms,
         "duration_ms": run.duration_ms,
         "tokens_per_second": run.tokens_per_second,
+        "request_id": next((call.request_id for call in reversed(run.model_calls.all())), ""),
     }
 
 

@@ -138,6 +138,7 @@ async def test_a_conversation_deleted_in_another_tab_says_so(desk, alice):
     await tab.wait_for_end()
     other = await desk.open(tab.page.context, tab.page.url)
     await tab.message.fill("Still writing")
+    await expect(other.answers).to_have_count(1)
     await other.button("More").click()
     await other.page.get_by_role("menuitem", name="Delete").click()
     await other.button("Delete").click()

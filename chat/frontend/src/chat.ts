@@ -211,6 +211,7 @@ export class Chat {
     this.asked.clear();
     this.showRunning();
     this.composer.setBlocked(true);
+    this.composer.released(false);
     this.sendNote.hide();
     column.element.dataset["gone"] = "";
     setHidden(byId("conversation-tools"), true);

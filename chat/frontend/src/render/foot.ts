@@ -37,7 +37,8 @@ function isAtWork(progress: Progress): boolean {
   return [...progress.calls.values()].some((call) => GOING.has(call.status));
 }
 
-function liveWords(model: string, state: RunState, progress: Progress, now: number): string[] {
+/** What stands beside the spinner. */
+export function liveWords(model: string, state: RunState, progress: Progress, now: number): string[] {
   const { retry } = progress;
   const counted = progress.tokens > 0 ? [tokens(Math.ceil(progress.tokens), true)] : [];
   if (progress.offline) return [...counted, text.notConnected];
