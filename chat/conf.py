@@ -29,7 +29,7 @@ class LogLimits(Struct, frozen=True):
 
     keep_seconds: float = 600.0
     run_bytes: int = 4_000_000
-    all_ended_bytes: int = 128_000_000
+    all_ended_bytes: int = 48_000_000
     """What all ended runs may hold together; the ones that ended first go first."""
 
 

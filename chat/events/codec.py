@@ -1,4 +1,4 @@
-"""How events, cursors and event frames are written and read. A frame is encoded once for all its readers."""
+"""How events, cursors and event frames are written and read. An event is encoded once for all its readers."""
 
 import re
 from typing import NamedTuple
@@ -7,6 +7,9 @@ import msgspec
 
 from chat.events.run_events import RunEvent
 from chat.exceptions import BadCursor
+
+FRAME_BYTES = 90
+"""What a frame has besides its event."""
 
 _encode = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[RunEvent] = msgspec.json.Decoder(RunEvent)
@@ -42,10 +45,18 @@ class Entry(NamedTuple):
     size: int
 
 
-def entry(run: str, cursor: Cursor, event: RunEvent) -> Entry:
-    body = _encode(event)
+def encode_event(event: RunEvent) -> bytes:
+    return _encode(event)
+
+
+def framed(run: str, cursor: Cursor, body: bytes) -> Entry:
+    """An encoded event with its number and frame around it."""
     frame = f'{{"type":"event","run":"{run}","cursor":"{cursor.epoch}-{cursor.seq}","event":{body.decode()}}}'
-    return Entry(cursor, frame, len(body) + 90)
+    return Entry(cursor, frame, len(body) + FRAME_BYTES)
+
+
+def entry(run: str, cursor: Cursor, event: RunEvent) -> Entry:
+    return framed(run, cursor, _encode(event))
 
 
 def decode_event(body: bytes | str) -> RunEvent:
