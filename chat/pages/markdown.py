@@ -7,6 +7,7 @@ No raw HTML, no pictures from elsewhere (a link instead), links to the web and t
 import re
 from collections.abc import MutableMapping, Sequence
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import nh3
@@ -16,6 +17,16 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
+
+from chat.pages.markdown_bounds import (
+    MAX_NESTING,
+    affordable_end,
+    line_start,
+    normalized,
+    parse_inline,
+    stop_at_nesting,
+)
+from chat.pages.markdown_links import bare_link, literal_bracket
 
 _WEB = re.compile(r"(?:https?:|mailto:)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]+")
@@ -98,14 +109,17 @@ def _tame_blocks(state: StateCore) -> None:
                 token.attrSet("class", aligned)
 
 
+_FIGURE = (
+    '<figure class="code"><figcaption class="code-head"><span>{language}</span></figcaption>'
+    '<pre tabindex="0"><code{css_class}>{code}</code></pre></figure>\n'
+)
+
+
 def _code_figure(content: str, info: str) -> str:
     found = _LANGUAGE.match(unescapeAll(info).strip())
     language = escapeHtml(found.group().lower()) if found else ""
     css_class = f' class="language-{language}"' if language else ""
-    return (
-        f'<figure class="code"><figcaption class="code-head"><span>{language or "text"}</span></figcaption>'
-        f'<pre tabindex="0"><code{css_class}>{escapeHtml(content)}</code></pre></figure>\n'
-    )
+    return _FIGURE.format(language=language or "text", css_class=css_class, code=escapeHtml(content))
 
 
 _Env = MutableMapping[str, Any]
@@ -128,10 +142,14 @@ def _table_close(_: RendererHTML, __: Sequence[Token], ___: int, ____: OptionsDi
 
 
 def _create() -> MarkdownIt:
-    md = MarkdownIt("default", {"html": False, "linkify": True, "breaks": True})
+    md = MarkdownIt("default", {"html": False, "breaks": True, "maxNesting": MAX_NESTING})
     if md.linkify is None:  # pragma: no cover
         raise RuntimeError("linkify-it-py is missing: install requirements.txt")
-    md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+    md.disable("linkify")
+    md.inline.ruler.before("newline", "bare_link", bare_link)
+    md.inline.ruler.before("link", "literal_bracket", literal_bracket)
+    md.core.ruler.after("block", "stop_at_nesting", stop_at_nesting)
+    md.core.ruler.at("inline", parse_inline)
     md.core.ruler.push("tame_links", _tame_links)
     md.core.ruler.push("tame_blocks", _tame_blocks)
     md.add_render_rule("fence", _fence)
@@ -159,10 +177,28 @@ def _kept(source: str) -> str:
 
 
 def _rendered(source: str) -> str:
+    text = normalized(source)
+    env: dict[str, Any] = {}
+    end = affordable_end(text)
+    html = _md.render(text[:end], env)
+    if "too_deep" in env:
+        end = line_start(text, env["too_deep"])
+        html = _md.render(text[:end], {})
+    return _clean(html) + _source_figure(text[end:])
+
+
+def _clean(html: str) -> str:
     return nh3.clean(
-        _md.render(source),
+        html,
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )
+
+
+def _source_figure(rest: str) -> str:
+    """What comes after the bounds. It needs no parser to be safe: up to a megabyte of it is escaped and no more."""
+    if not rest.strip():
+        return ""
+    return _FIGURE.format(language="text", css_class="", code=escape(rest, quote=False))

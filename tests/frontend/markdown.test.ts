@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BlockSplitter } from "../../chat/frontend/src/markdown/blocks";
-import { renderMarkdown, type Env } from "../../chat/frontend/src/markdown/engine";
-import { fixtures } from "./fixtures";
+import { needsWhole, renderMarkdown, type Env } from "../../chat/frontend/src/markdown/engine";
+import { fixtures, spelling } from "./fixtures";
 
 interface MarkdownFixture {
   source: string;
@@ -11,18 +11,13 @@ interface MarkdownFixture {
 
 const texts = fixtures<MarkdownFixture>("markdown");
 
-/** The fixtures hold HTML as a sanitizer writes it; the renderer escapes a little more. Same tree, one spelling. */
-function spelling(html: string): string {
-  return html.replaceAll("&quot;", '"').replaceAll("\u00a0", "&nbsp;");
-}
-
 function renderInBlocks(source: string, pieces: Iterable<string>): string {
   const splitter = new BlockSplitter();
   const env: Env = {};
   let html = "";
   for (const piece of pieces) for (const block of splitter.push(piece)) html += renderMarkdown(block.source, env);
   for (const block of splitter.end()) html += renderMarkdown(block.source, env);
-  return env.references && Object.keys(env.references).length > 0 ? renderMarkdown(source) : html;
+  return needsWhole(source, env) ? renderMarkdown(source) : html;
 }
 
 for (const [file, { source, html }] of texts) {

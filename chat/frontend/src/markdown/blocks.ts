@@ -16,6 +16,7 @@ export interface Block {
 interface OpenBlock extends Block {
   fence: { char: string; length: number } | null;
   blank: boolean;
+  lines: number;
   /** Of a list: its marker, the column where an item's text begins, and whether another list may be mixed in. */
   marker: string;
   offset: number;
@@ -29,7 +30,7 @@ const MARKER = /^( {0,3})([-*+]|\d{1,9}[.)])([ \t]+|$)/;
 const RULE = /^ {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$/;
 const HEADING = /^ {0,3}#{1,6}(?:[ \t]|$)/;
 const QUOTE = /^ {0,3}>/;
-const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
+const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*(?:\|[ \t]*)?$/;
 const INTERRUPTS = /^(?:[-*+]|1[.)])[ \t]+\S/;
 
 function indentOf(line: string): number {
@@ -51,7 +52,8 @@ export class BlockSplitter {
 
   /** Takes the next piece; gives the blocks it closed. */
   push(text: string): Block[] {
-    const lines = (this.partial + text).split("\n");
+    const lines = text.split("\n");
+    lines[0] = this.partial + (lines[0] ?? "");
     this.partial = lines.pop() ?? "";
     for (const line of lines) this.take(line);
     return this.drain();
@@ -123,7 +125,7 @@ export class BlockSplitter {
 
   private start(line: string): void {
     const open: OpenBlock = {
-      kind: "paragraph", source: "", starts: [], fence: null, blank: false, marker: "", offset: 0, mixed: false, stuck: false,
+      kind: "paragraph", source: "", starts: [], fence: null, blank: false, lines: 0, marker: "", offset: 0, mixed: false, stuck: false,
     };
     this.open = open;
     const fence = FENCE.exec(line);
@@ -146,10 +148,11 @@ export class BlockSplitter {
     if (open.mixed && isFence(line)) open.stuck = true;
     if (marker && !RULE.test(line)) this.item(open, marker, line, at);
     else if (open.kind === "table") open.starts.push(at);
-    else if (open.kind === "paragraph" && open.source.includes("|") && DELIMITERS.test(line) && isOneLine(open.source)) {
+    else if (open.kind === "paragraph" && open.lines === 1 && open.source.includes("|") && DELIMITERS.test(line)) {
       open.kind = "table";
     }
     open.source += `${line}\n`;
+    open.lines += 1;
     open.blank = false;
   }
 
@@ -171,8 +174,4 @@ export class BlockSplitter {
 function isFence(line: string): boolean {
   const fence = FENCE.exec(line);
   return fence !== null && !(fence[2]?.startsWith("`") && fence[3]?.includes("`"));
-}
-
-function isOneLine(source: string): boolean {
-  return source.indexOf("\n") === source.length - 1;
 }

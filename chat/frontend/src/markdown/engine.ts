@@ -4,11 +4,10 @@ import MarkdownIt from "markdown-it";
 import type { Options } from "markdown-it";
 import type StateCore from "markdown-it/lib/rules_core/state_core.mjs";
 import type Token from "markdown-it/lib/token.mjs";
+import { affordable, lineStart, MAX_NESTING, normalized, parseInline, stopAtNesting, type Env } from "./bounds";
+import { bareLink, literalBracket } from "./links";
 
-/** References found so far; blocks of one text share them. */
-export interface Env {
-  references?: Record<string, unknown>;
-}
+export type { Env } from "./bounds";
 
 const WEB = /^(?:https?:|mailto:)/i;
 
@@ -88,9 +87,13 @@ function codeFigure(md: MarkdownIt, content: string, info: string): string {
 }
 
 function create(): MarkdownIt {
-  const options: Options = { html: false, linkify: true, breaks: true };
+  const options: Options & { maxNesting: number } = { html: false, breaks: true, maxNesting: MAX_NESTING };
   const md = new MarkdownIt("default", options);
-  md.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
+  md.disable("linkify");
+  md.inline.ruler.before("newline", "bare_link", bareLink);
+  md.inline.ruler.before("link", "literal_bracket", literalBracket);
+  md.core.ruler.after("block", "stop_at_nesting", stopAtNesting);
+  md.core.ruler.at("inline", parseInline);
   md.core.ruler.push("tame_links", tameLinks);
   md.core.ruler.push("tame_blocks", tameBlocks);
   md.renderer.rules.fence = (tokens, index) => codeFigure(md, tokens[index]!.content, tokens[index]!.info);
@@ -102,8 +105,27 @@ function create(): MarkdownIt {
 
 const md = create();
 
+/** HTML of a text, or of its next block if `env` is that of the blocks before. */
 export function renderMarkdown(source: string, env: Env = {}): string {
-  return md.render(source, env);
+  const text = normalized(source);
+  let { end, weight } = affordable(text, env.lines);
+  let html = md.render(text.slice(0, end), env);
+  if (env.tooDeep !== undefined) {
+    end = lineStart(text, env.tooDeep);
+    delete env.tooDeep;
+    html = md.render(text.slice(0, end), { spent: env.spent });
+  }
+  const rest = text.slice(end);
+  env.lines = (env.lines ?? 0) + weight;
+  env.isCut ||= rest !== "";
+  return rest.trim() ? html + codeFigure(md, rest, "") : html;
+}
+
+/** Whether a text rendered block by block with `env` must at its end be rendered whole to be what the server makes of it. */
+export function needsWhole(source: string, env: Env): boolean {
+  if (env.isCut || Object.keys(env.references ?? {}).length > 0) return true;
+  const text = normalized(source);
+  return affordable(text).end < text.length;
 }
 
 /** Words inside a paragraph, without the paragraph. */

@@ -3,7 +3,7 @@
  * raw mark flashes up and goes. Only for display; the finished block is rendered from the source as it is.
  */
 
-const LONE_MARK = /^[ \t]*(?:[-*+]|\d{1,9}[.)]?|#{1,6}|>+|=+|[-*_]{1,}|`{1,2}|~{1,2}|(?:`{3,}|~{3,})[^`\n]*)[ \t]*$/;
+const LONE_MARK = /^[ \t]*(?:(?:[-*+]|\d{1,9}[.)]?|#{1,6}|>+|=+|[-*_]+|`{1,2}|~{1,2})[ \t]*|(?:`{3,}|~{3,})[^`\n]*)$/;
 const BLOCK_MARK = /^[ \t]*(?:[-*+]|\d{1,9}[.)]|#{1,6}|>)[ \t]/;
 const FENCE_LINE = /^[ \t]*(?:`{3,}|~{3,})/;
 const DELIMITERS_SO_FAR = /^[ \t|:-]*$/;
@@ -45,7 +45,7 @@ function repairTable(source: string): string {
     return `|${cells.map(closeInline).join("|")}|\n|${"---|".repeat(cells.length)}\n`;
   }
   const last = lines.pop() ?? "";
-  if (/^\s*\|?\s*$/.test(last)) return `${lines.join("\n")}\n`;
+  if (/^\s*(?:\|\s*)?$/.test(last)) return `${lines.join("\n")}\n`;
   const cut = last.lastIndexOf("|", last.trimEnd().length - 2) + 1;
   return `${lines.join("\n")}\n${last.slice(0, cut)}${closeInline(last.slice(cut))}`;
 }
@@ -64,6 +64,8 @@ export function closeInline(text: string): string {
 
 class Scan {
   private readonly marks: Mark[] = [];
+  /** How many marks of each kind are open: looking for one that is not there would cost a walk through all. */
+  private readonly open = new Map<string, number>();
   private readonly dropped = new Set<number>();
   private end: number;
 
@@ -88,13 +90,26 @@ class Scan {
         }
         at = close + length;
       } else if (char === "[") {
-        this.marks.push({ char: "[", length: 1, at });
+        this.addMark({ char: "[", length: 1, at });
         at += 1;
       } else if (char === "]") at = this.closeBracket(at);
       else if (char === "*" || char === "_" || char === "~") at = this.delimiters(at, char);
       else at += 1;
     }
     return this.finish(code);
+  }
+
+  private addMark(mark: Mark): void {
+    this.marks.push(mark);
+    this.open.set(mark.char, (this.open.get(mark.char) ?? 0) + 1);
+  }
+
+  private removeMarks(from: number, many = Infinity): void {
+    for (const { char } of this.marks.splice(from, many)) this.open.set(char, (this.open.get(char) ?? 0) - 1);
+  }
+
+  private lastMark(char: string): number {
+    return this.open.get(char) ? this.marks.findLastIndex((mark) => mark.char === char) : -1;
   }
 
   private runLength(at: number): number {
@@ -122,17 +137,17 @@ class Scan {
   }
 
   private closeBracket(at: number): number {
-    const index = this.marks.findLastIndex((mark) => mark.char === "[");
+    const index = this.lastMark("[");
     const open = this.marks[index];
     if (!open) return at + 1;
     const next = this.text[at + 1];
     const whole = next === "(" ? this.text.indexOf(")", at) : -1;
     if (at + 1 >= this.end || (next === "(" && (whole < 0 || whole >= this.end))) {
-      if (at + 1 >= this.end && !mayBeLink(this.text, open.at, at)) this.marks.splice(index, 1);
+      if (at + 1 >= this.end && !mayBeLink(this.text, open.at, at)) this.removeMarks(index, 1);
       else this.end = at; // the words show, the address is held back; `[` goes in finish()
       return this.end === at ? this.end : at + 1;
     }
-    this.marks.splice(index);
+    this.removeMarks(index);
     return whole >= 0 ? whole + 1 : at + 1;
   }
 
@@ -145,20 +160,20 @@ class Scan {
     const next = after < this.end ? this.text[after] : undefined;
     if (isRightFlanking(before, next, char)) left = this.closeMarks(char, left);
     if (left > 0 && after >= this.end) this.end = after - left;
-    else if (left > 0 && isLeftFlanking(before, next, char)) this.marks.push({ char, length: left, at });
+    else if (left > 0 && isLeftFlanking(before, next, char)) this.addMark({ char, length: left, at });
     return after;
   }
 
   private closeMarks(char: string, length: number): number {
     let left = length;
     while (left > 0) {
-      const index = this.marks.findLastIndex((mark) => mark.char === char);
+      const index = this.lastMark(char);
       const mark = this.marks[index];
       if (!mark) break;
       const used = Math.min(left, mark.length);
       mark.length -= used;
       left -= used;
-      this.marks.splice(mark.length === 0 ? index : index + 1);
+      this.removeMarks(mark.length === 0 ? index : index + 1);
     }
     return left;
   }

@@ -4,7 +4,7 @@
  */
 
 import { BlockSplitter, type Block } from "../markdown/blocks";
-import { renderMarkdown, type Env } from "../markdown/engine";
+import { needsWhole, renderMarkdown, type Env } from "../markdown/engine";
 import { languageOfText } from "../format";
 import { repair } from "../markdown/repair";
 import { enhanceCode } from "./code";
@@ -94,10 +94,10 @@ export class Prose {
     }
   }
 
-  /** A reference may be defined after its use: then, and only then, the whole is rendered once more. */
+  /** A reference may be defined after its use, a text be too much: then, and only then, the whole is rendered once more. */
   private finish(): void {
     this.caret = null;
-    if (!this.env.references || Object.keys(this.env.references).length === 0) return;
+    if (!needsWhole(this.source, this.env)) return;
     const whole = renderMarkdown(this.source);
     if (whole === this.closedHtml) return;
     this.element.replaceChildren(toFragment(whole));
