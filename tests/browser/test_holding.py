@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from tests.live import PASSWORD, words
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 FAST = "demo-n300-r0-d0"
@@ -149,3 +151,21 @@ async def test_a_conversation_deleted_in_another_tab_says_so(desk, alice):
     await expect(tab.page.locator("#conversations")).not_to_contain_text("Soon gone")
     await banner.get_by_role("link", name="New chat").click()
     await expect(tab.message).to_have_value("Still writing")
+
+
+async def test_a_new_password_keeps_this_browsers_tabs_and_ends_all_others(desk, mortal_site):
+    person = mortal_site.sign_in("bob")
+    tab = await desk.tab(person)
+    other = await desk.open(tab.page.context)
+    elsewhere = await desk.tab(mortal_site.sign_in("bob"))
+    await other.page.goto("/accounts/password/")
+    fields = other.page.locator("input[type=password]")
+    for place, text in enumerate((PASSWORD, PASSWORD + "!", PASSWORD + "!")):
+        await fields.nth(place).fill(text)
+    await fields.nth(2).press("Enter")
+    await expect(elsewhere.page.locator("#banner")).to_contain_text("signed out", ignore_case=True)
+    await expect(tab.page.locator("#banner")).to_be_hidden()
+    await tab.choose_model("demo-n300-r0-d0")
+    await tab.say("Still here")
+    await tab.wait_for_end()
+    assert await tab.text() == words(300).strip()

@@ -211,15 +211,18 @@ test("a run that is gone is reported and not asked for again", async () => {
 test("someone who is signed out is told so and left in peace", () => {
   const { socket } = connected();
   socket.close(4401);
+  assert.equal(seen.states.at(-1)?.kind, "connecting", "once more, with whatever session this browser has now");
+  last().close(4401);
   assert.equal(seen.states.at(-1)?.kind, "signed-out");
   mock.timers.tick(120_000);
-  assert.equal(FakeSocket.all.length, 1);
+  assert.equal(FakeSocket.all.length, 2);
 });
 
 test("what was not answered when the session ended is given back, and nothing more is sent", async () => {
   const { line, socket } = connected();
   const asked = line.request(start);
   socket.close(4401);
+  last().close(4401);
   const signedOut = (thrown: unknown): boolean => thrown instanceof Refused && thrown.facts.code === "signed_out";
   await assert.rejects(asked, signedOut);
   await assert.rejects(line.request(start), signedOut);

@@ -209,10 +209,16 @@ export class Line {
   }
 
   private lost(code: number): void {
+    const wasOpen = this.ready;
     this.socket = null;
     this.ready = false;
     clearInterval(this.heartbeatTimer);
     this.acknowledge();
+    if (code === 4401 && wasOpen) {
+      // A new password gives this browser a new session: its other tabs come back with that one, strangers do not.
+      this.connect();
+      return;
+    }
     this.signedOut = code === 4401;
     for (const [ref, pending] of this.pending) {
       const tooLarge = code === 4413 && pending.frame.type === "run.start";
