@@ -22,7 +22,7 @@ MAX_NESTING = 50
 _BLANK_OR_CODE = 2
 _LINE = 20
 _DEFINITION = 20
-_COLUMN = 4
+_COLUMN = 3
 _LEVEL = 5
 _LONGEST_PREFIX = 5_000
 
@@ -73,10 +73,14 @@ class _Scale:
         prefix = len(found[0]) if found else 0
         if prefix >= _LONGEST_PREFIX:
             return MOST_LINES_WEIGHT + 1
-        columns = _COLUMN * (line.count("|") + 1) if "|" in line and _DELIMITERS.match(line) else 0
+        columns = _COLUMN * _cells(line) if "|" in line and _DELIMITERS.match(line) else 0
         self._carried = max(self._carried, prefix, columns)
         definition = _DEFINITION if line.startswith("[", prefix) else 0
         return _LINE + definition + _LEVEL * (prefix + self._carried)
+
+
+def _cells(delimiters: str) -> int:
+    return sum("-" in cell for cell in delimiters.split("|"))
 
 
 def affordable_end(text: str) -> int:
@@ -155,7 +159,7 @@ def _weigh_inline(content: str, has_references: bool) -> tuple[int, bool]:
     has_links = "](" in content or (has_references and "]" in content)
     if not has_links or steps > MOST_BRACKET_STEPS:
         return weight, False
-    return weight + 10 * brackets + steps // 2, True
+    return weight + 10 * brackets + steps, True
 
 
 def _weigh_address(token: Token) -> int:

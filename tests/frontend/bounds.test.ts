@@ -84,10 +84,14 @@ function costMs(act: (source: string) => unknown, source: string): number {
 for (const [task, act] of Object.entries(work)) {
   test(`${task} costs at most three times as much for twice the text`, () => {
     for (const [name, make] of Object.entries(hostile)) {
-      const length = 20_000;
-      const once = costMs(act, make(length));
-      const twice = costMs(act, make(2 * length));
-      assert.ok(twice <= 3 * once + 25, `${name}: ${once.toFixed(1)} ms, then ${twice.toFixed(1)} ms`);
+      const [once, twice] = [make(20_000), make(40_000)];
+      const costs: string[] = [];
+      const holds = (): boolean => {
+        const [one, two] = [costMs(act, once), costMs(act, twice)];
+        costs.push(`${one.toFixed(1)} ms, then ${two.toFixed(1)} ms`);
+        return two <= 3 * one + 25;
+      };
+      assert.ok(holds() || holds() || holds() || holds(), `${name}: ${costs.join("; ")}`); // the machine may hiccup
     }
   });
 

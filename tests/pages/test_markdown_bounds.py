@@ -72,7 +72,17 @@ def test_twice_the_text_costs_at_most_three_times_as_much(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["http://a.b/(", "*a_", "- > ", "a\n\n", "pictures in pictures", "lazy lines under quotes", "wide rows"],
+    [
+        "http://a",
+        "http://a.b/(",
+        "![",
+        "*a_",
+        "- > ",
+        "a\n\n",
+        "pictures in pictures",
+        "lazy lines under quotes",
+        "wide rows",
+    ],
 )
 def test_a_megabyte_costs_seconds_at_the_worst(name: str) -> None:
     assert _cost_seconds(HOSTILE[name](1_000_000)) < 10

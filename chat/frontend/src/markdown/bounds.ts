@@ -29,7 +29,7 @@ export const MAX_NESTING = 50;
 const BLANK_OR_CODE = 2;
 const LINE = 20;
 const DEFINITION = 20;
-const COLUMN = 4;
+const COLUMN = 3;
 const LEVEL = 5;
 const LONGEST_PREFIX = 5_000;
 
@@ -72,10 +72,14 @@ class Scale {
   private weighText(line: string): number {
     const prefix = PREFIX.exec(line)?.[0].length ?? 0;
     if (prefix >= LONGEST_PREFIX) return MOST_LINES_WEIGHT + 1;
-    const columns = line.includes("|") && DELIMITERS.test(line) ? COLUMN * (count(line, "|") + 1) : 0;
+    const columns = line.includes("|") && DELIMITERS.test(line) ? COLUMN * cells(line) : 0;
     this.carried = Math.max(this.carried, prefix, columns);
     return LINE + (line.startsWith("[", prefix) ? DEFINITION : 0) + LEVEL * (prefix + this.carried);
   }
+}
+
+function cells(delimiters: string): number {
+  return delimiters.split("|").filter((cell) => cell.includes("-")).length;
 }
 
 /** Where the lines that may be Markdown end in normalized `text` (its length, as a rule), and what they weigh. */
@@ -154,7 +158,7 @@ function weighInline(content: string, hasReferences: boolean): { weight: number;
   const steps = brackets * marks;
   const hasLinks = content.includes("](") || (hasReferences && content.includes("]"));
   if (!hasLinks || steps > MOST_BRACKET_STEPS) return { weight, links: false };
-  return { weight: weight + 10 * brackets + Math.floor(steps / 2), links: true };
+  return { weight: weight + 10 * brackets + steps, links: true };
 }
 
 /** A reference of three characters may stand for a very long address. */
