@@ -77,6 +77,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class ModelInline(admin.TabularInline):  # type: ignore[type-arg]
     model = LanguageModel
+    fk_name = "provider"
     fields = ("name", "enabled", "context_window", "max_output_tokens")
     extra = 0
     show_change_link = True
@@ -144,7 +145,7 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("enabled", "provider")
     list_select_related = ("provider",)
     search_fields = ("name", "provider__name")
-    autocomplete_fields = ("provider",)
+    autocomplete_fields = ("provider", "next_model")
     inlines = (PriceInline,)
 
     @admin.display(description="price per million tokens")

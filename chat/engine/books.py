@@ -6,8 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType, to_builtins
-from msgspec.structs import asdict
+from msgspec import UNSET, Struct, UnsetType, convert, to_builtins
 
 from chat.engine.attempts import Attempt
 from chat.engine.recorder import CallRecord
@@ -49,8 +48,7 @@ class Bill(Struct, frozen=True):
 
     @property
     def figures(self) -> ev.UsageFigures:
-        counted = asdict(self.usage)
-        return ev.UsageFigures(**counted, source=self.source)
+        return ev.UsageFigures(**self.usage.counters(), source=self.source)
 
     @property
     def money(self) -> ev.Money | None:
@@ -195,7 +193,7 @@ def _bill(attempt: Attempt) -> Bill:
 
 def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:
     if attempt.step.usage is not None:
-        return attempt.step.usage, "reported"
+        return attempt.step.usage.together(), "reported"
     if attempt.refused or attempt.facts.connected_at is None:
         # Never answered: nothing to bill, as far as anybody knows.
         return Usage(), "unknown"
@@ -211,16 +209,15 @@ def _sum(attempts: Sequence[Attempt], bills: Sequence[Bill]) -> Bill:
     if len(bills) == 1:
         return bills[0]
     sources = [bill.source for attempt, bill in zip(attempts, bills, strict=True) if not attempt.refused]
-    counted = (asdict(bill.usage) for bill in bills)
-    totals: dict[str, int | None] = dict.fromkeys(asdict(Usage()))
-    for usage in counted:
-        for name, tokens in usage.items():
+    totals: dict[str, int] = {}
+    for bill in bills:
+        for name, tokens in bill.usage.counters().items():
             if tokens is not None:
-                totals[name] = (totals[name] or 0) + tokens
+                totals[name] = totals.get(name, 0) + tokens
     costs = [bill for bill in bills if bill.cost is not None]
     one_currency = len({bill.currency for bill in costs}) == 1
     return Bill(
-        Usage(**totals),
+        convert(totals, Usage),
         min(sources, key=("unknown", "estimated", "reported").index, default="unknown"),
         sum((bill.cost for bill in costs if bill.cost is not None), Decimal(0)) if one_currency else None,
         costs[0].currency if one_currency else "",

@@ -44,6 +44,7 @@ def plan_of(
         created_at=run.created_at,
         stop_requested_at=run.stop_requested_at,
         rescued=rescued,
+        following=plan_of(run, offer.following, shown) if offer.following is not None else None,
     )
 
 

@@ -9,10 +9,13 @@ from django.db import transaction
 from msgspec import Struct
 
 from chat.conf import DEMO_URL, CallLimits, Deadlines
+from chat.exceptions import ProviderAuth
 from chat.llm.client import Endpoint
 from chat.models import LanguageModel, Provider, User
 from chat.usage.pricing import PriceList
 
+MOST_MODELS = 3
+"""That one run asks, one after another."""
 REMEMBER_SECONDS = 1.0
 REMEMBER_MOST = 1000
 
@@ -32,14 +35,17 @@ class Offer(Struct, frozen=True):
     price: PriceList | None
     max_output_tokens: int | None
     capabilities: frozenset[str]
+    following: "Offer | None" = None
+    """Of the model that is asked where this one does not answer."""
 
     @property
     def full_name(self) -> str:
         return f"{self.provider}/{self.name}"
 
 
-def offer_of(model: LanguageModel) -> Offer:
-    """
+def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
+    """`before` are the models that name this one as their next.
+
     Raises:
         ProviderAuth: the provider's key cannot be read.
     """
@@ -58,7 +64,22 @@ def offer_of(model: LanguageModel) -> Offer:
         price=PriceList.of(price) if price is not None else None,
         max_output_tokens=model.max_output_tokens,
         capabilities=frozenset(model.capabilities),
+        following=_following(model, (*before, model.pk)),
     )
+
+
+def _following(model: LanguageModel, before: tuple[UUID, ...]) -> Offer | None:
+    """No model twice, at most `MOST_MODELS`, and none that cannot be asked now."""
+    if model.next_model_id is None or model.next_model_id in before or len(before) >= MOST_MODELS:
+        return None
+    following = LanguageModel.objects.filter(enabled=True, provider__enabled=True).select_related("provider")
+    found = following.filter(pk=model.next_model_id).first()
+    if found is None:
+        return None
+    try:
+        return offer_of(found, before=before)
+    except ProviderAuth:
+        return None
 
 
 def deadlines_of(provider: Provider, *, reasons: bool) -> Deadlines:
@@ -95,6 +116,10 @@ def remember_capability(model: UUID, capability: str) -> None:
             row.save(update_fields=["capabilities"])
 
 
+def _asks(offer: Offer | None, model: UUID) -> bool:
+    return offer is not None and (offer.model == model or _asks(offer.following, model))
+
+
 class Offers:
     """Remembers offers for a second: two queries and a decryption less before most first tokens.
 
@@ -127,5 +152,5 @@ class Offers:
     def forget(self, model: UUID) -> None:
         """It is not what it was."""
         with self._lock:
-            for key in [key for key, (_, offer) in self._known.items() if offer.model == model]:
+            for key in [key for key, (_, offer) in self._known.items() if _asks(offer, model)]:
                 del self._known[key]

@@ -33,6 +33,8 @@ class RunPlan(Struct, frozen=True):
     created_at: datetime
     stop_requested_at: datetime | None = None
     rescued: RunState | None = None
+    following: "RunPlan | None" = None
+    """How the next model is asked where this one does not answer."""
 
     @property
     def model_name(self) -> str:

@@ -38,6 +38,8 @@ class Ending(msgspec.Struct, frozen=True):
     epoch: int
     message: str
     conversation: UUID
+    model: str
+    """`provider/model` that wrote it."""
     steps: list[StepState]
     columns: dict[str, Any]
     calls: Sequence[CallRecord]
@@ -119,9 +121,10 @@ def save_ending(ending: Ending) -> None:
             epoch=ending.epoch,
             steps=stored_steps(ending.steps),
             finished_at=ending.finished_at,
+            model_name=ending.model,
             **ending.columns,
         )
-        Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps))
+        Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
         Conversation.objects.filter(pk=ending.conversation).update(updated_at=ending.finished_at)
         ModelCall.objects.bulk_create(ModelCall(**call.columns) for call in ending.calls)
 

@@ -51,6 +51,8 @@ class RunEngine:
     ) -> None:
         self.plan = plan
         self.epoch = plan.epoch
+        self._guard_for = guard_for
+        self._asked = plan
         self._guard = guard_for(plan)
         self._log = log
         self._database = database
@@ -144,20 +146,35 @@ class RunEngine:
         if self._stop_requested_at is not None:
             return "stopped", None
         try:
-            await self._guard.run(self.plan.request, self)
+            while True:
+                try:
+                    await self._guard.run(self._asked.request, self)
+                    break
+                except ChatError as error:
+                    detail = self._without_key(error)
+                    logger.info("model call failed", run=self.plan.run, code=error.code, detail=detail)
+                    if not self._go_on_with_next(error):
+                        return "failed", error
         except Interrupted:
             return "limit_reached" if self._too_long else "stopped", None
-        except ChatError as error:
-            logger.info(
-                "model call failed", run=self.plan.run, code=error.code, detail=self._without_key(error)
-            )
-            return "failed", error
         except StaleEpoch:
             raise
         except Exception:  # a bug of ours must end the run in one typed error, not in a hang
             logger.exception("run failed", run=self.plan.run)
             return "failed", Internal()
         return "limit_reached" if self._step.finish_reason == "length" else "completed", None
+
+    def _go_on_with_next(self, error: ChatError) -> bool:
+        """The next model takes over where waiting might have helped and nobody has seen anything of this one."""
+        following = self._asked.following
+        if following is None or not error.retryable or self._kept is not None or self._shows_something():
+            return False
+        if self._stop_requested_at is not None or self._abandoned:
+            return False
+        logger.info("another model is asked", run=self.plan.run, model=following.model_name)
+        self._asked, self._guard = following, self._guard_for(following)
+        self._tell(ev.StepStarted(step=self._step.number, model=following.model_name))
+        return True
 
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
         # An earlier attempt had come further than the last one, which is no answer either: that one stays.
@@ -184,6 +201,7 @@ class RunEngine:
                 epoch=self.plan.epoch,
                 message=self.plan.message,
                 conversation=self.plan.conversation,
+                model=self._asked.model_name,
                 steps=steps,
                 # The step's end and the run's end are the two events still to come.
                 columns={**closed.columns, "last_seq": self._cursor.seq + 2},
@@ -227,7 +245,7 @@ class RunEngine:
 
     def attempt_began(self, facts: CallFacts) -> Tell:
         self._step = Step(self._step.number)
-        self._attempts.append(Attempt(len(self._attempts) + 1, self.plan, self._step, facts))
+        self._attempts.append(Attempt(len(self._attempts) + 1, self._asked, self._step, facts))
         return self._take
 
     def attempt_ended(self, error: ProviderError | None) -> None:
@@ -237,7 +255,7 @@ class RunEngine:
     def retrying(self, wait_seconds: float, error: ProviderError) -> None:
         if self._abandoned:
             return
-        if self._state.steps and self._state.steps[-1].parts:
+        if self._shows_something():
             if self._kept is None or not self._shorter_than(self._kept):
                 self._kept = Kept.of(self._state, self._partial())
             self._tell(ev.StepReset(step=self._step.number, reason="retrying"))
@@ -278,7 +296,11 @@ class RunEngine:
 
     def _without_key(self, error: ChatError) -> str:
         """Some providers repeat the key they refuse."""
-        return error.detail.replace(self.plan.api_key, "…") if self.plan.api_key else error.detail
+        key = self._asked.api_key
+        return error.detail.replace(key, "…") if key else error.detail
+
+    def _shows_something(self) -> bool:
+        return bool(self._state.steps and self._state.steps[-1].parts)
 
     def _shorter_than(self, kept: Kept) -> bool:
         return text_length(self._state.steps) < kept.length

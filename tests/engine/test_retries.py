@@ -11,6 +11,7 @@ import pytest
 from chat.events.codec import decode_event
 from chat.events.fold import RunState
 from chat.models import LanguageModel, Price
+from tests.fakes.upstream import DONE, chunk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -347,3 +348,88 @@ async def test_a_limit_that_the_provider_tells_holds_for_the_next_call(chat, ups
     assert error["code"] == "rate_limited"
     assert 0 < error["retry_after_seconds"] <= 60
     assert len(upstream.requests) == 1
+
+
+async def test_reasoning_that_is_counted_beside_the_output_is_billed_with_it(chat, upstream):
+    figures = {
+        "prompt_tokens": 291,
+        "completion_tokens": 26,
+        "total_tokens": 513,
+        "completion_tokens_details": {"reasoning_tokens": 196},
+    }
+
+    async def play(answer):
+        await answer.say("x")
+        await answer.send(chunk(finish="stop") + chunk(usage=figures) + DONE)
+
+    upstream.play = play
+    end = (await chat.events((await chat.ask("hello")).run))[-1]
+    assert (end["usage"]["output_tokens"], end["usage"]["reasoning_tokens"]) == (222, 196)
+    assert (await chat.calls())[0].output_tokens == 222
+
+
+async def test_a_conversation_too_long_for_the_model_is_said_so(chat, upstream):
+    upstream.refuse(400, {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}})
+    end = (await chat.events((await chat.ask("hello")).run))[-1]
+    assert (end["error"]["code"], end["error"]["retryable"]) == ("context_too_long", False)
+
+
+# --- the next model -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def second_model(chat):
+    """What `model-1` hands over to."""
+
+    def prepare():
+        second = LanguageModel.objects.create(provider=chat.model.provider, name="model-2")
+        LanguageModel.objects.filter(pk=chat.model.pk).update(next_model=second)
+
+    await chat.runtime.database(prepare)
+
+
+def failing_for_the_first(upstream, play):
+    async def choose(answer):
+        await (play if answer.body["model"] == "model-1" else upstream.say_hello)(answer)
+
+    return choose
+
+
+@pytest.mark.usefixtures("second_model")
+async def test_the_next_model_answers_where_the_first_gives_up(chat, upstream):
+    upstream.play = failing_for_the_first(upstream, refusing(upstream, 503, BUSY))
+    started = await chat.ask("hello")
+    events = await chat.events(started.run)
+    assert events[-1]["status"] == "completed"
+    assert [event["model"] for event in only(events, "step.started")] == ["fake/model-1", "fake/model-2"]
+    assert (await chat.answer(started)).model == "fake/model-2"
+    assert (await chat.row(started.run)).model_name == "fake/model-2"
+    assert [(call.model, call.attempt, call.outcome) for call in await chat.calls()] == [
+        ("model-1", 1, "provider_overloaded"),
+        ("model-1", 2, "provider_overloaded"),
+        ("model-1", 3, "provider_overloaded"),
+        ("model-2", 4, "completed"),
+    ]
+
+
+@pytest.mark.usefixtures("second_model")
+@pytest.mark.parametrize("refuse", [True, False])
+async def test_no_other_model_goes_on_with_what_was_shown_or_refused_for_good(chat, upstream, refuse):
+    first = refusing(upstream, 400, BUSY) if refuse else saying("shown")
+    upstream.play = failing_for_the_first(upstream, first)
+    started = await chat.ask("hello")
+    assert (await chat.events(started.run))[-1]["status"] == "failed"
+    assert {body["model"] for body in upstream.requests} == {"model-1"}
+    assert (await chat.answer(started)).model == "fake/model-1"
+
+
+@pytest.mark.usefixtures("second_model")
+async def test_models_that_name_each_other_end(chat, upstream):
+    def prepare():
+        LanguageModel.objects.filter(name="model-2").update(next_model=chat.model)
+
+    await chat.runtime.database(prepare)
+    upstream.refuse(503, BUSY)
+    started = await chat.ask("hello")
+    assert (await chat.events(started.run))[-1]["error"]["code"] == "provider_overloaded"
+    assert [body["model"] for body in upstream.requests] == ["model-1"] * 3 + ["model-2"] * 2

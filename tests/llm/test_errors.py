@@ -101,6 +101,7 @@ def test_an_empty_account_is_not_worth_a_retry(body: Any):
 def test_a_conversation_too_long_is_said_so(message: str):
     error = refused(400, {"error": {"message": message}})
     assert isinstance(error, ProviderRejected)
+    assert isinstance(error, ContextTooLong)
     assert str(error) == ContextTooLong.message
 
 

@@ -237,7 +237,7 @@ def _kind(error: WireError, status: int | None) -> tuple[type[ProviderError], st
         return ProviderOverloaded, ""
     if status is None or status < 500 or "exceed_context" in code:
         if _CONTEXT.search(words):
-            return ProviderRejected, ContextTooLong.message
+            return ContextTooLong, ""
         if _is_auth(status, code, words.lower()):
             return ProviderAuth, ""
     if status == 413:
