@@ -12,6 +12,7 @@ from django.utils import timezone
 from msgspec.structs import asdict
 
 from chat.actions.providers import check_base_url
+from chat.admin.provider_models import add_models
 from chat.conf import CallLimits, Deadlines
 from chat.exceptions import InvalidRequest
 from chat.llm.dialects.registry import DIALECTS
@@ -100,6 +101,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         ("Times", {"fields": ("created_at", "updated_at")}),
     )  # fmt: skip
     inlines = (ModelInline,)
+    actions = (add_models,)
 
     @admin.display
     def key(self, provider: Provider | None) -> str:

@@ -112,11 +112,13 @@ class FaultyProviders:
         seen: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(TOTAL_SECONDS + 2 * SLACK_SECONDS):
-                while not seen or seen[-1]["type"] != "run.finished":
-                    await news.wait()
-                    news.clear()
+                while True:
                     while made := feed.take(100):
                         seen += [msgspec.json.decode(one.frame)["event"] for one in made]
+                    if seen and seen[-1]["type"] == "run.finished":
+                        break
+                    await news.wait()
+                    news.clear()
         except TimeoutError:
             pass
         finally:
