@@ -122,9 +122,10 @@ class Guard:
         if not limits.limited:
             return
         places = (f"user:{self._target.user}", limits.calls_per_user), (self._provider, limits.calls_at_once)
+        wait_seconds = min(limits.wait_seconds, self._target.deadlines.total_seconds)
         for key, most in places:
             place = self._safeguards.places.hold(
-                key, most, wait_seconds=limits.wait_seconds, on_wait=listener.waiting
+                key, most, wait_seconds=wait_seconds, on_wait=listener.waiting
             )
             await stack.enter_async_context(place)
 
@@ -191,13 +192,16 @@ class Guard:
             Bucket(self._requests),
             Bucket(self._tokens, amount=_tokens_in(request)),
         )
-        wait_seconds = min(limits.wait_seconds, until - safeguards.clock())
+
+        def longest_wait() -> float:
+            return min(limits.wait_seconds, until - safeguards.clock())
+
         await safeguards.limiter.take(
-            self._requests, buckets, wait_seconds=wait_seconds, on_wait=listener.waiting
+            self._requests, buckets, wait_seconds=longest_wait(), on_wait=listener.waiting
         )
         adaptive = safeguards.adaptive_limit(self._target.provider, limits)
         return await stack.enter_async_context(
-            adaptive.slot(wait_seconds=limits.wait_seconds, on_wait=listener.waiting)
+            adaptive.slot(wait_seconds=longest_wait(), on_wait=listener.waiting)
         )
 
     def _call(
