@@ -58,6 +58,9 @@ class Ended:
             return f"status {self.status}"
         # An open breaker says overloaded, whatever had opened it.
         expected = {fault.outcome, "provider_overloaded"}
+        if fault.phase == "first_token" or fault.outcome == "provider_overloaded":
+            # These let the adaptive limit fall, and then the line in front of it may be longer than the deadline.
+            expected.add("rate_limited")
         if fault.outcome == ANSWERED or self.code not in expected:
             return f"ended in {self.code}, not in {fault.outcome}"
         return ""
