@@ -38,7 +38,7 @@ class Office(Protocol):
 
 
 class StartRequest(Struct, frozen=True):
-    """`run.start` as it came in (docs/reference/commands.md). `content` None answers or continues `parent`."""
+    """`run.start` as it came in (docs/reference/websocket.md). `content` None answers or continues `parent`."""
 
     key: UUID
     models: tuple[str, ...]

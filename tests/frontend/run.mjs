@@ -1,4 +1,4 @@
-// Bundles every *.test.ts beside it with esbuild and runs the bundles under node:test.
+// Bundles every *.test.ts beside it with esbuild and runs the bundles under node:test; `run.mjs fold socket`: those alone.
 import { spawnSync } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +7,9 @@ import { build } from "esbuild";
 
 const here = import.meta.dirname;
 const out = await mkdtemp(join(tmpdir(), "frontend-tests-"));
-const entryPoints = (await readdir(here)).filter((name) => name.endsWith(".test.ts")).map((name) => join(here, name));
+const wanted = process.argv.slice(2).map((name) => `${name}.test.ts`);
+const found = (await readdir(here)).filter((name) => name.endsWith(".test.ts") && (!wanted.length || wanted.includes(name)));
+const entryPoints = found.map((name) => join(here, name));
 try {
   await build({ entryPoints, outdir: out, bundle: true, platform: "node", format: "esm", outExtension: { ".js": ".mjs" } });
   const files = entryPoints.map((path) => join(out, path.split("/").at(-1).replace(/\.ts$/, ".mjs")));
