@@ -17,6 +17,32 @@ class Deadlines(Struct, frozen=True):
     total_seconds: float = 600.0
 
 
+class CallLimits(Struct, frozen=True):
+    """What stands around the calls to one provider (docs/resilience.md)."""
+
+    attempts: int = 3
+    retry_base_seconds: float = 0.5
+    retry_cap_seconds: float = 20.0
+    longest_retry_after_seconds: float = 60.0
+    """A provider that wants to be left alone for longer is not asked again."""
+    retry_share: float = 0.1
+    """Of the last minute's calls, so many may be retries."""
+    retries_always: int = 10
+    """And so many a minute whatever the calls."""
+    breaker_failures: int = 5
+    breaker_open_seconds: float = 30.0
+    breaker_probes: int = 1
+    breaker_successes: int = 3
+    calls_per_user: int = 20
+    calls_at_once: int = 500
+    calls_per_second: float = 100.0
+    calls_burst: int = 200
+    wait_seconds: float = 30.0
+    """The longest wait in a line."""
+    limited: bool = True
+    """False: no places, buckets or adaptive limit. The scripted provider of this process."""
+
+
 class Coalescing(Struct, frozen=True):
     """How deltas are gathered once the event loop lags."""
 

@@ -71,12 +71,6 @@ class ModelNotAvailable(InvalidRequest):
     message = "That model is not available."
 
 
-class ContextTooLong(InvalidRequest):
-    code = "context_too_long"
-    http_status = 422
-    message = "The conversation is longer than this model can read."
-
-
 class ModerationBlocked(InvalidRequest):
     code = "moderation_blocked"
     http_status = 422
@@ -176,6 +170,12 @@ class ProviderAuth(ProviderError):
 class ProviderRejected(ProviderError):
     code = "provider_rejected"
     message = "The provider refused the request."
+
+
+class ContextTooLong(ProviderRejected):
+    code = "context_too_long"
+    http_status = 422
+    message = "The conversation is longer than this model can read."
 
 
 class ProviderOverloaded(ProviderError):

@@ -1,6 +1,7 @@
 """The composition root: the one place that builds what works together, with the figures of the settings."""
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -20,7 +21,7 @@ from chat.demo import DemoServer, start_demo_upstream
 from chat.engine import rescue
 from chat.engine.database import DatabaseThreads
 from chat.engine.heartbeat import Heartbeat, register
-from chat.engine.offers import Offers
+from chat.engine.offers import Offers, remember_capability
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
 from chat.engine.run import RunEngine
@@ -28,10 +29,13 @@ from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
 from chat.events.backends.memory import MemoryEventLog
 from chat.events.run_events import RunFinished
+from chat.exceptions import StorageUnavailable
 from chat.llm.client import ModelClient
 from chat.llm.dialects.registry import DIALECTS
-from chat.llm.guard import ModelCall
+from chat.llm.guard import CallTarget, Guard
+from chat.llm.safeguards import Safeguards
 from chat.models import Node
+from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.deadline import Clockwork
 
 logger = structlog.get_logger(__name__)
@@ -66,6 +70,16 @@ class Runtime:
         self.client = ModelClient()
         self.offers = Offers(self._clock)
         self.clockwork = Clockwork(self._clock)
+        self.safeguards = Safeguards(
+            MemoryBackend(self._clock),
+            client=self.client,
+            clockwork=self.clockwork,
+            clock=self._clock,
+            wall_clock=time.time,
+            sleep=asyncio.sleep,
+            uniform=random.uniform,
+            name=node.hex,
+        )
         self.pressure = LoopPressure(self._clock)
         self.saver = PartialSaver(database, each_seconds=settings.PARTIAL_SAVE_SECONDS)
         self.coalescing = Coalescing(settings.COALESCE_MS, settings.COALESCE_CHARACTERS)
@@ -97,6 +111,7 @@ class Runtime:
             self._say_farewell,
             self.supervisor.hand_over,
             self.saver.stop,
+            self.safeguards.aclose,
             self.client.aclose,
             self._demo.close,
             lambda: asyncio.to_thread(self.heartbeat.stop),
@@ -132,21 +147,9 @@ class Runtime:
     # --- parts of the machine -------------------------------------------------------------------------
 
     def _engine(self, plan: RunPlan) -> RunEngine:
-        endpoint = plan.endpoint
-        if endpoint.base_url == DEMO_URL:
-            endpoint = replace(endpoint, base_url=self._demo.base_url_for(plan.dialect))
-        call = ModelCall(
-            client=self.client,
-            clockwork=self.clockwork,
-            clock=self._clock,
-            dialect=DIALECTS[plan.dialect],
-            endpoint=endpoint,
-            api_key=plan.api_key,
-            deadlines=plan.deadlines,
-        )
         return RunEngine(
             plan,
-            call=call,
+            guard_for=self._guard,
             log=self.log,
             database=self.database,
             pressure=self.pressure,
@@ -154,6 +157,33 @@ class Runtime:
             clock=self._clock,
             now=timezone.now,
         )
+
+    def _guard(self, plan: RunPlan) -> Guard:
+        endpoint = plan.endpoint
+        if endpoint.base_url == DEMO_URL:
+            endpoint = replace(endpoint, base_url=self._demo.base_url_for(plan.dialect))
+        target = CallTarget(
+            user=str(plan.user),
+            provider=str(plan.provider_key),
+            model=str(plan.model_key),
+            dialect=DIALECTS[plan.dialect],
+            endpoint=endpoint,
+            api_key=plan.api_key,
+            deadlines=plan.deadlines,
+            limits=plan.limits,
+        )
+
+        def remember(capability: str) -> None:
+            self._spawn(self._remember(plan.model_key, capability))
+
+        return Guard(self.safeguards, target, remember=remember)
+
+    async def _remember(self, model: UUID, capability: str) -> None:
+        try:
+            await self.database(remember_capability, model, capability)
+        except StorageUnavailable:
+            return  # the next refusal says it again
+        self.offers.forget(model)
 
     async def _run_ended(self, plan: RunPlan, finished: RunFinished) -> None:
         await self._send_notice(

@@ -9,13 +9,27 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
+from msgspec.structs import asdict
 
 from chat.actions.providers import check_base_url
+from chat.admin.provider_models import add_models
+from chat.conf import CallLimits, Deadlines
 from chat.exceptions import InvalidRequest
 from chat.llm.dialects.registry import DIALECTS
 from chat.models import LanguageModel, Price, Provider
 
-DEADLINES = ("connect_seconds", "first_token_seconds", "idle_seconds", "total_seconds")
+DEADLINES = (
+    "connect_seconds",
+    "first_token_seconds",
+    "first_token_reasoning_seconds",
+    "idle_seconds",
+    "total_seconds",
+)
+DEFAULTS = {**asdict(Deadlines()), **asdict(CallLimits())}
+LIMITS = tuple(name for name in asdict(CallLimits()) if name != "limited")
+RETRIES = tuple(name for name in LIMITS if name.split("_")[0] in ("attempts", "retry", "longest", "retries"))
+BREAKER = tuple(name for name in LIMITS if name.startswith("breaker"))
+LINES = tuple(name for name in LIMITS if name not in (*RETRIES, *BREAKER))
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -31,7 +45,13 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Provider
-        fields = ("name", "dialect", "base_url", "enabled", "key_env", "headers", *DEADLINES)
+        fields = ("name", "dialect", "base_url", "enabled", "key_env", "headers", *DEADLINES, *LIMITS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in (*DEADLINES, *LIMITS):
+            if name in self.fields and name in DEFAULTS:
+                self.fields[name].widget.attrs["placeholder"] = f"{DEFAULTS[name]:g}"
 
     def clean_base_url(self) -> str:
         url: str = self.cleaned_data["base_url"].strip()
@@ -58,6 +78,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class ModelInline(admin.TabularInline):  # type: ignore[type-arg]
     model = LanguageModel
+    fk_name = "provider"
     fields = ("name", "enabled", "context_window", "max_output_tokens")
     extra = 0
     show_change_link = True
@@ -74,9 +95,13 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         (None, {"fields": ("name", "dialect", "base_url", "enabled")}),
         ("Key", {"fields": ("key", "key_env", "new_key", "forget_key")}),
         ("Requests", {"fields": ("headers", *DEADLINES)}),
+        ("Retries", {"fields": RETRIES, "classes": ("collapse",)}),
+        ("Circuit breaker", {"fields": BREAKER, "classes": ("collapse",)}),
+        ("Limits", {"fields": LINES, "classes": ("collapse",)}),
         ("Times", {"fields": ("created_at", "updated_at")}),
     )  # fmt: skip
     inlines = (ModelInline,)
+    actions = (add_models,)
 
     @admin.display
     def key(self, provider: Provider | None) -> str:
@@ -122,7 +147,7 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("enabled", "provider")
     list_select_related = ("provider",)
     search_fields = ("name", "provider__name")
-    autocomplete_fields = ("provider",)
+    autocomplete_fields = ("provider", "next_model")
     inlines = (PriceInline,)
 
     @admin.display(description="price per million tokens")

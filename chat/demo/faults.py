@@ -196,7 +196,7 @@ _CONTENT = (
     Fault(
         "garbage-json",
         "a body of valid JSON that is no answer",
-        "provider_overloaded",
+        "provider_garbage",
         Canned(200, "application/json", b'{"status": "ok", "uptime": 12345}'),
     ),
     Fault("html-200", "HTTP 200 with a web page", "provider_garbage", Canned(200, "text/html", SIGN_IN_PAGE)),

@@ -138,6 +138,9 @@ class Player:
                 case Cut():
                     break_the_line(self._http)
                     return response
+                case Complain():
+                    await response.write(out.complaint())
+                    return response
                 case Stop():
                     return response
                 case _:
@@ -146,7 +149,7 @@ class Player:
 
     async def _trouble(
         self,
-        step: Hang | Drip | Garbage | Complain | HugeLine,
+        step: Hang | Drip | Garbage | HugeLine,
         response: web.StreamResponse,
         out: StreamWriter,
     ) -> None:
@@ -157,9 +160,6 @@ class Player:
                 await self._drip(response, out.keep_alive())
             case Garbage():
                 await response.write(out.garbage())
-            case Complain():
-                await response.write(out.complaint())
-                await response.write_eof()
             case HugeLine():
                 for block in _huge_event():
                     await response.write(block)

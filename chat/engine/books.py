@@ -1,21 +1,19 @@
 """Closing the books of a run: figures for the last events, the run's columns and the ledger row. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET, Struct, to_builtins
-from msgspec.structs import asdict
+from msgspec import UNSET, Struct, UnsetType, convert, to_builtins
 
-from chat.engine.loop import Step
-from chat.engine.plan import RunPlan
+from chat.engine.attempts import Attempt
 from chat.engine.recorder import CallRecord
 from chat.events import run_events as ev
 from chat.exceptions import ChatError, ProviderTimeout
+from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
-from chat.llm.guard import CallFacts
 from chat.llm.messages import ModelRequest
 from chat.usage.pricing import cost_of, estimate_tokens
 
@@ -32,56 +30,74 @@ class Outcome(Struct, frozen=True):
 
 
 class ClosedBooks(Struct, frozen=True):
-    """The last two events, the run's columns, and the ledger row (None where no call was made)."""
+    """The last two events, the run's columns, and a ledger row for each attempt."""
 
     step_finished: ev.StepFinished
     run_finished: ev.RunFinished
     columns: dict[str, Any]
-    call: CallRecord | None
+    calls: list[CallRecord]
+
+
+class Bill(Struct, frozen=True):
+    """What one attempt, or all of them, used and cost."""
+
+    usage: Usage
+    source: ev.UsageSource
+    cost: Decimal | None = None
+    currency: str = ""
+
+    @property
+    def figures(self) -> ev.UsageFigures:
+        return ev.UsageFigures(**self.usage.counters(), source=self.source)
+
+    @property
+    def money(self) -> ev.Money | None:
+        return None if self.cost is None else ev.Money(f"{self.cost:f}", self.currency)
 
 
 def close_books(
-    plan: RunPlan,
-    step: Step,
-    facts: CallFacts,
+    step: int,
+    attempts: Sequence[Attempt],
     outcome: Outcome,
     *,
     began: float,
     clock: Callable[[], float],
     now: Callable[[], datetime],
 ) -> ClosedBooks:
-    """`began` is the clock's time at which the run was taken up."""
-    usage, source = _usage(plan, step, facts)
-    cost = cost_of(usage, plan.price) if plan.price is not None else None
-    if cost is not None and cost >= COST_LIMIT:
-        cost = None
-    figures = ev.UsageFigures(**asdict(usage), source=source)
-    money = None if cost is None or plan.price is None else ev.Money(f"{cost:f}", plan.price.currency)
+    """`began` is the clock's time at which the run was taken up. The last attempt is the one that counts for times."""
+    bills = [_bill(attempt) for attempt in attempts]
+    whole_bill = _sum(attempts, bills)
+    facts = attempts[-1].facts if attempts else CallFacts()
     ended, ended_at = clock(), now()
-    error, stopped = outcome.error, outcome.status == "stopped"
+    error = outcome.error
+    receipt: ev.StopReceipt | UnsetType = UNSET
+    if outcome.status == "stopped":
+        open_facts = facts if attempts and attempts[-1].error is None else CallFacts()
+        receipt = _receipt(open_facts, whole_bill.source, outcome, ended, ended_at)
     finished = ev.RunFinished(
         status=outcome.status,
-        usage=figures,
-        cost=money,
+        usage=whole_bill.figures,
+        cost=whole_bill.money,
         ttft_ms=_ms(began, facts.first_token_at),
         duration_ms=round((ended - began) * 1000),
-        tokens_per_second=_pace(usage, facts, ended),
+        tokens_per_second=_pace(bills[-1].usage, facts, ended) if bills else None,
         error=error_facts(error) if error is not None else UNSET,
-        stop_receipt=_receipt(facts, source, outcome, ended, ended_at) if stopped else UNSET,
+        stop_receipt=receipt,
     )
-    whole = outcome.status in ("completed", "limit_reached")
+    whole = outcome.status in ("completed", "limit_reached") and bool(attempts)
     step_finished = ev.StepFinished(
-        step=step.number,
-        finish_reason=step.finish_reason if whole else None,
+        step=step,
+        finish_reason=attempts[-1].step.finish_reason if whole else None,
         ttft_ms=_ms(facts.began_at, facts.first_token_at),
-        usage=figures,
-        cost=money,
+        usage=whole_bill.figures,
+        cost=whole_bill.money,
     )
-    call = None
-    if facts.began_at is not None:
-        began_at = ended_at - timedelta(seconds=ended - facts.began_at)
-        call = _ledger_row(plan, step, facts, outcome, finished, began_at)
-    return ClosedBooks(step_finished, finished, _columns(finished), call)
+    calls = [
+        _ledger_row(attempt, bill, outcome, lambda at: ended_at - timedelta(seconds=ended - at))
+        for attempt, bill in zip(attempts, bills, strict=True)
+        if attempt.facts.began_at is not None
+    ]
+    return ClosedBooks(step_finished, finished, _columns(finished), calls)
 
 
 def failed_books(step: int, error: ChatError) -> ClosedBooks:
@@ -97,7 +113,7 @@ def failed_books(step: int, error: ChatError) -> ClosedBooks:
         error=error_facts(error),
     )
     step_finished = ev.StepFinished(step=step, finish_reason=None, ttft_ms=None, usage=usage, cost=None)
-    return ClosedBooks(step_finished, finished, _columns(finished), None)
+    return ClosedBooks(step_finished, finished, _columns(finished), [])
 
 
 def _columns(finished: ev.RunFinished) -> dict[str, Any]:
@@ -116,12 +132,7 @@ def _columns(finished: ev.RunFinished) -> dict[str, Any]:
 
 
 def _ledger_row(
-    plan: RunPlan,
-    step: Step,
-    facts: CallFacts,
-    outcome: Outcome,
-    finished: ev.RunFinished,
-    began_at: datetime,
+    attempt: Attempt, bill: Bill, outcome: Outcome, moment: Callable[[float], datetime]
 ) -> CallRecord:
     plain = {
         "completed": "completed",
@@ -129,7 +140,8 @@ def _ledger_row(
         "stopped": "stopped",
         "failed": "internal",
     }
-    usage = to_builtins(finished.usage)
+    plan, step, facts = attempt.plan, attempt.step, attempt.facts
+    usage = to_builtins(bill.figures)
     source = usage.pop("source")
     return CallRecord(
         {
@@ -138,22 +150,24 @@ def _ledger_row(
             "run_id": UUID(plan.run),
             "step": step.number,
             "epoch": plan.epoch,
+            "attempt": attempt.number,
             "provider": plan.provider,
             "model": plan.request.model,
             "upstream_id": step.upstream_id[:200],
             "request_id": facts.request_id[:200],
             "http_status": facts.http_status,
-            "outcome": outcome.error.code if outcome.error is not None else plain[outcome.status],
+            "outcome": attempt.error.code if attempt.error is not None else plain[outcome.status],
             "finish_reason": step.finish_reason or "",
-            "started_at": began_at,
+            "started_at": moment(facts.began_at or 0.0),
+            "queue_ms": round(facts.queued_seconds * 1000),
             "connect_ms": _ms(facts.began_at, facts.connected_at),
             "ttft_ms": _ms(facts.began_at, facts.first_token_at),
             "duration_ms": _ms(facts.began_at, facts.closed_at),
             **usage,
             "usage_source": source,
             "price": to_builtins(plan.price) if plan.price is not None else None,
-            "cost": None if finished.cost is None else Decimal(finished.cost.amount),
-            "currency": "" if finished.cost is None else finished.cost.currency,
+            "cost": bill.cost,
+            "currency": bill.currency if bill.cost is not None else "",
         }
     )
 
@@ -168,15 +182,46 @@ def error_facts(error: ChatError) -> ev.ErrorFacts:
     )
 
 
-def _usage(plan: RunPlan, step: Step, facts: CallFacts) -> tuple[Usage, ev.UsageSource]:
-    if step.usage is not None:
-        return step.usage, "reported"
-    if facts.connected_at is None or (facts.http_status or 0) >= 400:
+def _bill(attempt: Attempt) -> Bill:
+    usage, source = _usage(attempt)
+    price = attempt.plan.price
+    cost = cost_of(usage, price) if price is not None else None
+    if price is None or cost is None or cost >= COST_LIMIT:
+        return Bill(usage, source)
+    return Bill(usage, source, cost, price.currency)
+
+
+def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:
+    if attempt.step.usage is not None:
+        return attempt.step.usage.together(), "reported"
+    if attempt.refused or attempt.facts.connected_at is None:
         # Never answered: nothing to bill, as far as anybody knows.
         return Usage(), "unknown"
-    return Usage(
-        input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(step.written)
-    ), "estimated"
+    written = estimate_tokens(attempt.step.written)
+    return Usage(input_tokens=estimate_input(attempt.plan.request), output_tokens=written), "estimated"
+
+
+def _sum(attempts: Sequence[Attempt], bills: Sequence[Bill]) -> Bill:
+    """Of all attempts; the source is the weakest, but refusals, which nobody bills, do not weaken it.
+
+    The cost is None where nothing is known to cost, or where it would take a sum over currencies.
+    """
+    if len(bills) == 1:
+        return bills[0]
+    sources = [bill.source for attempt, bill in zip(attempts, bills, strict=True) if not attempt.refused]
+    totals: dict[str, int] = {}
+    for bill in bills:
+        for name, tokens in bill.usage.counters().items():
+            if tokens is not None:
+                totals[name] = totals.get(name, 0) + tokens
+    costs = [bill for bill in bills if bill.cost is not None]
+    one_currency = len({bill.currency for bill in costs}) == 1
+    return Bill(
+        convert(totals, Usage),
+        min(sources, key=("unknown", "estimated", "reported").index, default="unknown"),
+        sum((bill.cost for bill in costs if bill.cost is not None), Decimal(0)) if one_currency else None,
+        costs[0].currency if one_currency else "",
+    )
 
 
 def estimate_input(request: ModelRequest) -> int:

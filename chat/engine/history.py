@@ -32,15 +32,19 @@ def plan_of(
         conversation=run.conversation_id,
         user=run.user_id,
         provider=offer.provider,
+        provider_key=offer.provider_key,
+        model_key=offer.model,
         dialect=offer.dialect,
         endpoint=offer.endpoint,
         api_key=offer.api_key,
         deadlines=offer.deadlines,
+        limits=offer.limits,
         request=_request(run.options, offer, shown),
         price=offer.price,
         created_at=run.created_at,
         stop_requested_at=run.stop_requested_at,
         rescued=rescued,
+        following=plan_of(run, offer.following, shown) if offer.following is not None else None,
     )
 
 

@@ -5,13 +5,17 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from msgspec import Struct
 
-from chat.conf import Deadlines
+from chat.conf import DEMO_URL, CallLimits, Deadlines
+from chat.exceptions import ProviderAuth
 from chat.llm.client import Endpoint
 from chat.models import LanguageModel, Provider, User
 from chat.usage.pricing import PriceList
 
+MOST_MODELS = 3
+"""That one run asks, one after another."""
 REMEMBER_SECONDS = 1.0
 REMEMBER_MOST = 1000
 
@@ -22,21 +26,26 @@ class Offer(Struct, frozen=True):
     model: UUID
     name: str
     provider: str
+    provider_key: UUID
     dialect: str
     endpoint: Endpoint
     api_key: str
     deadlines: Deadlines
+    limits: CallLimits
     price: PriceList | None
     max_output_tokens: int | None
     capabilities: frozenset[str]
+    following: "Offer | None" = None
+    """Of the model that is asked where this one does not answer."""
 
     @property
     def full_name(self) -> str:
         return f"{self.provider}/{self.name}"
 
 
-def offer_of(model: LanguageModel) -> Offer:
-    """
+def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
+    """`before` are the models that name this one as their next.
+
     Raises:
         ProviderAuth: the provider's key cannot be read.
     """
@@ -46,23 +55,69 @@ def offer_of(model: LanguageModel) -> Offer:
         model=model.pk,
         name=model.name,
         provider=provider.name,
+        provider_key=provider.pk,
         dialect=provider.dialect,
         endpoint=Endpoint(base_url=provider.base_url.rstrip("/"), headers=provider.headers),
         api_key=provider.read_key(),
-        deadlines=deadlines_of(provider),
+        deadlines=deadlines_of(provider, reasons="reasoning" in model.capabilities),
+        limits=limits_of(provider),
         price=PriceList.of(price) if price is not None else None,
         max_output_tokens=model.max_output_tokens,
         capabilities=frozenset(model.capabilities),
+        following=_following(model, (*before, model.pk)),
     )
 
 
-def deadlines_of(provider: Provider) -> Deadlines:
+def _following(model: LanguageModel, before: tuple[UUID, ...]) -> Offer | None:
+    """No model twice, at most `MOST_MODELS`, and none that cannot be asked now."""
+    if model.next_model_id is None or model.next_model_id in before or len(before) >= MOST_MODELS:
+        return None
+    following = LanguageModel.objects.filter(enabled=True, provider__enabled=True).select_related("provider")
+    found = following.filter(pk=model.next_model_id).first()
+    if found is None:
+        return None
+    try:
+        return offer_of(found, before=before)
+    except ProviderAuth:
+        return None
+
+
+def deadlines_of(provider: Provider, *, reasons: bool) -> Deadlines:
+    """Models that reason may think longer before they show anything; the scripted one does not."""
+    first_token_seconds = provider.first_token_seconds or settings.FIRST_TOKEN_SECONDS
+    if reasons and provider.base_url != DEMO_URL:
+        first_token_seconds = (
+            provider.first_token_reasoning_seconds
+            or provider.first_token_seconds
+            or settings.FIRST_TOKEN_REASONING_SECONDS
+        )
     return Deadlines(
         connect_seconds=provider.connect_seconds or settings.CONNECT_SECONDS,
-        first_token_seconds=provider.first_token_seconds or settings.FIRST_TOKEN_SECONDS,
+        first_token_seconds=first_token_seconds,
         idle_seconds=provider.idle_seconds or settings.IDLE_SECONDS,
         total_seconds=provider.total_seconds or settings.TOTAL_SECONDS,
     )
+
+
+def limits_of(provider: Provider) -> CallLimits:
+    said = {name: getattr(provider, name) for name in CallLimits.__struct_fields__ if name != "limited"}
+    return CallLimits(
+        **{name: figure for name, figure in said.items() if figure is not None},
+        limited=provider.base_url != DEMO_URL,
+    )
+
+
+def remember_capability(model: UUID, capability: str) -> None:
+    """What a model's refusal has told, for all calls from now on."""
+    with transaction.atomic():
+        row = LanguageModel.objects.select_for_update().filter(pk=model).first()
+        if row is not None and capability not in row.capabilities:
+            row.capabilities = [*row.capabilities, capability]
+            row.save(update_fields=["capabilities"])
+
+
+def _asks(offer: Offer | None, model: UUID) -> bool:
+    return offer is not None and (offer.model == model or _asks(offer.following, model))
 
 
 class Offers:
@@ -93,3 +148,9 @@ class Offers:
                 self._known.clear()
             self._known[(user.pk, name)] = (now, offer)
         return offer
+
+    def forget(self, model: UUID) -> None:
+        """It is not what it was."""
+        with self._lock:
+            for key in [key for key, (_, offer) in self._known.items() if _asks(offer, model)]:
+                del self._known[key]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from chat.conf import Deadlines
+from chat.conf import CallLimits, Deadlines
 from chat.events.fold import RunState
 from chat.llm.client import Endpoint
 from chat.llm.messages import ModelRequest
@@ -21,15 +21,20 @@ class RunPlan(Struct, frozen=True):
     conversation: UUID
     user: UUID
     provider: str
+    provider_key: UUID
+    model_key: UUID
     dialect: str
     endpoint: Endpoint
     api_key: str
     deadlines: Deadlines
+    limits: CallLimits
     request: ModelRequest
     price: PriceList | None
     created_at: datetime
     stop_requested_at: datetime | None = None
     rescued: RunState | None = None
+    following: "RunPlan | None" = None
+    """How the next model is asked where this one does not answer."""
 
     @property
     def model_name(self) -> str:

@@ -38,9 +38,11 @@ class Ending(msgspec.Struct, frozen=True):
     epoch: int
     message: str
     conversation: UUID
+    model: str
+    """`provider/model` that wrote it."""
     steps: list[StepState]
     columns: dict[str, Any]
-    call: CallRecord | None
+    calls: Sequence[CallRecord]
     finished_at: datetime
 
 
@@ -108,7 +110,7 @@ def look_after(epochs: Mapping[str, int]) -> Holding:
 
 
 def save_ending(ending: Ending) -> None:
-    """The message, the run's terminal state and the ledger row, all or nothing.
+    """The message, the run's terminal state and the ledger rows, all or nothing.
 
     Raises:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
@@ -119,25 +121,26 @@ def save_ending(ending: Ending) -> None:
             epoch=ending.epoch,
             steps=stored_steps(ending.steps),
             finished_at=ending.finished_at,
+            model_name=ending.model,
             **ending.columns,
         )
-        Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps))
+        Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
         Conversation.objects.filter(pk=ending.conversation).update(updated_at=ending.finished_at)
-        if ending.call is not None:
-            ModelCall.objects.create(**ending.call.columns)
+        ModelCall.objects.bulk_create(ModelCall(**call.columns) for call in ending.calls)
 
 
 def is_gone(run: str) -> bool:
     return not Run.objects.filter(pk=run).exists()
 
 
-def save_call_alone(call: CallRecord) -> None:
-    """The ledger row of a call whose run is not ours any more; what it names may be gone."""
-    columns = dict(call.columns)
-    for name, table in (("run_id", Run), ("conversation_id", Conversation), ("user_id", User)):
-        if not table.objects.filter(pk=columns[name]).exists():
-            columns[name] = None
-    ModelCall.objects.create(**columns)
+def save_calls_alone(calls: Sequence[CallRecord]) -> None:
+    """The ledger rows of a run that is not ours any more; what they name may be gone."""
+    if not calls:
+        return
+    named = calls[0].columns
+    tables = (("run_id", Run), ("conversation_id", Conversation), ("user_id", User))
+    gone = {name: None for name, table in tables if not table.objects.filter(pk=named[name]).exists()}
+    ModelCall.objects.bulk_create(ModelCall(**{**call.columns, **gone}) for call in calls)
 
 
 def _json(value: Any) -> str:

@@ -8,6 +8,7 @@ import structlog
 
 from chat.conf import Coalescing
 from chat.engine import recorder
+from chat.engine.attempts import Attempt, Kept, copied, text_length
 from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books
 from chat.engine.database import DatabaseThreads
 from chat.engine.loop import Step
@@ -17,15 +18,18 @@ from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
 from chat.events.coalescer import Coalescer
 from chat.events.codec import Cursor
-from chat.events.fold import RunState, StepState
-from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable
+from chat.events.fold import RunState
+from chat.exceptions import ChatError, Internal, ProviderError, StaleEpoch, StorageUnavailable
+from chat.llm.attempt import CallFacts, Tell
 from chat.llm.deltas import Delta
-from chat.llm.guard import ModelCall
+from chat.llm.guard import Guard
 from chat.resilience.deadline import Interrupted
 
 logger = structlog.get_logger(__name__)
 
 LONGEST_WAIT_SECONDS = 2.0
+PLACE_EACH_SECONDS = 1.0
+"""A place in a line is told so often at most: lines move fast."""
 MOST_CHARACTERS = 1_000_000
 """What one answer may have; a provider that says more is stopped there."""
 
@@ -37,7 +41,7 @@ class RunEngine:
         self,
         plan: RunPlan,
         *,
-        call: ModelCall,
+        guard_for: Callable[[RunPlan], Guard],
         log: EventLog,
         database: DatabaseThreads,
         pressure: LoopPressure,
@@ -47,7 +51,9 @@ class RunEngine:
     ) -> None:
         self.plan = plan
         self.epoch = plan.epoch
-        self._call = call
+        self._guard_for = guard_for
+        self._asked = plan
+        self._guard = guard_for(plan)
         self._log = log
         self._database = database
         self._pressure = pressure
@@ -57,8 +63,11 @@ class RunEngine:
         self._clock = clock
         self._now = now
         self._state = RunState(plan.message)
-        self._kept = plan.rescued.steps if plan.rescued else []
-        self._step = Step(self._kept[-1].step if self._kept else 1)
+        rescued = plan.rescued
+        self._kept = Kept.of(rescued, None) if rescued is not None and rescued.steps else None
+        self._step = Step(rescued.steps[-1].step if rescued is not None and rescued.steps else 1)
+        self._attempts: list[Attempt] = []
+        self._place_told_at: float | None = None
         self._cursor = Cursor(plan.epoch, 0)
         self._saved_cursor = self._cursor
         self._stop_requested_at = plan.stop_requested_at
@@ -73,19 +82,20 @@ class RunEngine:
         """Ends the answer here. The line upstream closes at once; what has arrived stays."""
         if self._stop_requested_at is None:
             self._stop_requested_at = asked_at
-        self._call.stop()
+        self._guard.stop()
 
     def abandon(self) -> None:
         """Stops writing: a newer epoch owns the run."""
         self._abandoned = True
-        self._call.stop()
+        self._guard.stop()
 
     def unsaved(self) -> recorder.Partial | None:
-        if self._cursor == self._saved_cursor or self._shorter_than_kept():
+        if self._cursor == self._saved_cursor:
             return None
-        return recorder.Partial(
-            self.plan.run, self.plan.epoch, self.plan.message, self._cursor.seq, _copied(self._state.steps)
-        )
+        if self._kept is not None and self._shorter_than(self._kept):
+            kept = self._kept.partial
+            return kept if kept is not None and kept.last_seq > self._saved_cursor.seq else None
+        return self._partial()
 
     def saved(self, partial: recorder.Partial) -> None:
         self._saved_cursor = Cursor(partial.epoch, partial.last_seq)
@@ -126,24 +136,27 @@ class RunEngine:
             self._tell(ev.RunStarted(model=self.plan.model_name, message=self.plan.message))
         else:
             self._tell(ev.RunSnapshot(state=self.plan.rescued.as_dict()))
-        if not self._kept:
+        if self._kept is None:
             self._tell(ev.StepStarted(step=self._step.number, model=self.plan.model_name))
         elif self._stop_requested_at is None:
             self._tell(ev.StepReset(step=self._step.number, reason="rescued"))
 
     async def _ask(self) -> tuple[ev.EndStatus, ChatError | None]:
-        """The model call; returns the run's status and the error that ended it, if one did."""
+        """The model's answer; returns the run's status and the error that ended it, if one did."""
         if self._stop_requested_at is not None:
             return "stopped", None
         try:
-            await self._call.run(self.plan.request, self._take)
+            while True:
+                try:
+                    await self._guard.run(self._asked.request, self)
+                    break
+                except ChatError as error:
+                    detail = self._without_key(error)
+                    logger.info("model call failed", run=self.plan.run, code=error.code, detail=detail)
+                    if not self._go_on_with_next(error):
+                        return "failed", error
         except Interrupted:
             return "limit_reached" if self._too_long else "stopped", None
-        except ChatError as error:
-            logger.info(
-                "model call failed", run=self.plan.run, code=error.code, detail=self._without_key(error)
-            )
-            return "failed", error
         except StaleEpoch:
             raise
         except Exception:  # a bug of ours must end the run in one typed error, not in a hang
@@ -151,13 +164,26 @@ class RunEngine:
             return "failed", Internal()
         return "limit_reached" if self._step.finish_reason == "length" else "completed", None
 
+    def _go_on_with_next(self, error: ChatError) -> bool:
+        """The next model takes over where waiting might have helped and nobody has seen anything of this one."""
+        following = self._asked.following
+        if following is None or not error.retryable or self._kept is not None or self._shows_something():
+            return False
+        if self._stop_requested_at is not None or self._abandoned:
+            return False
+        logger.info("another model is asked", run=self.plan.run, model=following.model_name)
+        self._asked, self._guard = following, self._guard_for(following)
+        self._tell(ev.StepStarted(step=self._step.number, model=following.model_name))
+        return True
+
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
-        if self._shorter_than_kept() and not self._abandoned:
-            self._restore_kept()
+        # An earlier attempt had come further than the last one, which is no answer either: that one stays.
+        whole = status in ("completed", "limit_reached")
+        if self._kept is not None and not whole and not self._abandoned and self._shorter_than(self._kept):
+            self._tell(ev.RunSnapshot(state=self._kept.state))
         self._closed = close_books(
-            self.plan,
-            self._step,
-            self._call.facts,
+            self._step.number,
+            self._attempts,
             Outcome(status, error, self._stop_requested_at),
             began=self._began,
             clock=self._clock,
@@ -166,7 +192,7 @@ class RunEngine:
         return self._closed
 
     async def _end(self, closed: ClosedBooks) -> ev.RunFinished:
-        steps = _copied(self._state.steps)
+        steps = copied(self._state.steps)
         for step in steps:
             step.finished = True
         await self._commit(
@@ -175,10 +201,11 @@ class RunEngine:
                 epoch=self.plan.epoch,
                 message=self.plan.message,
                 conversation=self.plan.conversation,
+                model=self._asked.model_name,
                 steps=steps,
                 # The step's end and the run's end are the two events still to come.
                 columns={**closed.columns, "last_seq": self._cursor.seq + 2},
-                call=closed.call,
+                calls=closed.calls,
                 finished_at=self._now(),
             )
         )
@@ -192,8 +219,7 @@ class RunEngine:
         logger.info("run is not ours any more", run=self.plan.run, epoch=self.plan.epoch)
         self._abandoned = True
         closed = self._closed or self._close("stopped", None)
-        if closed.call is not None:
-            await self._database(recorder.save_call_alone, closed.call)
+        await self._database(recorder.save_calls_alone, closed.calls)
         deleted = await self._database(recorder.is_gone, self.plan.run)
         if deleted:
             # Nobody else will tell those who still look at it that it is over.
@@ -215,6 +241,35 @@ class RunEngine:
             else:
                 return
 
+    # --- what the guard says ----------------------------------------------------------------------------
+
+    def attempt_began(self, facts: CallFacts) -> Tell:
+        self._step = Step(self._step.number)
+        self._attempts.append(Attempt(len(self._attempts) + 1, self._asked, self._step, facts))
+        return self._take
+
+    def attempt_ended(self, error: ProviderError | None) -> None:
+        self._flush()
+        self._attempts[-1].error = error
+
+    def retrying(self, wait_seconds: float, error: ProviderError) -> None:
+        if self._abandoned:
+            return
+        if self._shows_something():
+            if self._kept is None or not self._shorter_than(self._kept):
+                self._kept = Kept.of(self._state, self._partial())
+            self._tell(ev.StepReset(step=self._step.number, reason="retrying"))
+        attempt, wait_ms = len(self._attempts) + 1, round(wait_seconds * 1000)
+        self._tell(ev.RunRetrying(attempt=attempt, wait_ms=wait_ms, reason=error.code))
+
+    def waiting(self, place: int) -> None:
+        now = self._clock()
+        if self._place_told_at is not None and now - self._place_told_at < PLACE_EACH_SECONDS:
+            return
+        self._place_told_at = now
+        if not self._abandoned:
+            self._tell(ev.RunWaiting(place=place))
+
     # --- telling --------------------------------------------------------------------------------------
 
     def _take(self, deltas: list[Delta]) -> None:
@@ -224,7 +279,7 @@ class RunEngine:
             self._tell(event)
         if self._step.length > MOST_CHARACTERS:
             self._too_long = True
-            self._call.stop()
+            self._guard.stop()
         if self._coalescer.holding and self._flush_handle is None:
             self._flush_handle = asyncio.get_running_loop().call_later(self._window_seconds, self._flush)
 
@@ -241,21 +296,16 @@ class RunEngine:
 
     def _without_key(self, error: ChatError) -> str:
         """Some providers repeat the key they refuse."""
-        return error.detail.replace(self.plan.api_key, "…") if self.plan.api_key else error.detail
+        key = self._asked.api_key
+        return error.detail.replace(key, "…") if key else error.detail
 
-    def _shorter_than_kept(self) -> bool:
-        return bool(self._kept) and _length(self._state.steps) < _length(self._kept)
+    def _shows_something(self) -> bool:
+        return bool(self._state.steps and self._state.steps[-1].parts)
 
-    def _restore_kept(self) -> None:
-        """An earlier attempt had come further than this one: that is what stays."""
-        if self.plan.rescued is not None:
-            self._tell(ev.RunSnapshot(state={**self.plan.rescued.as_dict(), "status": "running"}))
+    def _shorter_than(self, kept: Kept) -> bool:
+        return text_length(self._state.steps) < kept.length
 
-
-def _copied(steps: list[StepState]) -> list[StepState]:
-    """A copy that the database's threads may read while the run goes on."""
-    return [StepState(step.step, step.finished, [dict(part) for part in step.parts]) for step in steps]
-
-
-def _length(steps: list[StepState]) -> int:
-    return sum(len(part.get("text", "")) for step in steps for part in step.parts)
+    def _partial(self) -> recorder.Partial:
+        return recorder.Partial(
+            self.plan.run, self.plan.epoch, self.plan.message, self._cursor.seq, copied(self._state.steps)
+        )

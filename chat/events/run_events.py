@@ -146,6 +146,12 @@ class RunRetrying(_Event, frozen=True, tag="run.retrying"):
     reason: str
 
 
+class RunWaiting(_Event, frozen=True, tag="run.waiting"):
+    """The call stands in a line; 1 is next."""
+
+    place: int
+
+
 class StepReset(_Event, frozen=True, tag="step.reset"):
     """Forget what this step has shown."""
 
@@ -199,6 +205,7 @@ RunEvent = (
     | ToolProgress
     | ToolFinished
     | RunRetrying
+    | RunWaiting
     | StepReset
     | StepFinished
     | ModerationFlagged

@@ -7,15 +7,19 @@ that end properly; at most one `UsageReported`, just before the end; exactly one
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from chat.exceptions import ProviderError
+
+MOST_TOKENS = 2**31 - 1
+"""What one call can have; the ledger's columns hold no more."""
 
 
 class Usage(Struct, frozen=True):
     """Tokens of one model call; None where the provider did not say.
 
-    `input_tokens` includes cached and cache-write tokens, `output_tokens` includes reasoning tokens,
-    whatever the provider's own convention.
+    `input_tokens` includes cached and cache-write tokens, `output_tokens` includes reasoning tokens unless
+    `reasoning_apart`: then the provider counts them beside the output, and the sum is what it bills.
     """
 
     input_tokens: int | None = None
@@ -23,6 +27,20 @@ class Usage(Struct, frozen=True):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+    reasoning_apart: bool = False
+
+    def together(self) -> "Usage":
+        """The same with all that was written in `output_tokens`."""
+        if not self.reasoning_apart:
+            return self
+        written = min((self.output_tokens or 0) + (self.reasoning_tokens or 0), MOST_TOKENS)
+        return replace(self, output_tokens=written, reasoning_apart=False)
+
+    def counters(self) -> dict[str, int | None]:
+        """The five figures, by name."""
+        figures = asdict(self)
+        del figures["reasoning_apart"]
+        return figures
 
 
 class Started(Struct, frozen=True):

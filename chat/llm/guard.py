@@ -1,134 +1,287 @@
-"""What stands around one model call: deadlines now; the place of retries, breaker and limits.
+"""What stands around one model call: lines and limits, the breaker, retries. Knows no framework and no events.
 
-Bytes become deltas here, and everything that can go wrong becomes one `ProviderError`.
+The order, from outside in: places (user, provider), then for each attempt the buckets, the adaptive limit and the
+breaker. Of all that is said here users hear through the `Listener`.
 """
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Final, Protocol
 
+import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
-from chat.conf import Deadlines
-from chat.exceptions import ProviderCut, ProviderTimeout
-from chat.llm.client import Endpoint, ModelClient
-from chat.llm.deltas import Delta, Failed, Finished, ReasoningDelta, RefusalDelta, TextDelta, ToolCallStarted
-from chat.llm.dialects.base import Decoder, Dialect
+from chat.conf import CallLimits, Deadlines
+from chat.exceptions import (
+    ChatError,
+    ProviderCut,
+    ProviderError,
+    ProviderGarbage,
+    ProviderOverloaded,
+    ProviderTimeout,
+    RateLimited,
+)
+from chat.llm.attempt import CallFacts, ModelCall, Tell
+from chat.llm.client import Endpoint
+from chat.llm.dialects.base import Dialect
+from chat.llm.dialects.errors import capability_after_refusal
 from chat.llm.messages import ModelRequest
-from chat.resilience.deadline import CallTimer, Clockwork, Interrupted
+from chat.llm.safeguards import Safeguards
+from chat.resilience.adaptive_limit import Slot
+from chat.resilience.backends.base import BreakerRule, Bucket
+from chat.resilience.circuit_breaker import CircuitOpen, Passage
+from chat.resilience.deadline import CallTimer
+from chat.resilience.rate_headers import rate_limits
+from chat.resilience.waiting_line import WaitedTooLong
 
-PHASES = frozenset({"first_token", "idle", "total"})
-_SHOWN = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStarted)
+logger = structlog.get_logger(__name__)
+
+OVERLOADED: Final = frozenset({429, 503, 529, None})
+"""Statuses that say "too much"; None is an overload told inside a stream. A 500 says nothing of the load."""
+MOST_REFUSED_FIELDS: Final = 3
+CHARACTERS_A_TOKEN: Final = 4
+_AT_FAULT = (ProviderOverloaded, ProviderTimeout, ProviderCut, ProviderGarbage)
 
 
-class CallFacts(Struct):
-    """What is known of a call besides its deltas; filled in while it runs. Times are the clock's seconds."""
+class Listener(Protocol):
+    """Who wants the answer. No method may block."""
 
-    began_at: float | None = None
-    """None: the call was never made."""
-    connected_at: float | None = None
-    first_token_at: float | None = None
-    closed_at: float | None = None
-    http_status: int | None = None
-    request_id: str = ""
+    def attempt_began(self, facts: CallFacts) -> Tell:
+        """An attempt goes out; `facts` fills while it runs. Its deltas go where this says."""
+
+    def attempt_ended(self, error: ProviderError | None) -> None:
+        """Not called for an attempt that was stopped."""
+
+    def retrying(self, wait_seconds: float, error: ProviderError) -> None:
+        """The attempt that has just ended is made again after so long; what it has shown does not count."""
+
+    def waiting(self, place: int) -> None:
+        """The call stands in a line, 1 is next."""
 
 
-class ModelCall:
-    """One attempt, run once; `stop` ends it from outside and closes the line upstream."""
+class CallTarget(Struct, frozen=True):
+    """Whom to ask for whom. `user`, `provider` and `model` are keys that stay, not names."""
+
+    user: str
+    provider: str
+    model: str
+    dialect: Dialect
+    endpoint: Endpoint
+    api_key: str
+    deadlines: Deadlines
+    limits: CallLimits = CallLimits()
+
+
+class Guard:
+    """One step's call, run once, in as many attempts as it takes; `stop` ends it at once, wherever it is."""
 
     def __init__(
         self,
+        safeguards: Safeguards,
+        target: CallTarget,
         *,
-        client: ModelClient,
-        clockwork: Clockwork,
-        clock: Callable[[], float],
-        dialect: Dialect,
-        endpoint: Endpoint,
-        api_key: str,
-        deadlines: Deadlines,
+        remember: Callable[[str], None] | None = None,
     ) -> None:
-        self._client = client
-        self._clockwork = clockwork
-        self._clock = clock
-        self._dialect = dialect
-        self._endpoint = endpoint
-        self._api_key = api_key
-        self._deadlines = deadlines
-        self._timer: CallTimer | None = None
-        self._decoder: Decoder | None = None
-        self._stopped = False
-        self.facts = CallFacts()
+        """`remember` hears of each capability that the model's refusals tell of. It must not block."""
+        self._safeguards = safeguards
+        self._target = target
+        self._limits = target.limits
+        self._provider = f"provider:{target.provider}"
+        self._requests, self._tokens = f"requests:{target.model}", f"tokens:{target.model}"
+        self._remember = remember
+        self._refused_fields = 0
+        self._stops = CallTimer(target.deadlines, safeguards.clock)
+        self._budget = safeguards.retry_budget(target.provider, target.limits)
+        self._policy = safeguards.retry_policy(target.provider, target.limits)
 
     def stop(self) -> None:
-        self._stopped = True
-        if self._timer is not None:
-            self._timer.interrupt("stopped")
+        self._stops.interrupt("stopped")
 
-    async def run(self, request: ModelRequest, tell: Callable[[list[Delta]], None]) -> None:
-        """Makes the call; `tell` gets the deltas of each piece that arrived, never an empty list, never `Failed`.
-
-        `tell` must not block. Returns when the answer is whole.
+    async def run(self, request: ModelRequest, listener: Listener) -> None:
+        """Returns when the answer is whole. All attempts and waits together take `total_seconds` at most.
 
         Raises:
-            ProviderError: it is not.
+            ProviderError: it is not; what the last attempt ended in, or that the breaker is open.
+            RateLimited: no place or no token became free in time.
             Interrupted: `stop` was called; the line upstream is closed.
         """
-        if self._stopped:
-            raise Interrupted("stopped")
-        self.facts.began_at = self._clock()
-        with self._clockwork.watch(self._deadlines) as timer:
-            self._timer = timer
+        began = self._safeguards.clock()
+        until = began + self._target.deadlines.total_seconds
+        with self._stops.watching():
+            self._budget.note_call()
             try:
-                with timer.watching():
-                    await self._attempt(timer, request, tell)
-            except Interrupted as interrupted:
-                if interrupted.reason not in PHASES:
-                    raise
-                # A server that holds the line open after a whole answer has still answered.
-                ending = (
-                    self._decoder.close() if self._decoder is not None and not self._decoder.ended else []
-                )
-                if ending and isinstance(ending[-1], Finished):
-                    tell(ending)
-                elif self._decoder is None or not self._decoder.ended or ending:
-                    raise ProviderTimeout(interrupted.reason) from None
-            finally:
-                self._timer = None
-                self.facts.closed_at = self._clock()
+                async with AsyncExitStack() as stack:
+                    await self._take_places(stack, listener)
+                    await self._make(request, listener, began, until)
+            except WaitedTooLong as waited:
+                raise _refusal(waited) from None
+
+    async def _take_places(self, stack: AsyncExitStack, listener: Listener) -> None:
+        limits = self._limits
+        if not limits.limited:
+            return
+        places = (f"user:{self._target.user}", limits.calls_per_user), (self._provider, limits.calls_at_once)
+        wait_seconds = min(limits.wait_seconds, self._target.deadlines.total_seconds)
+        for key, most in places:
+            place = self._safeguards.places.hold(
+                key, most, wait_seconds=wait_seconds, on_wait=listener.waiting
+            )
+            await stack.enter_async_context(place)
+
+    async def _make(self, request: ModelRequest, listener: Listener, queued_at: float, until: float) -> None:
+        clock = self._safeguards.clock
+        failed: ProviderError | None = None
+        tries = 0
+        while True:
+            try:
+                failed = await self._attempt(request, listener, queued_at, until)
+            except (CircuitOpen, WaitedTooLong) as closed:
+                # What went wrong says more than that it shall not be tried again now.
+                raise failed or _refusal(closed) from None
+            if failed is None:
+                return
+            queued_at = clock()
+            if (mended := self._without_refused(request, failed)) is not None:
+                request = mended
+                continue
+            tries += 1
+            wait_seconds = self._policy.decide(failed, tries)
+            if wait_seconds is None or queued_at + wait_seconds >= until:
+                raise failed
+            listener.retrying(wait_seconds, failed)
+            await self._safeguards.sleep(wait_seconds)
+            queued_at = clock()
 
     async def _attempt(
-        self, timer: CallTimer, request: ModelRequest, tell: Callable[[list[Delta]], None]
-    ) -> None:
-        wire = self._dialect.build(request, api_key=self._api_key)
-        async with self._client.call(
-            self._endpoint, wire, connect_seconds=self._deadlines.connect_seconds
-        ) as answer:
-            facts = self.facts
-            facts.connected_at = self._clock()
-            facts.http_status, facts.request_id = answer.status, answer.request_id
-            if answer.status >= 400:
-                raise self._dialect.read_error(answer.status, answer.headers, await answer.error_body())
-            decoder = self._decoder = self._dialect.decoder(content_type=answer.content_type)
-            try:
-                async for chunk in answer.chunks():
-                    timer.touch()
-                    if deltas := decoder.feed(chunk):
-                        self._pass_on(deltas, timer, tell)
-                    if decoder.ended:
-                        timer.answered()
-            except ProviderCut as cut:
-                ending = decoder.abort(cut.detail)
-            else:
-                ending = decoder.close()
-            if ending:
-                self._pass_on(ending, timer, tell)
+        self, request: ModelRequest, listener: Listener, queued_at: float, until: float
+    ) -> ProviderError | None:
+        """One attempt; the error it ended in, None for a whole answer.
 
-    def _pass_on(self, deltas: list[Delta], timer: CallTimer, tell: Callable[[list[Delta]], None]) -> None:
-        if timer.waiting_for_first_token and any(isinstance(delta, _SHOWN) for delta in deltas):
-            timer.first_token()
-            self.facts.first_token_at = self._clock()
-        last = deltas[-1]
-        if not isinstance(last, Failed):
-            tell(deltas)
+        Raises:
+            CircuitOpen, WaitedTooLong: it was not made.
+        """
+        async with AsyncExitStack() as stack:
+            slot = await self._take_turn(stack, request, listener, until)
+            rule = _breaker_rule(self._limits)
+            passage = await stack.enter_async_context(self._safeguards.breakers.passage(self._provider, rule))
+            now = self._safeguards.clock()
+            facts = CallFacts(queued_seconds=now - queued_at)
+            call = self._call(facts, slot, request, until - now)
+            tell = listener.attempt_began(facts)
+            try:
+                await call.run(request, tell)
+            except ProviderError as error:
+                await self._note_failure(error, call, slot, passage)
+                listener.attempt_ended(error)
+                return error
+            passage.succeeded()
+            if facts.first_token_at is None and slot is not None:
+                slot.succeeded(None)
+            listener.attempt_ended(None)
+            return None
+
+    async def _take_turn(
+        self, stack: AsyncExitStack, request: ModelRequest, listener: Listener, until: float
+    ) -> Slot | None:
+        limits, safeguards = self._limits, self._safeguards
+        if not limits.limited:
+            return None
+        buckets = (
+            Bucket(self._provider, limits.calls_per_second, limits.calls_burst),
+            Bucket(self._requests),
+            Bucket(self._tokens, amount=_tokens_in(request)),
+        )
+
+        def longest_wait() -> float:
+            return min(limits.wait_seconds, until - safeguards.clock())
+
+        await safeguards.limiter.take(
+            self._requests, buckets, wait_seconds=longest_wait(), on_wait=listener.waiting
+        )
+        adaptive = safeguards.adaptive_limit(self._target.provider, limits)
+        return await stack.enter_async_context(
+            adaptive.slot(wait_seconds=longest_wait(), on_wait=listener.waiting)
+        )
+
+    def _call(
+        self, facts: CallFacts, slot: Slot | None, request: ModelRequest, left_seconds: float
+    ) -> ModelCall:
+        def shown() -> None:
+            if slot is not None and facts.first_token_at is not None and facts.began_at is not None:
+                slot.succeeded(facts.first_token_at - facts.began_at, request.model)
+                # Only now: nobody should wait for their first token because of it.
+                self._safeguards.spawn(self._learn(call))
+
+        target, safeguards = self._target, self._safeguards
+        call = ModelCall(
+            client=safeguards.client,
+            clockwork=safeguards.clockwork,
+            clock=safeguards.clock,
+            dialect=target.dialect,
+            endpoint=target.endpoint,
+            api_key=target.api_key,
+            deadlines=replace(target.deadlines, total_seconds=left_seconds),
+            facts=facts,
+            on_first_token=shown,
+        )
+        return call
+
+    async def _note_failure(
+        self, error: ProviderError, call: ModelCall, slot: Slot | None, passage: Passage
+    ) -> None:
+        if isinstance(error, _AT_FAULT):
+            passage.failed()
+        if slot is None:
             return
-        if len(deltas) > 1:
-            tell(deltas[:-1])
-        raise last.error
+        overloaded = isinstance(error, ProviderOverloaded) and error.status in OVERLOADED
+        if overloaded or (isinstance(error, ProviderTimeout) and error.phase == "first_token"):
+            slot.overloaded()
+        if call.facts.first_token_at is None:
+            await self._learn(call)
+        if overloaded and error.retry_after_seconds:
+            seconds = min(error.retry_after_seconds, self._limits.longest_retry_after_seconds)
+            await self._safeguards.limiter.hold_off(self._requests, seconds)
+
+    async def _learn(self, call: ModelCall) -> None:
+        if call.headers:
+            told = rate_limits(call.headers, self._safeguards.wall_clock())
+            await self._safeguards.limiter.learn(
+                ((self._requests, told.requests), (self._tokens, told.tokens))
+            )
+
+    def _without_refused(self, request: ModelRequest, error: ProviderError) -> ModelRequest | None:
+        """The request without the field that was refused, None where that is not what is wrong."""
+        if not error.field or error.status not in (400, 404, 422):
+            return None
+        capability = capability_after_refusal(error.field)
+        if capability in request.capabilities or self._refused_fields >= MOST_REFUSED_FIELDS:
+            return None
+        self._refused_fields += 1
+        logger.info("model refuses a field", model=request.model, field=error.field)
+        if self._remember is not None:
+            self._remember(capability)
+        return replace(request, capabilities=request.capabilities | {capability})
+
+
+def _refusal(closed: CircuitOpen | WaitedTooLong) -> ChatError:
+    if isinstance(closed, CircuitOpen):
+        return ProviderOverloaded(detail=str(closed), retry_after_seconds=closed.retry_after_seconds)
+    return RateLimited(detail=f"waited too long for {closed}", retry_after_seconds=closed.retry_after_seconds)
+
+
+def _breaker_rule(limits: CallLimits) -> BreakerRule:
+    return BreakerRule(
+        failures=limits.breaker_failures,
+        open_seconds=limits.breaker_open_seconds,
+        probes=limits.breaker_probes,
+        successes=limits.breaker_successes,
+    )
+
+
+def _tokens_in(request: ModelRequest) -> float:
+    """Roughly: a bucket of tokens is no bill."""
+    length = len(request.system) + sum(
+        len(getattr(part, "text", "")) for message in request.messages for part in message.parts
+    )
+    return max(1.0, length / CHARACTERS_A_TOKEN)

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from chat.exceptions import ProviderCut, ProviderError
 from chat.llm.deltas import (
     Delta,
@@ -49,7 +47,7 @@ class Replay:
             case ToolCallStarted() | ToolArgumentsDelta() | ToolCallReady():
                 self._call(delta)
             case UsageReported(usage=usage):
-                self.usage = msgspec.structs.asdict(usage)
+                self.usage = usage.counters()
             case Finished(reason=reason):
                 self.finish_reason, self.complete = reason, True
             case Failed(error=error):

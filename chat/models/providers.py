@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,6 +19,11 @@ from chat.models.base import Row
 
 if TYPE_CHECKING:
     from chat.models.users import User
+
+
+AT_LEAST_ONE = MinValueValidator(1)
+NOT_NEGATIVE = MinValueValidator(0.0)
+ABOVE_ZERO = MinValueValidator(0.001)
 
 
 def _fernet() -> MultiFernet:
@@ -41,8 +47,27 @@ class Provider(Row):
     enabled = models.BooleanField(default=True)
     connect_seconds = models.FloatField(null=True, blank=True)
     first_token_seconds = models.FloatField(null=True, blank=True)
+    first_token_reasoning_seconds = models.FloatField(null=True, blank=True)
     idle_seconds = models.FloatField(null=True, blank=True)
     total_seconds = models.FloatField(null=True, blank=True)
+    # Null means the default of chat.conf.CallLimits, which names and explains them.
+    attempts = models.PositiveSmallIntegerField(null=True, blank=True, validators=[AT_LEAST_ONE])
+    retry_base_seconds = models.FloatField(null=True, blank=True, validators=[NOT_NEGATIVE])
+    retry_cap_seconds = models.FloatField(null=True, blank=True, validators=[NOT_NEGATIVE])
+    longest_retry_after_seconds = models.FloatField(null=True, blank=True, validators=[NOT_NEGATIVE])
+    retry_share = models.FloatField(null=True, blank=True, validators=[NOT_NEGATIVE])
+    retries_always = models.PositiveSmallIntegerField(null=True, blank=True)
+    breaker_failures = models.PositiveSmallIntegerField(null=True, blank=True, validators=[AT_LEAST_ONE])
+    breaker_open_seconds = models.FloatField(null=True, blank=True, validators=[ABOVE_ZERO])
+    breaker_probes = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[AT_LEAST_ONE, MaxValueValidator(3)]
+    )
+    breaker_successes = models.PositiveSmallIntegerField(null=True, blank=True, validators=[AT_LEAST_ONE])
+    calls_per_user = models.PositiveIntegerField(null=True, blank=True, validators=[AT_LEAST_ONE])
+    calls_at_once = models.PositiveIntegerField(null=True, blank=True, validators=[AT_LEAST_ONE])
+    calls_per_second = models.FloatField(null=True, blank=True, validators=[ABOVE_ZERO])
+    calls_burst = models.PositiveIntegerField(null=True, blank=True, validators=[AT_LEAST_ONE])
+    wait_seconds = models.FloatField(null=True, blank=True, validators=[NOT_NEGATIVE])
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -99,6 +124,8 @@ class LanguageModel(Row):
     context_window = models.PositiveIntegerField(null=True, blank=True)
     """Tokens; null where unknown."""
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    next_model = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    """Asked instead where this one does not answer, before anything was shown."""
     capabilities = models.JSONField(default=list, blank=True)
     """What is known of it, such as `vision`, `tools`, `reasoning`, `no_stream_options`."""
     created_at = models.DateTimeField(auto_now_add=True)

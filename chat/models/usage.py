@@ -38,6 +38,8 @@ class ModelCall(Row):
     finish_reason = models.CharField(max_length=32, blank=True)
 
     started_at = models.DateTimeField(db_default=Now())
+    queue_ms = models.PositiveIntegerField(null=True)
+    """In lines before the call was made."""
     connect_ms = models.PositiveIntegerField(null=True)
     """Until the head of the answer."""
     ttft_ms = models.PositiveIntegerField(null=True)

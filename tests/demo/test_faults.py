@@ -21,7 +21,7 @@ PROVIDER_CODES = {
     error.code
     for error in vars(chat.exceptions).values()
     if isinstance(error, type) and issubclass(error, ProviderError) and error is not ProviderError
-}
+} - {"context_too_long"}
 
 
 def words_for(fault):
@@ -75,7 +75,7 @@ async def test_a_streaming_client_ends_as_promised(upstream, dialect, name):
     if fault.phase == "total":
         assert heard.text
         assert "".join(f"w{index} " for index in range(10_000)).startswith(heard.text)
-    elif name != "garbage-json":
+    else:
         assert begins_as_it_should(heard.text, fault)
 
 

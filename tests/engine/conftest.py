@@ -10,7 +10,7 @@ import pytest
 
 from chat import wiring
 from chat.actions.runs import Started, StartRequest, start_runs, stop_run
-from chat.models import LanguageModel, Message, Provider, Run, User
+from chat.models import LanguageModel, Message, ModelCall, Provider, Run, User
 from chat.wiring import Runtime
 from tests.fakes.upstream import FakeUpstream, fake_upstream
 
@@ -65,6 +65,14 @@ class Chat:
                 await news.wait()
                 news.clear()
 
+    async def provider(self, **columns) -> None:
+        """Changes the provider's settings; counts for what is asked from now on."""
+        self.runtime.offers.forget(self.model.pk)
+        await self.runtime.database(Provider.objects.filter(name="fake").update, **columns)
+
+    async def calls(self) -> list[ModelCall]:
+        return await self.runtime.database(lambda: list(ModelCall.objects.order_by("started_at", "attempt")))
+
     async def row(self, run: str) -> Run:
         return await self.runtime.database(Run.objects.get, pk=run)
 
@@ -75,7 +83,7 @@ class Chat:
 @pytest.fixture
 async def chat(runtime: Runtime, upstream: FakeUpstream) -> Chat:
     def prepare() -> tuple[User, LanguageModel]:
-        provider = Provider(name="fake", base_url=upstream.base_url)
+        provider = Provider(name="fake", base_url=upstream.base_url, retry_base_seconds=0.02)
         provider.set_key("the-key")
         provider.save()
         model = LanguageModel.objects.create(provider=provider, name="model-1")

@@ -101,6 +101,7 @@ def test_an_empty_account_is_not_worth_a_retry(body: Any):
 def test_a_conversation_too_long_is_said_so(message: str):
     error = refused(400, {"error": {"message": message}})
     assert isinstance(error, ProviderRejected)
+    assert isinstance(error, ContextTooLong)
     assert str(error) == ContextTooLong.message
 
 
@@ -223,3 +224,18 @@ def test_a_field_the_model_does_not_know_is_named(body: Any, field: str):
 def test_refused_fields_map_to_capabilities():
     assert capability_after_refusal("max_tokens") == "max_completion_tokens"
     assert capability_after_refusal("temperature") == "no_temperature"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "field"),
+    [
+        (400, "This model does not support image input.", "vision"),
+        (404, "No endpoints found that support image input", "vision"),
+        (404, "No endpoints found that support tool use.", "tools"),
+        (400, "Invalid content type. image_url is not supported by this model", "vision"),
+        (404, "tools are not supported with this model", "tools"),
+        (400, "Could not process image", ""),
+    ],
+)
+def test_what_a_model_cannot_do_is_named(status: int, message: str, field: str):
+    assert refused(status, {"error": {"message": message}}).field == field

@@ -110,12 +110,14 @@ def test_usage_comes_just_before_the_end_of_a_failed_answer_too():
     assert found[-2] == UsageReported(Usage(input_tokens=5, output_tokens=7))
 
 
-def test_reasoning_counted_outside_the_output_is_counted_within():
+def test_reasoning_counted_beside_the_output_is_told_as_the_wire_does_and_summed_for_the_bill():
     usage = {"prompt_tokens": 291, "completion_tokens": 26, "total_tokens": 513}
     found = usage_in(
         chunk({}, "stop", usage={**usage, "completion_tokens_details": {"reasoning_tokens": 196}})
     )
-    assert found["output_tokens"] == 222
+    assert found["output_tokens"] == 26
+    apart = Usage(output_tokens=26, reasoning_tokens=196, reasoning_apart=True)
+    assert apart.together() == Usage(output_tokens=222, reasoning_tokens=196)
 
 
 def test_input_that_only_the_total_counts_is_not_output():

@@ -213,3 +213,11 @@ def test_a_response_schema_is_strict_only_where_it_can_be():
 
 def test_lone_surrogates_do_not_break_the_request():
     assert messages_of(user(TextPart("a\ud83d")))[0]["content"] == "a\ufffd"
+
+
+def test_a_model_that_sees_nothing_is_told_that_there_was_an_image():
+    message = ChatMessage("user", (TextPart("look"), ImagePart(url="https://example.org/a.png")))
+    request = ModelRequest(model="m", messages=(message,), capabilities=frozenset({"no_vision"}))
+    sent = json.loads(dialect("openai_chat").build(request, api_key="").body)
+    assert "example.org" not in json.dumps(sent)
+    assert "cannot see" in json.dumps(sent)

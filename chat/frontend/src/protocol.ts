@@ -96,6 +96,7 @@ export type RunEvent =
   | { type: "tool.progress"; invocation: string; fraction: number; note: string }
   | { type: "tool.finished"; invocation: string; status: string; result: unknown; duration_ms: number }
   | { type: "run.retrying"; attempt: number; wait_ms: number; reason: string }
+  | { type: "run.waiting"; place: number }
   | { type: "step.reset"; step: number; reason: string }
   | {
       type: "step.finished";

@@ -95,7 +95,7 @@ class AnthropicMessagesDecoder(AnswerDecoder):
 
     def _whole(self, value: dict[str, Any], out: list[Delta]) -> None:
         if not isinstance(value.get("content"), list):
-            self._fail_with(WireError(message="an answer without content", type="server_error"), out)
+            self._fail(ProviderGarbage(detail="an answer without content"), out)
             return
         self._message_start(value, out)
         self._done(out)

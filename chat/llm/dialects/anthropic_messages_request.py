@@ -5,7 +5,7 @@ import re
 from typing import Any, Final
 
 from chat.llm.dialects.anthropic_messages_blocks import DIALECT
-from chat.llm.dialects.turns import Turn, arguments_object, encode_body, opaque_of, turns
+from chat.llm.dialects.turns import Turn, arguments_object, encode_body, opaque_of, turns_of
 from chat.llm.messages import (
     ImagePart,
     ModelRequest,
@@ -88,7 +88,7 @@ def _tool_choice(choice: str) -> dict[str, Any]:
 def _messages(request: ModelRequest) -> list[dict[str, Any]]:
     """The roles alternate, the first is the user's, and a turn's results begin the next user message."""
     messages: list[dict[str, Any]] = []
-    for turn in turns(request.messages):
+    for turn in turns_of(request):
         role = "assistant" if turn.role == "assistant" else "user"
         blocks = _blocks(turn)
         if not blocks:

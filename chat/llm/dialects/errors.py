@@ -67,9 +67,11 @@ _CONTEXT = re.compile(
 )
 _REFUSED = re.compile(
     r"unsupported|unrecogni[sz]ed|unknown (parameter|field|argument|name)|not supported|does not support"
+    r"|no endpoints found that support"
     r"|extra (inputs|fields) (are )?not permitted|no such field|unexpected (keyword|field|parameter)",
     re.IGNORECASE,
 )
+_IMAGES = re.compile(r"\b(image(s|_url)?|vision|multi-?modal)\b", re.IGNORECASE)
 _OPTIONAL_FIELDS = frozenset(
     {
         "cache_control",
@@ -169,7 +171,7 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
     names = {name.lower(): value for name, value in headers.items()}
     wire = error_in_body(body) or WireError(message=status_line(status, body))
     error = provider_error(wire, status, retry_after(names))
-    if status in (400, 422):
+    if status in (400, 404, 422):  # 404: OpenRouter, where none of its endpoints knows it
         error.field = _refused_field(wire)
     if error.retryable and names.get("x-should-retry") == "false":
         return ProviderRejected(
@@ -225,7 +227,12 @@ def _refused_field(error: WireError) -> str:
     if not _REFUSED.search(f"{error.code} {error.message}"):
         return ""
     words = re.findall(r"[a-z_]+", f"{error.param} {error.message}")
-    return next((word for word in words if word in _OPTIONAL_FIELDS), "")
+    field = next((word for word in words if word in _OPTIONAL_FIELDS - {"text", "system"}), "")
+    if not field and _IMAGES.search(error.message):
+        return "vision"
+    if not field and re.search(r"\btool (use|calling)\b", error.message, re.IGNORECASE):
+        return "tools"
+    return field or next((word for word in words if word in _OPTIONAL_FIELDS), "")
 
 
 def _kind(error: WireError, status: int | None) -> tuple[type[ProviderError], str]:
@@ -237,7 +244,7 @@ def _kind(error: WireError, status: int | None) -> tuple[type[ProviderError], st
         return ProviderOverloaded, ""
     if status is None or status < 500 or "exceed_context" in code:
         if _CONTEXT.search(words):
-            return ProviderRejected, ContextTooLong.message
+            return ContextTooLong, ""
         if _is_auth(status, code, words.lower()):
             return ProviderAuth, ""
     if status == 413:

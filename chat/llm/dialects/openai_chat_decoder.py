@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import MsgspecError
 
-from chat.exceptions import ProviderCut, ProviderOverloaded
+from chat.exceptions import ProviderCut, ProviderGarbage, ProviderOverloaded
 from chat.llm.deltas import (
     CitationDelta,
     Delta,
@@ -116,7 +116,7 @@ class OpenAIChatDecoder(AnswerDecoder):
         if chunk.choices:
             self._done(out)
         else:
-            self._fail_with(WireError(message="an answer without choices", type="server_error"), out)
+            self._fail(ProviderGarbage(detail="an answer without choices"), out)
 
     # --- one chunk --------------------------------------------------------------------------------
 

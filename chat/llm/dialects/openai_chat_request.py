@@ -9,7 +9,7 @@ from chat.llm.dialects.turns import (
     image_url,
     is_strict,
     opaque_of,
-    turns,
+    turns_of,
 )
 from chat.llm.messages import (
     ImagePart,
@@ -76,7 +76,7 @@ def _messages(request: ModelRequest) -> list[dict[str, Any]]:
     if request.system:
         role = "developer" if "developer_role" in request.capabilities else "system"
         messages.append({"role": role, "content": request.system})
-    for turn in turns(request.messages):
+    for turn in turns_of(request):
         if turn.role == "user":
             messages += _user(turn)
         elif turn.role == "assistant":

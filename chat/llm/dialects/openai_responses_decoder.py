@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import MsgspecError
 
-from chat.exceptions import ProviderCut
+from chat.exceptions import ProviderCut, ProviderGarbage
 from chat.llm.deltas import (
     Delta,
     Finished,
@@ -112,7 +112,7 @@ class OpenAIResponsesDecoder(AnswerDecoder):
     def _whole(self, value: dict[str, Any], out: list[Delta]) -> None:
         status = text_at(value, "status")
         if not isinstance(value.get("output"), list) and status not in _TERMINAL:
-            self._fail_with(WireError(message="an answer without output", type="server_error"), out)
+            self._fail(ProviderGarbage(detail="an answer without output"), out)
             return
         self._start(value, out)
         self._terminal(status if status in _TERMINAL else "completed", value, out)

@@ -10,7 +10,7 @@ from chat.llm.dialects.turns import (
     image_url,
     is_strict,
     opaque_of,
-    turns,
+    turns_of,
 )
 from chat.llm.messages import (
     ImagePart,
@@ -74,7 +74,7 @@ def _tool_choice(choice: str) -> Any:
 def _input(request: ModelRequest) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     custom: set[str] = set()
-    for turn in turns(request.messages):
+    for turn in turns_of(request):
         if turn.role == "user":
             items += _user(turn)
         elif turn.role == "assistant":

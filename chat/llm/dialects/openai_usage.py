@@ -16,10 +16,9 @@ def usage_of(usage: dict[str, Any]) -> Usage | None:
     completion = _first(count(usage.get("completion_tokens")), count(usage.get("output_tokens")))
     reasoning = count(out.get("reasoning_tokens"))
     total = count(usage.get("total_tokens"))
+    apart = False
     if reasoning and prompt is not None and completion is not None and total:
-        outside = total - prompt
-        if outside >= completion + reasoning:
-            completion = outside
+        apart = total - prompt >= completion + reasoning
     if prompt is None and completion is None:
         return None
     return Usage(
@@ -28,6 +27,7 @@ def usage_of(usage: dict[str, Any]) -> Usage | None:
         cached_tokens=_first(count(into.get("cached_tokens")), count(usage.get("prompt_cache_hit_tokens"))),
         cache_write_tokens=count(into.get("cache_write_tokens")),
         reasoning_tokens=reasoning,
+        reasoning_apart=apart,
     )
 
 

@@ -13,8 +13,17 @@ from msgspec import Struct
 from msgspec.json import encode
 
 from chat.llm.dialects.text import clean_json
-from chat.llm.messages import ChatMessage, ImagePart, Part, ToolCallPart, ToolResultPart
+from chat.llm.messages import (
+    ChatMessage,
+    ImagePart,
+    ModelRequest,
+    Part,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
+NOT_SEEN: Final = "[An image, which this model cannot see.]"
 NOT_RUN: Final = "This call was not run."
 
 
@@ -23,6 +32,19 @@ class Turn(Struct, frozen=True):
 
     role: Literal["user", "assistant", "results"]
     parts: tuple[Part, ...]
+
+
+def turns_of(request: ModelRequest) -> list[Turn]:
+    """The turns as this model can take them (capability `no_vision`)."""
+    if "no_vision" not in request.capabilities:
+        return turns(request.messages)
+    return turns(
+        ChatMessage(
+            message.role,
+            tuple(TextPart(NOT_SEEN) if isinstance(part, ImagePart) else part for part in message.parts),
+        )
+        for message in request.messages
+    )
 
 
 def turns(messages: Iterable[ChatMessage]) -> list[Turn]:

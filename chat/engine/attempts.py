@@ -1,0 +1,51 @@
+"""The attempts at one step of a run, and the best that came of them."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from chat.engine.loop import Step
+from chat.engine.plan import RunPlan
+from chat.engine.recorder import Partial
+from chat.events.fold import RunState, StepState
+from chat.exceptions import ChatError
+from chat.llm.attempt import CallFacts
+
+
+class Attempt(Struct):
+    """One HTTP call. `error` None: it was answered in full, or stopped, or is still going on."""
+
+    number: int
+    plan: RunPlan
+    """Of the model that was asked."""
+    step: Step
+    facts: CallFacts
+    error: ChatError | None = None
+
+    @property
+    def refused(self) -> bool:
+        """There was no answer at all, and so nothing to bill."""
+        phase = getattr(self.error, "phase", "")
+        return self.facts.began_at is None or (self.facts.http_status or 0) >= 400 or phase == "connect"
+
+
+class Kept(Struct, frozen=True):
+    """What viewers were told to forget although nothing better has come yet."""
+
+    state: dict[str, Any]
+    length: int
+    partial: Partial | None
+    """As it goes to the database; None where it is from there."""
+
+    @classmethod
+    def of(cls, state: RunState, partial: Partial | None) -> "Kept":
+        return cls({**state.as_dict(), "status": "running"}, text_length(state.steps), partial)
+
+
+def copied(steps: list[StepState]) -> list[StepState]:
+    """A copy that the database's threads may read while the run goes on."""
+    return [StepState(step.step, step.finished, [dict(part) for part in step.parts]) for step in steps]
+
+
+def text_length(steps: list[StepState]) -> int:
+    return sum(len(part.get("text", "")) for step in steps for part in step.parts)

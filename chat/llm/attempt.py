@@ -1,0 +1,132 @@
+"""One attempt at a model call, under its deadlines.
+
+Bytes become deltas here, and everything that can go wrong becomes one `ProviderError`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from chat.conf import Deadlines
+from chat.exceptions import ProviderCut, ProviderTimeout
+from chat.llm.client import Endpoint, ModelClient
+from chat.llm.deltas import Delta, Failed, Finished, ReasoningDelta, RefusalDelta, TextDelta, ToolCallStarted
+from chat.llm.dialects.base import Decoder, Dialect
+from chat.llm.messages import ModelRequest
+from chat.resilience.deadline import CallTimer, Clockwork, Interrupted
+
+Tell = Callable[[list[Delta]], None]
+_SHOWN = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStarted)
+
+
+class CallFacts(Struct):
+    """What is known of a call besides its deltas; filled in while it runs. Times are the clock's seconds."""
+
+    began_at: float | None = None
+    """None: the call was never made."""
+    connected_at: float | None = None
+    first_token_at: float | None = None
+    closed_at: float | None = None
+    http_status: int | None = None
+    request_id: str = ""
+    queued_seconds: float = 0.0
+    """How long it stood in lines before it was made."""
+
+
+class ModelCall:
+    """One attempt, run once. Its task's cancellation closes the line upstream.
+
+    `on_first_token` is called once, after the first delta that shows something was told. It must not block.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: ModelClient,
+        clockwork: Clockwork,
+        clock: Callable[[], float],
+        dialect: Dialect,
+        endpoint: Endpoint,
+        api_key: str,
+        deadlines: Deadlines,
+        facts: CallFacts,
+        on_first_token: Callable[[], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._clockwork = clockwork
+        self._clock = clock
+        self._dialect = dialect
+        self._endpoint = endpoint
+        self._api_key = api_key
+        self._deadlines = deadlines
+        self._on_first_token = on_first_token
+        self._decoder: Decoder | None = None
+        self.facts = facts
+        self.headers: Mapping[str, str] = {}
+        """Of the answer, once there is one."""
+
+    async def run(self, request: ModelRequest, tell: Tell) -> None:
+        """Makes the call; `tell` gets the deltas of each piece that arrived, never an empty list, never `Failed`.
+
+        `tell` must not block. Returns when the answer is whole.
+
+        Raises:
+            ProviderError: it is not.
+        """
+        self.facts.began_at = self._clock()
+        with self._clockwork.watch(self._deadlines) as timer:
+            try:
+                with timer.watching():
+                    await self._attempt(timer, request, tell)
+            except Interrupted as interrupted:
+                # A server that holds the line open after a whole answer has still answered.
+                ending = (
+                    self._decoder.close() if self._decoder is not None and not self._decoder.ended else []
+                )
+                if ending and isinstance(ending[-1], Finished):
+                    tell(ending)
+                elif self._decoder is None or not self._decoder.ended or ending:
+                    raise ProviderTimeout(interrupted.reason) from None
+            finally:
+                self.facts.closed_at = self._clock()
+
+    async def _attempt(self, timer: CallTimer, request: ModelRequest, tell: Tell) -> None:
+        wire = self._dialect.build(request, api_key=self._api_key)
+        async with self._client.call(
+            self._endpoint, wire, connect_seconds=self._deadlines.connect_seconds
+        ) as answer:
+            facts = self.facts
+            facts.connected_at = self._clock()
+            facts.http_status, facts.request_id = answer.status, answer.request_id
+            self.headers = answer.headers
+            if answer.status >= 400:
+                raise self._dialect.read_error(answer.status, answer.headers, await answer.error_body())
+            decoder = self._decoder = self._dialect.decoder(content_type=answer.content_type)
+            try:
+                async for chunk in answer.chunks():
+                    timer.touch()
+                    if deltas := decoder.feed(chunk):
+                        self._pass_on(deltas, timer, tell)
+                    if decoder.ended:
+                        timer.answered()
+            except ProviderCut as cut:
+                ending = decoder.abort(cut.detail)
+            else:
+                ending = decoder.close()
+            if ending:
+                self._pass_on(ending, timer, tell)
+
+    def _pass_on(self, deltas: list[Delta], timer: CallTimer, tell: Tell) -> None:
+        first = timer.waiting_for_first_token and any(isinstance(delta, _SHOWN) for delta in deltas)
+        if first:
+            timer.first_token()
+            self.facts.first_token_at = self._clock()
+        last = deltas[-1]
+        if not isinstance(last, Failed):
+            tell(deltas)
+        elif len(deltas) > 1:
+            tell(deltas[:-1])
+        if first and self._on_first_token is not None:
+            self._on_first_token()
+        if isinstance(last, Failed):
+            raise last.error

@@ -1,0 +1,169 @@
+"""What the guard tells the limits of a process. What a run's viewers see of it: tests/engine/test_retries.py."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chat.conf import CallLimits, Deadlines
+from chat.exceptions import ChatError, ProviderOverloaded
+from chat.llm.client import Endpoint, ModelClient
+from chat.llm.guard import CallTarget, Guard
+from chat.llm.messages import ChatMessage, ModelRequest, TextPart
+from chat.llm.safeguards import Safeguards
+from chat.resilience.backends.memory import MemoryBackend
+from chat.resilience.deadline import Clockwork, Interrupted
+from tests.fakes.upstream import FakeUpstream, fake_upstream
+from tests.llm.wire import dialect
+
+REQUEST = ModelRequest(model="m", messages=(ChatMessage("user", (TextPart("hello"),)),))
+BUSY = {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}
+QUICK = CallLimits(retry_base_seconds=0.01)
+
+
+class Hearing:
+    """A listener that remembers."""
+
+    def __init__(self):
+        self.facts, self.errors, self.waits, self.deltas = [], [], [], []
+
+    def attempt_began(self, facts):
+        self.facts.append(facts)
+        return self.deltas.extend
+
+    def attempt_ended(self, error):
+        self.errors.append(error)
+
+    def retrying(self, wait_seconds, error):
+        self.waits.append(wait_seconds)
+
+    def waiting(self, place):
+        pass
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    async with fake_upstream() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def safeguards() -> AsyncIterator[Safeguards]:
+    async with ModelClient() as client:
+        made = Safeguards(
+            MemoryBackend(time.monotonic),
+            client=client,
+            clockwork=Clockwork(time.monotonic),
+            clock=time.monotonic,
+            wall_clock=time.time,
+            sleep=asyncio.sleep,
+            uniform=lambda _least, most: most,
+            name="test",
+        )
+        yield made
+        await made.aclose()
+
+
+def guard(safeguards, upstream, limits=QUICK, **deadlines):
+    target = CallTarget(
+        user="u",
+        provider="p",
+        model="m",
+        dialect=dialect("openai_chat"),
+        endpoint=Endpoint(upstream.base_url),
+        api_key="key",
+        deadlines=Deadlines(**deadlines),
+        limits=limits,
+    )
+    return Guard(safeguards, target)
+
+
+async def error_of(run):
+    with pytest.raises(ChatError) as caught:
+        await run
+    return caught.value
+
+
+async def test_a_whole_answer_gives_back_all_places(safeguards, upstream):
+    hearing = Hearing()
+    await guard(safeguards, upstream).run(REQUEST, hearing)
+    assert hearing.errors == [None]
+    assert [await safeguards.places.in_use(key) for key in ("user:u", "provider:p")] == [0, 0]
+    assert safeguards.adaptive_limit("p", QUICK).view().in_flight == 0
+
+
+async def test_a_stopped_call_gives_back_all_places_and_counts_as_nothing(safeguards, upstream):
+    async def play(answer):
+        await answer.say("a")
+        await answer.wait_for_hang_up()
+
+    upstream.play = play
+    stopped = guard(safeguards, upstream)
+    task = asyncio.create_task(stopped.run(REQUEST, Hearing()))
+    while not upstream.requests:
+        await asyncio.sleep(0.005)
+    stopped.stop()
+    with pytest.raises(Interrupted):
+        await task
+    assert await safeguards.places.in_use("provider:p") == 0
+    assert await safeguards.breakers.views() == {}
+
+
+async def test_a_call_stopped_before_it_began_is_not_made(safeguards, upstream):
+    stopped = guard(safeguards, upstream)
+    stopped.stop()
+    with pytest.raises(Interrupted):
+        await stopped.run(REQUEST, Hearing())
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(("status", "falls"), [(429, True), (503, True), (529, True), (500, False)])
+async def test_the_adaptive_limit_falls_where_the_provider_says_too_much(safeguards, upstream, status, falls):
+    upstream.refuse(status, BUSY)
+    await error_of(guard(safeguards, upstream).run(REQUEST, Hearing()))
+    assert (safeguards.adaptive_limit("p", QUICK).view().limit < QUICK.calls_at_once) is falls
+
+
+async def test_a_first_token_that_does_not_come_is_an_overload(safeguards, upstream):
+    async def play(answer):
+        await answer.wait_for_hang_up()
+
+    upstream.play = play
+    await error_of(guard(safeguards, upstream, first_token_seconds=0.1).run(REQUEST, Hearing()))
+    assert safeguards.adaptive_limit("p", QUICK).view().limit < QUICK.calls_at_once
+
+
+async def test_waits_grow_and_end_with_the_third_attempt(safeguards, upstream):
+    upstream.refuse(500, BUSY)
+    hearing = Hearing()
+    assert isinstance(await error_of(guard(safeguards, upstream).run(REQUEST, hearing)), ProviderOverloaded)
+    assert hearing.waits == [0.01, 0.02]
+    assert len(hearing.facts) == len(hearing.errors) == 3
+
+
+async def test_nobody_asks_before_the_time_the_provider_has_named(safeguards, upstream):
+    upstream.refuse(429, BUSY, **{"retry-after": "50"})
+    limits = CallLimits(attempts=1, wait_seconds=1)
+    await error_of(guard(safeguards, upstream, limits).run(REQUEST, Hearing()))
+    error = await error_of(guard(safeguards, upstream, limits).run(REQUEST, Hearing()))
+    assert error.code == "rate_limited"
+    assert 40 < error.retry_after_seconds <= 50
+    assert len(upstream.requests) == 1
+
+
+async def test_a_provider_without_limits_keeps_its_breaker(safeguards, upstream):
+    upstream.refuse(500, BUSY)
+    limits = CallLimits(limited=False, attempts=1, breaker_failures=1)
+    for _ in range(2):
+        await error_of(guard(safeguards, upstream, limits).run(REQUEST, Hearing()))
+    assert len(upstream.requests) == 1
+    assert (await safeguards.breakers.views())["provider:p"].state == "open"
+
+
+async def test_a_call_of_our_own_that_fails_says_nothing_of_the_provider(safeguards, upstream):
+    upstream.refuse(400, BUSY)
+    limits = CallLimits(breaker_failures=1)
+    for _ in range(2):
+        await error_of(guard(safeguards, upstream, limits).run(REQUEST, Hearing()))
+    assert len(upstream.requests) == 2
