@@ -40,7 +40,7 @@ class CallLimits(Struct, frozen=True):
     wait_seconds: float = 30.0
     """The longest wait in a line."""
     limited: bool = True
-    """False: no places, buckets or adaptive limit. The scripted provider of this process."""
+    """False: no places, buckets, adaptive limit or breaker. The scripted provider of this process."""
 
 
 class Coalescing(Struct, frozen=True):

@@ -74,8 +74,26 @@ class TextDelta(_Event, frozen=True, tag="text.delta"):
     text: str
 
 
-class ReasoningDelta(_Event, frozen=True, tag="reasoning.delta"):
+class ReasoningDelta(_Event, frozen=True, omit_defaults=True, tag="reasoning.delta"):
+    """`opaque` belongs to the reasoning shown before it; it goes back to the provider unchanged."""
+
     text: str
+    opaque: Any = None
+
+
+class StepNote(_Event, frozen=True, omit_defaults=True, tag="step.note"):
+    """Something about how this step was answered that its reader should know.
+
+    `option_dropped`: the model refuses `option`, and was asked without it.
+    `other_model`: `model` is asked because the one before, `instead_of`, ended in the error `reason`.
+    """
+
+    step: int
+    kind: Literal["option_dropped", "other_model"]
+    model: str
+    option: str = ""
+    instead_of: str = ""
+    reason: str = ""
 
 
 class RefusalDelta(_Event, frozen=True, tag="refusal.delta"):
@@ -206,6 +224,7 @@ RunEvent = (
     | ToolFinished
     | RunRetrying
     | RunWaiting
+    | StepNote
     | StepReset
     | StepFinished
     | ModerationFlagged

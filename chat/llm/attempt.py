@@ -4,8 +4,10 @@ Bytes become deltas here, and everything that can go wrong becomes one `Provider
 """
 
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
+from uuid_utils.compat import uuid7
 
 from chat.conf import Deadlines
 from chat.exceptions import ProviderCut, ProviderTimeout
@@ -31,6 +33,8 @@ class CallFacts(Struct):
     request_id: str = ""
     queued_seconds: float = 0.0
     """How long it stood in lines before it was made."""
+    call: UUID = field(default_factory=uuid7)
+    """The key of its row in the ledger."""
 
 
 class ModelCall:

@@ -19,6 +19,9 @@ class WireRequest(Struct, frozen=True):
     path: str
     headers: Mapping[str, str]
     body: bytes
+    dropped: tuple[str, ...] = ()
+    """What the user had set or attached and the model refuses, so that it is not in the body: names of `Options`'
+    fields, `tools`, `images`, `files`."""
 
 
 class Decoder(Protocol):
