@@ -82,17 +82,17 @@ async def say_hello(model: LanguageModel, price: PriceList | None) -> Hello:
     facts = CallFacts()
     began = time.monotonic()
     async with _endpoint(provider) as endpoint, ModelClient() as client:
+        dialect = DIALECTS[provider.dialect]
         call = ModelCall(
             client=client,
             clockwork=Clockwork(time.monotonic),
             clock=time.monotonic,
-            dialect=DIALECTS[provider.dialect],
+            dialect=dialect,
             endpoint=endpoint,
-            api_key=provider.read_key(),
             deadlines=deadlines_of(provider, reasons="reasoning" in model.capabilities),
             facts=facts,
         )
-        await call.run(_hello(model), tell)
+        await call.run(dialect.build(_hello(model), api_key=provider.read_key()), tell)
     shown_at = facts.first_token_at
     return Hello(
         text="".join(said),

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from msgspec import Struct
 
-from chat.engine.history import StoredParts, plan_of, shown_messages, stored_path
+from chat.engine.history import StoredMessage, plan_of, stored_path
 from chat.engine.offers import Offer, Offers
 from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
@@ -130,8 +130,8 @@ def _start(
         for lane, (offer, answer) in enumerate(zip(offers, answers, strict=True))
     ]
     Run.objects.bulk_create(runs)
-    shown = shown_messages(place.earlier + ([("user", parts)] if parts is not None else []))
-    plans = [plan_of(run, offer, shown) for run, offer in zip(runs, offers, strict=True)]
+    path = place.earlier + ([StoredMessage("user", parts)] if parts is not None else [])
+    plans = [plan_of(run, offer, path) for run, offer in zip(runs, offers, strict=True)]
     transaction.on_commit(lambda: _tell(office, user, conversation, question, plans))
     return _answer(conversation, question, runs)
 
@@ -187,7 +187,7 @@ class _Place(NamedTuple):
 
     conversation: Conversation
     question: Message
-    earlier: list[tuple[str, StoredParts]]
+    earlier: list[StoredMessage]
     is_new: bool
 
 

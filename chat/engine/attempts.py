@@ -21,6 +21,8 @@ class Attempt(Struct):
     step: Step
     facts: CallFacts
     error: ChatError | None = None
+    in_ledger: bool = False
+    """Its row was written before the run ended."""
 
     @property
     def refused(self) -> bool:

@@ -30,7 +30,7 @@ class Outcome(Struct, frozen=True):
 
 
 class ClosedBooks(Struct, frozen=True):
-    """The last two events, the run's columns, and a ledger row for each attempt."""
+    """The last two events, the run's columns, and a ledger row for each attempt that has none yet."""
 
     step_finished: ev.StepFinished
     run_finished: ev.RunFinished
@@ -92,12 +92,24 @@ def close_books(
         usage=whole_bill.figures,
         cost=whole_bill.money,
     )
-    calls = [
-        _ledger_row(attempt, bill, outcome, lambda at: ended_at - timedelta(seconds=ended - at))
-        for attempt, bill in zip(attempts, bills, strict=True)
-        if attempt.facts.began_at is not None
-    ]
+    calls = ledger_rows(attempts, outcome, clock=clock, now=now)
     return ClosedBooks(step_finished, finished, _columns(finished), calls)
+
+
+def ledger_rows(
+    attempts: Sequence[Attempt],
+    outcome: Outcome,
+    *,
+    clock: Callable[[], float],
+    now: Callable[[], datetime],
+) -> list[CallRecord]:
+    """A row for each attempt that was made and has none yet. `outcome` is that of the attempts without an error."""
+    seconds, time = clock(), now()
+    return [
+        _ledger_row(attempt, _bill(attempt), outcome, lambda at: time - timedelta(seconds=seconds - at))
+        for attempt in attempts
+        if attempt.facts.began_at is not None and not attempt.in_ledger
+    ]
 
 
 def failed_books(step: int, error: ChatError) -> ClosedBooks:
@@ -145,6 +157,7 @@ def _ledger_row(
     source = usage.pop("source")
     return CallRecord(
         {
+            "id": facts.call,
             "user_id": plan.user,
             "conversation_id": plan.conversation,
             "run_id": UUID(plan.run),

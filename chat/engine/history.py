@@ -1,7 +1,7 @@
 """What the model is shown of a conversation, and a run as it is stored."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,16 @@ from chat.engine.plan import RunPlan
 from chat.engine.recorder import restored_steps
 from chat.events.fold import RunState
 from chat.exceptions import ModelNotAvailable
-from chat.llm.messages import ChatMessage, ImagePart, ModelRequest, Options, Part, RefusalPart, TextPart
+from chat.llm.messages import (
+    ChatMessage,
+    ImagePart,
+    ModelRequest,
+    Options,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+)
 from chat.models import Message, Run
 from chat.models.conversations import Tree
 
@@ -22,8 +31,16 @@ CONTINUE = (
 StoredParts = Sequence[dict[str, Any]]
 
 
+class StoredMessage(msgspec.Struct, frozen=True):
+    """`model` is the `provider/model` that wrote it, "" for a user's."""
+
+    role: str
+    parts: StoredParts
+    model: str = ""
+
+
 def plan_of(
-    run: Run, offer: Offer, shown: Sequence[ChatMessage], *, rescued: RunState | None = None
+    run: Run, offer: Offer, path: Sequence[StoredMessage], *, rescued: RunState | None = None
 ) -> RunPlan:
     return RunPlan(
         run=str(run.pk),
@@ -39,12 +56,12 @@ def plan_of(
         api_key=offer.api_key,
         deadlines=offer.deadlines,
         limits=offer.limits,
-        request=_request(run.options, offer, shown),
+        request=_request(run.options, offer, shown_messages(path, offer.full_name)),
         price=offer.price,
         created_at=run.created_at,
         stop_requested_at=run.stop_requested_at,
         rescued=rescued,
-        following=plan_of(run, offer.following, shown) if offer.following is not None else None,
+        following=plan_of(run, offer.following, path) if offer.following is not None else None,
     )
 
 
@@ -58,30 +75,34 @@ def plan_to_go_on(run: Run) -> RunPlan:
     if run.model is None:
         raise ModelNotAvailable
     parent = run.message.parent_id
-    shown = shown_messages(stored_path(Tree(run.conversation).path_to(parent)) if parent else ())
-    return plan_of(run, offer_of(run.model), shown, rescued=state_of(run))
+    path = stored_path(Tree(run.conversation).path_to(parent)) if parent else ()
+    return plan_of(run, offer_of(run.model), path, rescued=state_of(run))
 
 
-def stored_path(path: Sequence[UUID]) -> list[tuple[str, StoredParts]]:
-    """Role and parts of these messages, in their order."""
-    rows = Message.objects.filter(pk__in=path).values_list("pk", "role", "parts")
-    found = {key: (role, parts) for key, role, parts in rows}
+def stored_path(path: Sequence[UUID]) -> list[StoredMessage]:
+    """These messages, in their order."""
+    rows = Message.objects.filter(pk__in=path).values_list("pk", "role", "parts", "model")
+    found = {key: StoredMessage(role, parts, model) for key, role, parts, model in rows}
     return [found[key] for key in path]
 
 
-def shown_messages(stored: Sequence[tuple[str, StoredParts]]) -> tuple[ChatMessage, ...]:
-    """Answers without any text are left out; a path that ends in an answer is continued."""
+def shown_messages(stored: Sequence[StoredMessage], model: str) -> tuple[ChatMessage, ...]:
+    """What `model` (`provider/model`) is shown. Its own thoughts go back to it, those of others are not for it.
+
+    Answers without any text are left out; a path that ends in an answer is continued.
+    """
     messages = []
-    for role, stored_parts in stored:
-        parts = sent_parts(stored_parts)
-        if parts:
-            messages.append(ChatMessage(role="user" if role == "user" else "assistant", parts=parts))
+    for message in stored:
+        parts = sent_parts(message.parts, with_reasoning=message.model == model)
+        if any(not isinstance(part, ReasoningPart) for part in parts):
+            role: Literal["user", "assistant"] = "user" if message.role == "user" else "assistant"
+            messages.append(ChatMessage(role=role, parts=parts))
     if messages and messages[-1].role == "assistant":
         messages.append(ChatMessage(role="user", parts=(TextPart(CONTINUE),)))
     return tuple(messages)
 
 
-def sent_parts(stored: StoredParts) -> tuple[Part, ...]:
+def sent_parts(stored: StoredParts, *, with_reasoning: bool = False) -> tuple[Part, ...]:
     parts: list[Part] = []
     for part in stored:
         match part:
@@ -89,6 +110,8 @@ def sent_parts(stored: StoredParts) -> tuple[Part, ...]:
                 parts.append(TextPart(text))
             case {"type": "refusal", "text": str(text)} if text:
                 parts.append(RefusalPart(text))
+            case {"type": "reasoning", "text": str(text)} if with_reasoning:
+                parts.append(ReasoningPart(text, part.get("opaque")))
             case {"type": "image", "url": str(url)} if url:
                 parts.append(ImagePart(url=url))
     return tuple(parts)

@@ -17,7 +17,7 @@ class Step:
         self.usage: d.Usage | None = None
         self.length = 0
         self._written: list[str] = []
-        self._thought: list[str] = []
+        self._thought: list[ev.ReasoningDelta] = []
 
     @property
     def written(self) -> str:
@@ -35,22 +35,19 @@ class Step:
 
     def _revised(self, text: str) -> list[ev.RunEvent]:
         """The provider takes its words back: what was shown is forgotten, what it thought stays."""
-        thought = "".join(self._thought)
-        self._written = [thought, text]
-        again: list[ev.RunEvent] = [ev.StepReset(step=self.number, reason="revised")]
-        again += [ev.ReasoningDelta(thought)] if thought else []
-        return [*again, ev.TextDelta(text)]
+        self._written = [*(event.text for event in self._thought), text]
+        return [ev.StepReset(step=self.number, reason="revised"), *self._thought, ev.TextDelta(text)]
 
     def _event_of(self, delta: d.Delta) -> ev.RunEvent | None:
         match delta:
             case d.TextDelta(text):
                 self._grow(text)
                 return ev.TextDelta(text)
-            case d.ReasoningDelta(text):
+            case d.ReasoningDelta(text, opaque):
                 self._grow(text)
-                self._thought.append(text)
-                # A signature without words has nothing to show.
-                return ev.ReasoningDelta(text) if text else None
+                thought = ev.ReasoningDelta(text, opaque)
+                self._thought.append(thought)
+                return thought
             case d.RefusalDelta(text):
                 self._grow(text)
                 return ev.RefusalDelta(text)

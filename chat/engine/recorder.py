@@ -3,7 +3,7 @@
 Plain functions for the database's threads; the async side hands them values, never live state.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -126,7 +126,7 @@ def save_ending(ending: Ending) -> None:
         )
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
         Conversation.objects.filter(pk=ending.conversation).update(updated_at=ending.finished_at)
-        ModelCall.objects.bulk_create(ModelCall(**call.columns) for call in ending.calls)
+        _save_calls(call.columns for call in ending.calls)
 
 
 def is_gone(run: str) -> bool:
@@ -134,13 +134,23 @@ def is_gone(run: str) -> bool:
 
 
 def save_calls_alone(calls: Sequence[CallRecord]) -> None:
-    """The ledger rows of a run that is not ours any more; what they name may be gone."""
+    """Ledger rows without their run's end: it has not ended, or is not ours any more; what they name may be gone."""
     if not calls:
         return
     named = calls[0].columns
     tables = (("run_id", Run), ("conversation_id", Conversation), ("user_id", User))
     gone = {name: None for name, table in tables if not table.objects.filter(pk=named[name]).exists()}
-    ModelCall.objects.bulk_create(ModelCall(**{**call.columns, **gone}) for call in calls)
+    _save_calls({**call.columns, **gone} for call in calls)
+
+
+def _save_calls(rows: Iterable[dict[str, Any]]) -> None:
+    """A row that is there already stays: nobody knows of a transaction whose line broke whether it was committed."""
+    ModelCall.objects.bulk_create(
+        (ModelCall(**row) for row in rows),
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["outcome"],
+    )
 
 
 def _json(value: Any) -> str:

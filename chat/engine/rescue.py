@@ -82,22 +82,27 @@ def give_up(node: UUID, runs: Sequence[str]) -> None:
 def _bill_what_was_cut(run: Run, plan: RunPlan) -> None:
     """A ledger row for the call that died with its process, by what had arrived of it."""
     cut = run.epoch - 1
-    if not run.message.parts or ModelCall.objects.filter(run=run, epoch=cut).exists():
+    billed = ModelCall.objects.filter(run=run, epoch=cut).count()
+    if not run.message.parts or ModelCall.objects.filter(run=run, epoch=cut, outcome="lost").exists():
         return
-    written = "".join(part.get("text", "") for part in run.message.parts)
-    usage = Usage(input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(written))
+    usage = Usage()
+    # The stored text may be that of an earlier attempt, which is billed already.
+    if not billed:
+        written = "".join(part.get("text", "") for part in run.message.parts)
+        usage = Usage(input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(written))
     ModelCall.objects.create(
         user_id=run.user_id,
         conversation_id=run.conversation_id,
         run=run,
         epoch=cut,
+        attempt=billed + 1,
         provider=plan.provider,
         model=plan.request.model,
         outcome="lost",
         started_at=run.claimed_at or run.created_at,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        usage_source=ModelCall.Source.ESTIMATED,
+        usage_source=ModelCall.Source.UNKNOWN if billed else ModelCall.Source.ESTIMATED,
         price=msgspec.to_builtins(plan.price) if plan.price is not None else None,
         cost=cost_of(usage, plan.price) if plan.price is not None else None,
         currency=plan.price.currency if plan.price is not None else "",

@@ -1,7 +1,7 @@
 """One run being made: asks the model, tells the log, keeps the books. One object a run and epoch."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from chat.conf import Coalescing
 from chat.engine import recorder
 from chat.engine.attempts import Attempt, Kept, copied, text_length
-from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books
+from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books, ledger_rows
 from chat.engine.database import DatabaseThreads
 from chat.engine.loop import Step
 from chat.engine.plan import RunPlan
@@ -67,6 +67,8 @@ class RunEngine:
         self._kept = Kept.of(rescued, None) if rescued is not None and rescued.steps else None
         self._step = Step(rescued.steps[-1].step if rescued is not None and rescued.steps else 1)
         self._attempts: list[Attempt] = []
+        self._to_ledger: asyncio.Task[None] | None = None
+        self._noted: set[tuple[str, str]] = set()
         self._place_told_at: float | None = None
         self._cursor = Cursor(plan.epoch, 0)
         self._saved_cursor = self._cursor
@@ -111,6 +113,8 @@ class RunEngine:
         try:
             status, error = await self._ask()
             self._flush()
+            if self._to_ledger is not None:
+                await self._to_ledger
             if not self._abandoned:
                 return await self._end(self._close(status, error))
         except StaleEpoch:
@@ -172,8 +176,12 @@ class RunEngine:
         if self._stop_requested_at is not None or self._abandoned:
             return False
         logger.info("another model is asked", run=self.plan.run, model=following.model_name)
+        step, before = self._step.number, self._asked.model_name
         self._asked, self._guard = following, self._guard_for(following)
-        self._tell(ev.StepStarted(step=self._step.number, model=following.model_name))
+        self._tell(ev.StepStarted(step=step, model=following.model_name))
+        note = ev.StepNote(step, "other_model", following.model_name, instead_of=before, reason=error.code)
+        self._tell(note)
+        self._ended_to_ledger()
         return True
 
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
@@ -214,6 +222,23 @@ class RunEngine:
         self._log.end(self.plan.run, self.plan.epoch)
         return closed.run_finished
 
+    def _ended_to_ledger(self) -> None:
+        """What has ended is billed now: this process may be killed before the run ends."""
+        ended = [attempt for attempt in self._attempts if attempt.error is not None and not attempt.in_ledger]
+        self._to_ledger = asyncio.create_task(self._save_ended(ended, self._to_ledger))
+
+    async def _save_ended(self, ended: Sequence[Attempt], before: "asyncio.Task[None] | None") -> None:
+        if before is not None:
+            await before
+        rows = ledger_rows(ended, Outcome("failed"), clock=self._clock, now=self._now)
+        try:
+            await self._database(recorder.save_calls_alone, rows)
+        except StorageUnavailable as error:  # they are written with the run's end
+            logger.warning("attempts not in the ledger yet", run=self.plan.run, reason=error.detail)
+            return
+        for attempt in ended:
+            attempt.in_ledger = True
+
     async def _let_go(self) -> ev.RunFinished | None:
         """Claimed by another process, or deleted with its conversation; what was asked upstream is billed anyway."""
         logger.info("run is not ours any more", run=self.plan.run, epoch=self.plan.epoch)
@@ -243,9 +268,14 @@ class RunEngine:
 
     # --- what the guard says ----------------------------------------------------------------------------
 
-    def attempt_began(self, facts: CallFacts) -> Tell:
+    def attempt_began(self, facts: CallFacts, dropped: Sequence[str]) -> Tell:
         self._step = Step(self._step.number)
         self._attempts.append(Attempt(len(self._attempts) + 1, self._asked, self._step, facts))
+        model = self._asked.model_name
+        for option in dropped:
+            if (model, option) not in self._noted and not self._abandoned:
+                self._noted.add((model, option))
+                self._tell(ev.StepNote(self._step.number, "option_dropped", model, option=option))
         return self._take
 
     def attempt_ended(self, error: ProviderError | None) -> None:
@@ -261,6 +291,7 @@ class RunEngine:
             self._tell(ev.StepReset(step=self._step.number, reason="retrying"))
         attempt, wait_ms = len(self._attempts) + 1, round(wait_seconds * 1000)
         self._tell(ev.RunRetrying(attempt=attempt, wait_ms=wait_ms, reason=error.code))
+        self._ended_to_ledger()
 
     def waiting(self, place: int) -> None:
         now = self._clock()

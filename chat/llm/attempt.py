@@ -13,8 +13,7 @@ from chat.conf import Deadlines
 from chat.exceptions import ProviderCut, ProviderTimeout
 from chat.llm.client import Endpoint, ModelClient
 from chat.llm.deltas import Delta, Failed, Finished, ReasoningDelta, RefusalDelta, TextDelta, ToolCallStarted
-from chat.llm.dialects.base import Decoder, Dialect
-from chat.llm.messages import ModelRequest
+from chat.llm.dialects.base import Decoder, Dialect, WireRequest
 from chat.resilience.deadline import CallTimer, Clockwork, Interrupted
 
 Tell = Callable[[list[Delta]], None]
@@ -51,7 +50,6 @@ class ModelCall:
         clock: Callable[[], float],
         dialect: Dialect,
         endpoint: Endpoint,
-        api_key: str,
         deadlines: Deadlines,
         facts: CallFacts,
         on_first_token: Callable[[], None] | None = None,
@@ -61,7 +59,6 @@ class ModelCall:
         self._clock = clock
         self._dialect = dialect
         self._endpoint = endpoint
-        self._api_key = api_key
         self._deadlines = deadlines
         self._on_first_token = on_first_token
         self._decoder: Decoder | None = None
@@ -69,7 +66,7 @@ class ModelCall:
         self.headers: Mapping[str, str] = {}
         """Of the answer, once there is one."""
 
-    async def run(self, request: ModelRequest, tell: Tell) -> None:
+    async def run(self, wire: WireRequest, tell: Tell) -> None:
         """Makes the call; `tell` gets the deltas of each piece that arrived, never an empty list, never `Failed`.
 
         `tell` must not block. Returns when the answer is whole.
@@ -81,7 +78,7 @@ class ModelCall:
         with self._clockwork.watch(self._deadlines) as timer:
             try:
                 with timer.watching():
-                    await self._attempt(timer, request, tell)
+                    await self._attempt(timer, wire, tell)
             except Interrupted as interrupted:
                 # A server that holds the line open after a whole answer has still answered.
                 ending = (
@@ -94,8 +91,7 @@ class ModelCall:
             finally:
                 self.facts.closed_at = self._clock()
 
-    async def _attempt(self, timer: CallTimer, request: ModelRequest, tell: Tell) -> None:
-        wire = self._dialect.build(request, api_key=self._api_key)
+    async def _attempt(self, timer: CallTimer, wire: WireRequest, tell: Tell) -> None:
         async with self._client.call(
             self._endpoint, wire, connect_seconds=self._deadlines.connect_seconds
         ) as answer:

@@ -4,7 +4,7 @@ The order, from outside in: places (user, provider), then for each attempt the b
 breaker. Of all that is said here users hear through the `Listener`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, Protocol
 
@@ -47,8 +47,11 @@ _AT_FAULT = (ProviderOverloaded, ProviderTimeout, ProviderCut, ProviderGarbage)
 class Listener(Protocol):
     """Who wants the answer. No method may block."""
 
-    def attempt_began(self, facts: CallFacts) -> Tell:
-        """An attempt goes out; `facts` fills while it runs. Its deltas go where this says."""
+    def attempt_began(self, facts: CallFacts, dropped: Sequence[str]) -> Tell:
+        """An attempt goes out; `facts` fills while it runs. Its deltas go where this says.
+
+        `dropped` are the options that the model refuses and is not asked with (`WireRequest.dropped`).
+        """
 
     def attempt_ended(self, error: ProviderError | None) -> None:
         """Not called for an attempt that was stopped."""
@@ -166,10 +169,11 @@ class Guard:
             passage = await self._pass_breaker(stack)
             now = self._safeguards.clock()
             facts = CallFacts(queued_seconds=now - queued_at)
-            call = self._call(facts, slot, request, until - now)
-            tell = listener.attempt_began(facts)
+            wire = self._target.dialect.build(request, api_key=self._target.api_key)
+            call = self._call(facts, slot, request.model, until - now)
+            tell = listener.attempt_began(facts, wire.dropped)
             try:
-                await call.run(request, tell)
+                await call.run(wire, tell)
             except ProviderError as error:
                 await self._note_failure(error, call, slot, passage)
                 listener.attempt_ended(error)
@@ -210,12 +214,10 @@ class Guard:
         passage = self._safeguards.breakers.passage(self._provider, _breaker_rule(self._limits))
         return await stack.enter_async_context(passage)
 
-    def _call(
-        self, facts: CallFacts, slot: Slot | None, request: ModelRequest, left_seconds: float
-    ) -> ModelCall:
+    def _call(self, facts: CallFacts, slot: Slot | None, model: str, left_seconds: float) -> ModelCall:
         def shown() -> None:
             if slot is not None and facts.first_token_at is not None and facts.began_at is not None:
-                slot.succeeded(facts.first_token_at - facts.began_at, request.model)
+                slot.succeeded(facts.first_token_at - facts.began_at, model)
                 # Only now: nobody should wait for their first token because of it.
                 self._safeguards.spawn(self._learn(call))
 
@@ -226,7 +228,6 @@ class Guard:
             clock=safeguards.clock,
             dialect=target.dialect,
             endpoint=target.endpoint,
-            api_key=target.api_key,
             deadlines=replace(target.deadlines, total_seconds=left_seconds),
             facts=facts,
             on_first_token=shown,

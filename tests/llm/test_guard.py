@@ -26,10 +26,11 @@ class Hearing:
     """A listener that remembers."""
 
     def __init__(self):
-        self.facts, self.errors, self.waits, self.deltas = [], [], [], []
+        self.facts, self.errors, self.waits, self.deltas, self.dropped = [], [], [], [], []
 
-    def attempt_began(self, facts):
+    def attempt_began(self, facts, dropped):
         self.facts.append(facts)
+        self.dropped.append(tuple(dropped))
         return self.deltas.extend
 
     def attempt_ended(self, error):
@@ -152,13 +153,16 @@ async def test_nobody_asks_before_the_time_the_provider_has_named(safeguards, up
     assert len(upstream.requests) == 1
 
 
-async def test_a_provider_without_limits_keeps_its_breaker(safeguards, upstream):
+@pytest.mark.parametrize(("limited", "made"), [(True, 1), (False, 2)])
+async def test_a_failing_provider_is_left_alone_unless_it_is_the_scripted_one(
+    safeguards, upstream, limited, made
+):
     upstream.refuse(500, BUSY)
-    limits = CallLimits(limited=False, attempts=1, breaker_failures=1)
+    limits = CallLimits(limited=limited, attempts=1, breaker_failures=1)
     for _ in range(2):
         await error_of(guard(safeguards, upstream, limits).run(REQUEST, Hearing()))
-    assert len(upstream.requests) == 1
-    assert (await safeguards.breakers.views())["provider:p"].state == "open"
+    assert len(upstream.requests) == made
+    assert ("provider:p" in await safeguards.breakers.views()) is limited
 
 
 async def test_a_call_of_our_own_that_fails_says_nothing_of_the_provider(safeguards, upstream):
