@@ -30,8 +30,10 @@ def test_what_is_shown_becomes_events_and_the_rest_is_remembered():
     assert step.written == "hmyes"
 
 
-def test_a_signature_without_words_shows_nothing():
-    assert Step(1).take([d.ReasoningDelta("", opaque="signature")]) == []
+def test_a_signature_without_words_goes_to_the_thought_it_signs():
+    step = Step(1)
+    events = step.take([d.ReasoningDelta("hm"), d.ReasoningDelta("", opaque={"signature": "s"})])
+    assert fold(events) == [{"type": "reasoning", "text": "hm", "opaque": {"signature": "s"}}]
 
 
 def test_words_taken_back_are_replaced_and_the_thoughts_stay():
@@ -39,6 +41,12 @@ def test_words_taken_back_are_replaced_and_the_thoughts_stay():
     events = step.take([d.ReasoningDelta("hm"), d.TextDelta("wrnog"), d.TextRevised("right")])
     assert fold(events) == [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "right"}]
     assert step.written == "hmright"
+
+
+def test_signatures_outlive_words_taken_back():
+    step = Step(1)
+    events = step.take([d.ReasoningDelta("hm", opaque={"signature": "s"}), d.TextRevised("right")])
+    assert fold(events)[0] == {"type": "reasoning", "text": "hm", "opaque": {"signature": "s"}}
 
 
 def test_an_unheard_of_reason_is_unknown():

@@ -169,6 +169,26 @@ async def test_a_call_that_died_with_its_process_is_billed_by_what_had_arrived(c
     assert rows[0].output_tokens > 0
 
 
+async def test_attempts_that_had_ended_keep_their_rows_when_the_process_dies_in_a_later_one(chat, upstream):
+    def one_attempt_ended(started):
+        run = Run.objects.get(pk=started.run)
+        ModelCall.objects.create(
+            run=run, epoch=1, attempt=1, outcome="provider_cut", provider="fake", model="model-1"
+        )
+
+    started = await chat.runtime.database(half_done, chat, "Hello, wor")
+    await chat.runtime.database(one_attempt_ended, started)
+    await chat.runtime.supervisor.rescue()
+    await chat.events(started.run)
+    rows = await chat.runtime.database(lambda: list(ModelCall.objects.order_by("epoch", "attempt")))
+    assert [(row.epoch, row.attempt, row.outcome, row.usage_source) for row in rows] == [
+        (1, 1, "provider_cut", "unknown"),
+        (1, 2, "lost", "unknown"),
+        (2, 1, "completed", "reported"),
+    ]
+    assert rows[1].cost is None
+
+
 async def test_a_run_that_was_taken_up_too_often_fails(chat, upstream):
     started = await chat.runtime.database(half_done, chat, "Hel")
     await chat.runtime.database(Run.objects.filter(pk=started.run).update, epoch=20)

@@ -160,10 +160,38 @@ async def test_a_refused_field_is_left_out_at_once_and_from_then_on(chat, upstre
         while not (await chat.runtime.database(LanguageModel.objects.get)).capabilities:
             await asyncio.sleep(0.01)
     assert (await chat.runtime.database(LanguageModel.objects.get)).capabilities == ["no_temperature"]
+    [note] = only(events, "step.note")
+    assert (note["kind"], note["option"], note["model"]) == ("option_dropped", "temperature", "fake/model-1")
     again = await chat.ask("hello", options={"temperature": 0.5})
-    await chat.events(again.run)
+    assert len(only(await chat.events(again.run), "step.note")) == 1
     assert "temperature" not in upstream.requests[-1]
     assert len(upstream.requests) == 3
+
+
+async def test_what_a_model_thought_goes_back_to_it_and_to_no_other(chat, upstream):
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "s", "index": 0}
+
+    async def play(answer):
+        delta = {"reasoning": "hm", "reasoning_details": [detail]}
+        await answer.send(
+            b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+        )
+        await upstream.say_hello(answer)
+
+    upstream.play = play
+    started = await chat.ask("hello")
+    await chat.events(started.run)
+    parts = (await chat.answer(started)).parts
+    assert [part["type"] for part in parts] == ["reasoning", "text"]
+    again = await chat.ask("and?", conversation=started.conversation)
+    await chat.events(again.run)
+    assert upstream.requests[-1]["messages"][1]["reasoning_details"] == [detail]
+    await chat.runtime.database(LanguageModel.objects.update, name="model-2")
+    chat.runtime.offers.forget(chat.model.pk)
+    chat.model.name = "model-2"
+    other = await chat.ask("and you?", conversation=started.conversation)
+    await chat.events(other.run)
+    assert all("reasoning_details" not in message for message in upstream.requests[-1]["messages"])
 
 
 async def test_a_field_that_is_refused_although_it_is_left_out_ends_the_run(chat, upstream):
@@ -198,6 +226,21 @@ async def test_every_attempt_has_its_row_and_the_run_has_their_sum(chat, upstrea
     assert Decimal(end["cost"]["amount"]) == calls[1].cost + calls[2].cost
     assert calls[0].cost is None
     assert (await chat.row(started.run)).cost == calls[1].cost + calls[2].cost
+
+
+async def test_an_attempt_is_in_the_ledger_while_the_next_one_is_waited_for(chat, upstream, longest_waits):
+    await chat.provider(retry_base_seconds=20)
+    plays(upstream, saying("as far as this"))
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="run.retrying")
+    async with asyncio.timeout(5):
+        while not await chat.calls():
+            await asyncio.sleep(0.01)
+    [early] = await chat.calls()
+    assert (early.attempt, early.outcome) == (1, "provider_cut")
+    await chat.stop(started)
+    await chat.events(started.run)
+    assert [call.pk for call in await chat.calls()] == [early.pk]
 
 
 async def test_a_refusal_does_not_make_reported_usage_doubtful(chat, upstream):
