@@ -11,10 +11,15 @@ _SENTENCE_END = re.compile(r"[.!?。！？\n]\s*$")
 Growing = TextDelta | ReasoningDelta
 
 
+def _closes(event: Growing) -> bool:
+    return isinstance(event, ReasoningDelta) and event.opaque is not None
+
+
 class Coalescer:
     """Pure: the caller flushes when `window_ms` has passed since something was held back.
 
     Adjacent deltas of one kind that arrive together become one event, whatever the pressure: that costs no time.
+    What is opaque closes the thought before it, so it passes as it came, in its place.
     """
 
     def __init__(self, limits: Coalescing) -> None:
@@ -32,7 +37,7 @@ class Coalescer:
         """The events to tell now, in order. With `hold`, a growing text may wait for more of it."""
         out: list[RunEvent] = []
         for event in events:
-            if not isinstance(event, TextDelta | ReasoningDelta):
+            if not isinstance(event, TextDelta | ReasoningDelta) or _closes(event):
                 out += self.flush()
                 out.append(event)
                 continue
