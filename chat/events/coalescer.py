@@ -11,10 +11,6 @@ _SENTENCE_END = re.compile(r"[.!?。！？\n]\s*$")
 Growing = TextDelta | ReasoningDelta
 
 
-def _closes(event: Growing) -> bool:
-    return isinstance(event, ReasoningDelta) and event.opaque is not None
-
-
 class Coalescer:
     """Pure: the caller flushes when `window_ms` has passed since something was held back.
 
@@ -37,15 +33,15 @@ class Coalescer:
         """The events to tell now, in order. With `hold`, a growing text may wait for more of it."""
         out: list[RunEvent] = []
         for event in events:
-            if not isinstance(event, TextDelta | ReasoningDelta) or _closes(event):
+            if isinstance(event, TextDelta) or (isinstance(event, ReasoningDelta) and event.opaque is None):
+                if self._kind is not type(event):
+                    out += self.flush()
+                    self._kind = type(event)
+                self._pieces.append(event.text)
+                self._length += len(event.text)
+            else:
                 out += self.flush()
                 out.append(event)
-                continue
-            if self._kind is not type(event):
-                out += self.flush()
-                self._kind = type(event)
-            self._pieces.append(event.text)
-            self._length += len(event.text)
         if self._kind is not None and not (hold and self._may_wait()):
             out += self.flush()
         return out
