@@ -57,7 +57,7 @@ def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
         provider=provider.name,
         provider_key=provider.pk,
         dialect=provider.dialect,
-        endpoint=Endpoint(base_url=provider.base_url.rstrip("/"), headers=provider.headers),
+        endpoint=endpoint_of(provider),
         api_key=provider.read_key(),
         deadlines=deadlines_of(provider, reasons="reasoning" in model.capabilities),
         limits=limits_of(provider),
@@ -66,6 +66,10 @@ def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
         capabilities=frozenset(model.capabilities),
         following=_following(model, (*before, model.pk)),
     )
+
+
+def endpoint_of(provider: Provider) -> Endpoint:
+    return Endpoint(provider.base_url.rstrip("/"), headers=provider.headers, proxy=provider.proxy)
 
 
 def _following(model: LanguageModel, before: tuple[UUID, ...]) -> Offer | None:
