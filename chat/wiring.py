@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from chat.engine.pressure import LoopPressure
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
+from chat.engine.wire_log import WireLog, WireLogRules
 from chat.events.backends.memory import MemoryEventLog
 from chat.events.run_events import RunFinished
 from chat.exceptions import StorageUnavailable
@@ -82,6 +84,7 @@ class Runtime:
         )
         self.pressure = LoopPressure(self._clock)
         self.saver = PartialSaver(database, each_seconds=settings.PARTIAL_SAVE_SECONDS)
+        self.wire_log = WireLog(database, wire_log_rules(), chance=random.random, now=timezone.now)
         self.coalescing = Coalescing(settings.COALESCE_MS, settings.COALESCE_CHARACTERS)
         self.supervisor = Supervisor(
             build=self._engine,
@@ -97,6 +100,7 @@ class Runtime:
     def start(self) -> None:
         self.pressure.start()
         self.saver.start()
+        self.wire_log.start()
         self.supervisor.start()
         self.heartbeat.start()
         self._tidying = asyncio.create_task(self._tidy_for_ever(), name="tidying")
@@ -111,6 +115,7 @@ class Runtime:
             self._say_farewell,
             self.supervisor.hand_over,
             self.saver.stop,
+            self.wire_log.stop,
             self.safeguards.aclose,
             self.client.aclose,
             self._demo.close,
@@ -176,7 +181,8 @@ class Runtime:
         def remember(capability: str) -> None:
             self._spawn(self._remember(plan.model_key, capability))
 
-        return Guard(self.safeguards, target, remember=remember)
+        tape_for = partial(self.wire_log.tape_for, plan)
+        return Guard(self.safeguards, target, remember=remember, tape_for=tape_for)
 
     async def _remember(self, model: UUID, capability: str) -> None:
         try:
@@ -235,6 +241,12 @@ def socket_limits() -> SocketLimits:
         credit_bytes=settings.CREDIT_BYTES,
         ack_seconds=settings.ACK_SECONDS,
         silence_seconds=settings.SILENCE_SECONDS,
+    )
+
+
+def wire_log_rules() -> WireLogRules:
+    return WireLogRules(
+        kept=settings.WIRE_LOG, sample=settings.WIRE_LOG_SAMPLE, most_bytes=settings.WIRE_LOG_BYTES
     )
 
 

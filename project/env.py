@@ -65,6 +65,16 @@ def seconds(name: str, default: float, *, least: float = 0.0) -> float:
     return _read(name, default, parse, f"a number of seconds, at least {least:g}")
 
 
+def share(name: str, default: float) -> float:
+    def parse(value: str) -> float:
+        number = float(value)
+        if not 0 <= number <= 1:
+            raise ValueError
+        return number
+
+    return _read(name, default, parse, "a number from 0 to 1")
+
+
 def choice(name: str, default: str, choices: Collection[str]) -> str:
     def parse(value: str) -> str:
         if value not in choices:

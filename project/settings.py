@@ -195,6 +195,16 @@ LEASE_SECONDS = env.seconds("LEASE_SECONDS", 5, least=0.5)
 """A node not heard of for this long has lost its runs."""
 DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 15)
 
+# --- the wire log ---------------------------------------------------------------------------------
+
+WIRE_LOG = env.flag("WIRE_LOG", default=True)
+"""Model calls that failed are kept as they went over the wire, and some of the others (docs/wire-log.md)."""
+WIRE_LOG_SAMPLE = env.share("WIRE_LOG_SAMPLE", 0.01)
+WIRE_LOG_DAYS = env.whole("WIRE_LOG_DAYS", 7)
+WIRE_LOG_BYTES = env.whole("WIRE_LOG_BYTES", 2_000_000, least=10_000, most=100_000_000)
+"""The most of one request, and of one answer."""
+WIRE_LOG_TOTAL_BYTES = env.whole("WIRE_LOG_TOTAL_BYTES", 1_000_000_000, most=10**13)
+
 # --- sockets --------------------------------------------------------------------------------------
 
 SOCKETS_PER_USER = env.whole("CHAT_SOCKETS_PER_USER", 30, least=1)

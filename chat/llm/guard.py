@@ -7,6 +7,7 @@ breaker. Of all that is said here users hear through the `Listener`.
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, Protocol
+from uuid import UUID
 
 import structlog
 from msgspec import Struct
@@ -28,6 +29,7 @@ from chat.llm.dialects.base import Dialect
 from chat.llm.dialects.errors import capability_after_refusal
 from chat.llm.messages import ModelRequest
 from chat.llm.safeguards import Safeguards
+from chat.llm.tape import Tape
 from chat.resilience.adaptive_limit import Slot
 from chat.resilience.backends.base import BreakerRule, Bucket
 from chat.resilience.circuit_breaker import CircuitOpen, Passage
@@ -85,14 +87,19 @@ class Guard:
         target: CallTarget,
         *,
         remember: Callable[[str], None] | None = None,
+        tape_for: Callable[[UUID], Tape | None] | None = None,
     ) -> None:
-        """`remember` hears of each capability that the model's refusals tell of. It must not block."""
+        """`remember` hears of each capability that the model's refusals tell of. It must not block.
+
+        `tape_for` gives the tape of an attempt, by its key in the ledger.
+        """
         self._safeguards = safeguards
         self._target = target
         self._limits = target.limits
         self._provider = f"provider:{target.provider}"
         self._requests, self._tokens = f"requests:{target.model}", f"tokens:{target.model}"
         self._remember = remember
+        self._tape_for = tape_for
         self._refused_fields = 0
         self._stops = CallTimer(target.deadlines, safeguards.clock)
         self._budget = safeguards.retry_budget(target.provider, target.limits)
@@ -231,6 +238,7 @@ class Guard:
             deadlines=replace(target.deadlines, total_seconds=left_seconds),
             facts=facts,
             on_first_token=shown,
+            tape=self._tape_for(facts.call) if self._tape_for is not None else None,
         )
         return call
 
