@@ -37,6 +37,10 @@ def images_of(item: dict[str, Any]) -> Iterator[ImageDelta]:
 
 
 def server_item_of(item: dict[str, Any]) -> ServerItem:
-    """Images are told apart, and not kept twice."""
-    kept = {name: value for name, value in item.items() if name not in ("result", "outputs")}
+    """Images are told apart, and not kept twice; the members that held them stay, since requests must have them."""
+    kept = dict(item)
+    if item.get("type") == "image_generation_call":
+        kept["result"] = None
+    if isinstance(item.get("outputs"), list):
+        kept["outputs"] = [output for output in listed(item["outputs"]) if output.get("type") != "image"]
     return ServerItem(clean(text_at(item, "type")), clean_json(kept))
