@@ -267,9 +267,9 @@ class Guard:
 
     def _without_refused(self, request: ModelRequest, error: ProviderError) -> ModelRequest | None:
         """The request without the field that was refused, None where that is not what is wrong."""
-        if not error.field or error.status not in (400, 404, 422):
+        if not error.field:
             return None
-        capability = capability_after_refusal(error.field)
+        capability = capability_after_refusal(error.field, request.capabilities)
         if capability in request.capabilities or self._refused_fields >= MOST_REFUSED_FIELDS:
             return None
         self._refused_fields += 1
