@@ -12,6 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+READ_CHARACTERS: Final = 1000
+"""What matters stands first; the rest may be our own request, read back."""
+
 _FLAGS: Final = re.IGNORECASE | re.DOTALL
 
 _PLAIN: Final = tuple(
@@ -94,7 +97,8 @@ _HINT: Final = re.compile(
 """What comes after it is what the model would take instead."""
 
 _NAMED: Final = re.compile(
-    r"['\"`]([\w.\[\] -]{2,80})['\"`]|\b((?:\w+[.\[\]]+)*\w+_\w+(?:[.\[\]]+\w+)*|\w+(?:\.\w+)+)"
+    r"['\"`]([\w.\[\] -]{2,80})['\"`]"
+    r"|\b((?:\w+[.\[\]]+)*\w+_\w+(?:[.\[\]]+\w+)*|\w+(?:\.\w+)+|[a-z]+(?:[A-Z][a-z]+)+)\b"
 )
 _EFFORT: Final = re.compile(r"['\"`](none|minimal|low|medium|high|xhigh|max)['\"`]")
 
@@ -121,6 +125,7 @@ def capability_after_refusal(field: str, capabilities: frozenset[str] = frozense
 
 def refused_field(code: str, param: str, message: str) -> str:
     """The field of our request, or the ability, that the model does not have; "" where it says nothing like that."""
+    message = message[:READ_CHARACTERS]
     plain = inability(message)
     if plain:
         return plain
@@ -140,7 +145,7 @@ def refused_field(code: str, param: str, message: str) -> str:
 
 def inability(message: str) -> str:
     """What some servers say so plainly that their status does not matter."""
-    return next((field for pattern, field in _PLAIN if pattern.search(message)), "")
+    return next((field for pattern, field in _PLAIN if pattern.search(message[:READ_CHARACTERS])), "")
 
 
 def _refused_role(param: str, message: str) -> str:
@@ -165,7 +170,7 @@ def _refused_role(param: str, message: str) -> str:
 
 
 def _split_at_hint(text: str) -> tuple[str, str, str]:
-    match = re.search(r"should be|is not one of|one of|expected|valid roles?\b|allowed", text)
+    match = re.search(r"should be|is not one of|one of|\bexpected|valid roles?\b|allowed", text)
     return (text[: match.start()], match[0], text[match.end() :]) if match else (text, "", "")
 
 
