@@ -24,8 +24,8 @@ OTHER = "canary-of-a-header"
 ENDPOINT = Endpoint("https://lab.example/v1", headers={"X-Gate": OTHER, "anthropic-beta": "files-1"})
 
 
-def request(path: str = "/chat", body: bytes = b"{}", **headers: str) -> WireRequest:
-    return WireRequest(path, {"Authorization": f"Bearer {KEY}", **headers}, body)
+def request(**headers: str) -> WireRequest:
+    return WireRequest("/chat", {"Authorization": f"Bearer {KEY}", **headers}, b"{}")
 
 
 def found(text: str) -> bool:
