@@ -48,7 +48,8 @@ class Block:
         text = self.input.text + self.input.rest()
         if is_object(text):
             raw["input"] = json.loads(text)
-        out.append(ServerItem(clean(text_at(raw, "type")), clean_json(raw)))
+        kept = {"dialect": DIALECT, "block": clean_json(raw)}
+        out.append(ServerItem(clean(text_at(raw, "type")), kept))
 
     def cut(self, out: list[Delta]) -> None:
         """The answer ends inside of the block."""

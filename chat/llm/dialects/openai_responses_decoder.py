@@ -24,7 +24,7 @@ from chat.llm.dialects.answer import AnswerDecoder
 from chat.llm.dialects.errors import WireError, error_in
 from chat.llm.dialects.json_values import is_error, listed, opened, text_at
 from chat.llm.dialects.openai_responses_events import EVENTS, ResponseEvent, loosely
-from chat.llm.dialects.openai_responses_parts import citations_of, images_of, server_item_of
+from chat.llm.dialects.openai_responses_parts import citations_of, images_of, phase_of, server_item_of
 from chat.llm.dialects.openai_responses_tools import CALL_TYPES, DIALECT, ResponseCalls
 from chat.llm.dialects.openai_usage import usage_of
 from chat.llm.dialects.text import GrowingText, clean, clean_json
@@ -284,6 +284,8 @@ class OpenAIResponsesDecoder(AnswerDecoder):
                 self._complete_text((index, position), text_at(part, "text"), out)
             if index not in self._cited:
                 out.extend(citations_of(part.get("annotations")))
+        if (phase := phase_of(item)) is not None:
+            out.append(phase)
 
     def _close_reasoning(self, index: int, item: dict[str, Any], out: list[Delta]) -> None:
         for position, part in enumerate(listed(item.get("summary"))):

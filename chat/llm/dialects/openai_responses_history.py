@@ -102,11 +102,12 @@ def _kept(part: ReasoningPart | ServerItemPart) -> list[dict[str, Any]]:
     item = opaque.get("item") if opaque else None
     if not isinstance(item, dict):
         return []
-    kept = {name: value for name, value in item.items() if value is not None}
-    if isinstance(part, ReasoningPart):
-        kept.pop("status", None)
-        kept.setdefault("summary", [])
-    return [kept]
+    if isinstance(part, ServerItemPart):
+        return [item]
+    return [
+        {"summary": []}
+        | {name: value for name, value in item.items() if name != "status" and value is not None}
+    ]
 
 
 def _is_open_text(item: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from chat.llm.deltas import CitationDelta, ImageDelta, ServerItem
 from chat.llm.dialects.json_values import listed, text_at
+from chat.llm.dialects.openai_responses_tools import DIALECT
 from chat.llm.dialects.text import clean, clean_json
 
 
@@ -43,4 +44,10 @@ def server_item_of(item: dict[str, Any]) -> ServerItem:
         kept["result"] = None
     if isinstance(item.get("outputs"), list):
         kept["outputs"] = [output for output in listed(item["outputs"]) if output.get("type") != "image"]
-    return ServerItem(clean(text_at(item, "type")), clean_json(kept))
+    return ServerItem(clean(text_at(item, "type")), {"dialect": DIALECT, "item": clean_json(kept)})
+
+
+def phase_of(item: dict[str, Any]) -> ServerItem | None:
+    """What a message is, `commentary` or `final_answer`: goes back with its text, which is told in deltas."""
+    phase = clean(text_at(item, "phase"))
+    return ServerItem("message", {"dialect": DIALECT, "item": {"phase": phase}}) if phase else None
