@@ -122,6 +122,9 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {"pool": {"min_size": 2, "max_size": env.whole("DATABASE_POOL", 16, least=2)}}
 DATABASES = {"default": _database}
+REDIS_URL = env.url("REDIS_URL", schemes=["redis", "rediss", "unix"])
+"""Empty: each process keeps the state of its limits and breakers to itself."""
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"

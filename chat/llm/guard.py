@@ -41,6 +41,8 @@ logger = structlog.get_logger(__name__)
 
 OVERLOADED: Final = frozenset({429, 503, 529, None})
 """Statuses that say "too much"; None is an overload told inside a stream. A 500 says nothing of the load."""
+BUSY_AGAIN_SECONDS: Final = 5.0
+"""When to come back to a full line: nobody knows when those before will have been answered."""
 MOST_REFUSED_FIELDS: Final = 3
 CHARACTERS_A_TOKEN: Final = 4
 _AT_FAULT = (ProviderOverloaded, ProviderTimeout, ProviderCut, ProviderGarbage)
@@ -95,15 +97,19 @@ class Guard:
         """
         self._safeguards = safeguards
         self._target = target
-        self._limits = target.limits
         self._provider = f"provider:{target.provider}"
         self._requests, self._tokens = f"requests:{target.model}", f"tokens:{target.model}"
         self._remember = remember
         self._tape_for = tape_for
         self._refused_fields = 0
         self._stops = CallTimer(target.deadlines, safeguards.clock)
-        self._budget = safeguards.retry_budget(target.provider, target.limits)
-        self._policy = safeguards.retry_policy(target.provider, target.limits)
+        self._budget = safeguards.retry_budget(target.provider, self._limits)
+        self._policy = safeguards.retry_policy(target.provider, self._limits)
+
+    @property
+    def _limits(self) -> CallLimits:
+        """Staff may change them while the call stands in a line."""
+        return self._safeguards.figures(self._target.provider, self._target.limits)
 
     def stop(self) -> None:
         self._stops.interrupt("stopped")
@@ -131,7 +137,10 @@ class Guard:
         limits = self._limits
         if not limits.limited:
             return
-        places = (f"user:{self._target.user}", limits.calls_per_user), (self._provider, limits.calls_at_once)
+        places = (
+            (f"user:{self._target.user}", lambda: self._limits.calls_per_user),
+            (self._provider, lambda: self._limits.calls_at_once),
+        )
         wait_seconds = min(limits.wait_seconds, self._target.deadlines.total_seconds)
         for key, most in places:
             place = self._safeguards.places.hold(
@@ -197,11 +206,15 @@ class Guard:
         limits, safeguards = self._limits, self._safeguards
         if not limits.limited:
             return None
-        buckets = (
-            Bucket(self._provider, limits.calls_per_second, limits.calls_burst),
-            Bucket(self._requests),
-            Bucket(self._tokens, amount=_tokens_in(request)),
-        )
+        tokens = _tokens_in(request)
+
+        def buckets() -> tuple[Bucket, ...]:
+            now = self._limits
+            return (
+                Bucket(self._provider, now.calls_per_second, now.calls_burst),
+                Bucket(self._requests),
+                Bucket(self._tokens, amount=tokens),
+            )
 
         def longest_wait() -> float:
             return min(limits.wait_seconds, until - safeguards.clock())
@@ -282,7 +295,12 @@ class Guard:
 def _refusal(closed: CircuitOpen | WaitedTooLong) -> ChatError:
     if isinstance(closed, CircuitOpen):
         return ProviderOverloaded(detail=str(closed), retry_after_seconds=closed.retry_after_seconds)
-    return RateLimited(detail=f"waited too long for {closed}", retry_after_seconds=closed.retry_after_seconds)
+    return RateLimited(
+        detail=f"waited too long for {closed}",
+        retry_after_seconds=BUSY_AGAIN_SECONDS
+        if closed.retry_after_seconds is None
+        else closed.retry_after_seconds,
+    )
 
 
 def _breaker_rule(limits: CallLimits) -> BreakerRule:
