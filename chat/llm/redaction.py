@@ -4,7 +4,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
@@ -31,6 +31,7 @@ _PLAIN_PARAMETERS: Final = frozenset(("alt", "api-version", "beta", "version"))
 # Looks back, so that each run is tried once and not from each of its letters.
 _LONG_DATA: Final = re.compile(rb"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/=_-]{2048,}")
 _DATA_SHOWN: Final = 48
+_PART_BYTES: Final = 65_536
 
 
 class Secrets:
@@ -40,10 +41,12 @@ class Secrets:
         forms = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in _forms(secret)}
         # The longest first: one may begin with another.
         self._forms = sorted((form.encode() for form in forms), key=len, reverse=True)
-        self._found = re.compile(b"|".join(map(re.escape, self._forms)) or rb"(?!)")
 
     def hide(self, data: bytes) -> bytes:
-        return self._found.sub(HIDDEN.encode(), data)
+        # One after the other, which is faster than a pattern of all of them, and lets other threads in between.
+        for form in self._forms:
+            data = data.replace(form, HIDDEN.encode())
+        return data
 
     def hide_in(self, text: str) -> str:
         return self.hide(text.encode("utf-8", "replace")).decode().replace("\0", "")
@@ -115,7 +118,17 @@ def plain_headers(headers: Mapping[str, str], secrets: Secrets) -> dict[str, str
 
 def plain_request_body(body: bytes, secrets: Secrets, *, most_bytes: int) -> bytes:
     """The JSON without secrets, its long runs of base64 shortened: still JSON unless it is longer than `most_bytes`."""
-    return _LONG_DATA.sub(_shortened, secrets.hide(body))[:most_bytes]
+    return b"".join(_LONG_DATA.sub(_shortened, part) for part in _parts(secrets.hide(body)))[:most_bytes]
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    """Cut where no base64 is. A pattern keeps all threads waiting while it runs, 17 ms for a megabyte."""
+    start = 0
+    while start < len(data):
+        marks = (data.find(mark, start + _PART_BYTES) for mark in (b" ", b'"'))
+        end = min((at + 1 for at in marks if at >= 0), default=len(data))
+        yield data[start:end]
+        start = end
 
 
 def _shortened(found: re.Match[bytes]) -> bytes:

@@ -161,9 +161,15 @@ class TestBody:
         assert kept["text"] == "look"
         assert kept["url"] == f"data:image/png;base64,{image[:48]}[{len(image) - 48} more characters]"
 
+    def test_each_of_many_is_and_nothing_between_them(self):
+        body = json.dumps(["A" * 70_000, "text " * 20_000, "B" * 3000, "C" * 2047]).encode()
+        kept = json.loads(plain_request_body(body, Secrets([]), most_bytes=1_000_000))
+        shortened = [f"{'A' * 48}[69952 more characters]", f"{'B' * 48}[2952 more characters]"]
+        assert kept == [shortened[0], "text " * 20_000, shortened[1], "C" * 2047]
+
     def test_text_is_not(self):
-        body = json.dumps({"text": "long words and short ones " * 1000}).encode()
-        assert plain_request_body(body, Secrets([]), most_bytes=100_000) == body
+        body = json.dumps({"text": "long words and short ones " * 10_000}).encode()
+        assert plain_request_body(body, Secrets([]), most_bytes=1_000_000) == body
 
     def test_it_is_bounded(self):
         assert len(plain_request_body(b"word " * 1000, Secrets([]), most_bytes=100)) == 100
