@@ -20,7 +20,7 @@ from chat.llm.dialects.text import GrowingText, clean, clean_json
 from chat.llm.dialects.turns import is_object
 
 DIALECT: Final = "anthropic_messages"
-_CARRIED: Final = ("caller", "toolset_name")
+CARRIED: Final = ("caller", "toolset_name")
 """Members of a call that go back with it."""
 
 
@@ -120,7 +120,7 @@ class ToolBlock(Block):
         self.slot = slot
         self.id = clean(text_at(start, "id")) or made_up_id
         self.name = clean(text_at(start, "name"))
-        carried = {name: clean_json(start[name]) for name in _CARRIED if start.get(name)}
+        carried = {name: clean_json(start[name]) for name in CARRIED if start.get(name)}
         if carried.get("caller") == {"type": "direct"}:
             del carried["caller"]  # the rule
         self.opaque = {"dialect": DIALECT, **carried} if carried else None
