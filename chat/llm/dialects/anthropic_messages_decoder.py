@@ -56,6 +56,10 @@ class AnthropicMessagesDecoder(AnswerDecoder):
         self._blocks: dict[int, Block] = {}  # the open ones
         self._calls: list[ToolBlock] = []
 
+    @property
+    def whole(self) -> bool:
+        return self._ended or bool(self._stop_reason)
+
     # --- the stream -------------------------------------------------------------------------------
 
     def _event(self, name: str, payload: bytes, out: list[Delta]) -> None:

@@ -65,6 +65,10 @@ class OpenAIChatDecoder(AnswerDecoder):
         self._citations: list[Any] = []
         self._said = False
 
+    @property
+    def whole(self) -> bool:
+        return self._ended or bool(self._finish_reason)
+
     # --- the stream -------------------------------------------------------------------------------
 
     def _event(self, name: str, payload: bytes, out: list[Delta]) -> None:
@@ -92,7 +96,7 @@ class OpenAIChatDecoder(AnswerDecoder):
 
     def _bare_event(self, name: str, payload: bytes, chunk: Chunk, out: list[Delta]) -> None:
         """No choices: usage, a moderation verdict, a filter's notes, or an error without `error`."""
-        if chunk.error is None and (chunk.usage or chunk.id) and name != "error":
+        if chunk.error is None and chunk.usage and name != "error":
             self._chunk(chunk, out)
         else:
             self._bare_value(name, self._loads(payload, out), out)
