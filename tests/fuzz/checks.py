@@ -77,6 +77,6 @@ def _check_calls(deltas: list[Delta]) -> None:
             assert delta.slot in begun - ready, "arguments of a call that is not open"
         elif isinstance(delta, ToolCallReady):
             assert delta.slot in begun - ready, "a call that is not open is ready"
-            assert delta.arguments, "a call without arguments is one with {}"
+            assert delta.arguments or delta.opaque, "a call without arguments is one with {}"
             ready.add(delta.slot)
     assert not ready or isinstance(deltas[-1], Finished), "a call is ready in a stream that failed"
