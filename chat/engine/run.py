@@ -140,10 +140,11 @@ class RunEngine:
             self._tell(ev.RunStarted(model=self.plan.model_name, message=self.plan.message))
         else:
             self._tell(ev.RunSnapshot(state=self.plan.rescued.as_dict()))
-        if self._kept is None:
-            self._tell(ev.StepStarted(step=self._step.number, model=self.plan.model_name))
-        elif self._stop_requested_at is None:
+        if self._kept is not None and self._stop_requested_at is None:
             self._tell(ev.StepReset(step=self._step.number, reason="rescued"))
+        # Also where it goes on: before, another model may have been asked.
+        if self._kept is None or self._stop_requested_at is None:
+            self._tell(ev.StepStarted(step=self._step.number, model=self.plan.model_name))
 
     async def _ask(self) -> tuple[ev.EndStatus, ChatError | None]:
         """The model's answer; returns the run's status and the error that ended it, if one did."""
