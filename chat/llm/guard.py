@@ -44,7 +44,7 @@ OVERLOADED: Final = frozenset({429, 503, 529, None})
 """Statuses that say "too much"; None is an overload told inside a stream. A 500 says nothing of the load."""
 BUSY_AGAIN_SECONDS: Final = 5.0
 """When to come back to a full line: nobody knows when those before will have been answered."""
-MOST_REFUSED_FIELDS: Final = 3
+MOST_REFUSED_FIELDS: Final = 5
 CHARACTERS_A_TOKEN: Final = 4
 _AT_FAULT = (ProviderOverloaded, ProviderTimeout, ProviderCut, ProviderGarbage)
 
