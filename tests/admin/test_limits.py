@@ -17,6 +17,7 @@ from tests.engine.conftest import runtime as runtime
 from tests.engine.conftest import upstream as upstream
 from tests.engine.plays import BUSY
 from tests.factories import ProviderFactory, UserFactory
+from tests.services import redis_url as redis_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -328,6 +329,35 @@ async def test_without_a_reason_or_a_known_word_nothing_is_switched(desk, state:
 
 
 # --- with Redis ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_redis(settings, redis_url: str) -> None:
+    settings.REDIS_URL = redis_url
+
+
+@pytest.fixture
+def desk_with_redis(with_redis: None, desk: Desk) -> Desk:
+    return desk
+
+
+async def test_over_redis_the_page_shows_what_all_processes_do(desk_with_redis):
+    desk = desk_with_redis
+    # As another process would.
+    backend = desk.runtime.safeguards._backend
+    user, key = desk.chat.user.pk, f"provider:{desk.provider.pk}"
+    for place in (f"user:{user}", key):
+        await backend.acquire(place, 9, holder="elsewhere", lease_seconds=9)
+    await backend.breaker_force(key, "forced_closed")
+    data = await desk.data()
+    assert data["counted"] == "Counted over all processes, in Redis."
+    assert facts(data)["calls"] == "1 of 500"
+    assert facts(data)["breaker.state"] == "forced closed by staff"
+    assert ["alice", "1 of 20", "0"] in table(data, "users")
+    await desk.switch("counting")
+    assert facts(await desk.data())["breaker.state"] == "closed: calls go through"
+    for place in (f"user:{user}", key):
+        await backend.release(place, "elsewhere")
 
 
 @pytest.fixture
