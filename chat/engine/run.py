@@ -332,7 +332,9 @@ class RunEngine:
         return error.detail.replace(key, "…") if key else error.detail
 
     def _shows_something(self) -> bool:
-        return bool(self._state.steps and self._state.steps[-1].parts)
+        # A signature without words is nothing that anybody has seen.
+        parts = self._state.steps[-1].parts if self._state.steps else []
+        return any(part["type"] != "reasoning" or part["text"] for part in parts)
 
     def _shorter_than(self, kept: Kept) -> bool:
         return text_length(self._state.steps) < kept.length
