@@ -12,7 +12,7 @@ from bench.report import machine
 from tests.chaos.bed import ROOT, Bed, run_on_bed
 from tests.chaos.report import Section, say
 
-SECTIONS = ("faults", "failure", "breaker", "probes", "line")
+SECTIONS = ("faults", "storm", "failure", "breaker", "probes", "line")
 
 
 def main() -> int:
@@ -36,10 +36,11 @@ def main() -> int:
 
 def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable[Section]]:
     # Only now: they need Django set up.
-    from tests.chaos import breaker, failure, faults, line, probes
+    from tests.chaos import breaker, failure, faults, line, probes, storm
 
     makers: dict[str, Callable[[Bed], Awaitable[Section]]] = {
         "faults": lambda bed: faults.measure(bed, options.runs, options.faults),
+        "storm": lambda bed: storm.measure(bed, options.failures),
         "failure": lambda bed: failure.measure(bed, options.failures),
         "breaker": breaker.measure,
         "probes": lambda _: probes.measure(),
@@ -51,7 +52,9 @@ def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--runs", type=int, default=100, help="of each fault (default: %(default)s)")
-    parser.add_argument("--failures", type=int, default=1000, help="at total failure (default: %(default)s)")
+    parser.add_argument(
+        "--failures", type=int, default=1000, help="at total failure, and mixed (default: %(default)s)"
+    )
     parser.add_argument("--gigabytes", type=float, default=1.0, help="of one line (default: %(default)s)")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, help="these tables")
     parser.add_argument("--faults", nargs="*", default=[], help="these faults, see docs/demo.md")

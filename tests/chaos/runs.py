@@ -131,8 +131,7 @@ class Runs:
                 return await self.follow(model, prompt)
 
         ended = await asyncio.gather(*(one(model) for model in models))
-        for start in range(0, len(ended), 200):
-            await self._runtime.database(_look_up, ended[start : start + 200])
+        await self.look_up(ended)
         return list(ended)
 
     async def run(self, model: LanguageModel, prompt: str) -> Ended:
@@ -146,6 +145,11 @@ class Runs:
         began = time.monotonic()
         events = await self._events_of(started.run)
         return Ended(started.run, events, time.monotonic() - began)
+
+    async def look_up(self, ended: Sequence[Ended]) -> None:
+        """Fills in what is stored of them."""
+        for start in range(0, len(ended), 200):
+            await self._runtime.database(_look_up, ended[start : start + 200])
 
     async def _started(self, user: User, request: StartRequest) -> Started:
         """As a browser does: a database that is busy is asked again, under the same key."""
