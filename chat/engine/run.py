@@ -24,6 +24,7 @@ from chat.exceptions import ChatError, Internal, ProviderError, StaleEpoch, Stor
 from chat.llm.attempt import CallFacts, Tell
 from chat.llm.deltas import Delta
 from chat.llm.guard import Guard
+from chat.llm.redaction import secrets_of
 from chat.resilience.deadline import Interrupted
 
 logger = structlog.get_logger(__name__)
@@ -157,7 +158,7 @@ class RunEngine:
                     await self._guard.run(self._asked.request, self)
                     break
                 except ChatError as error:
-                    detail = self._without_key(error)
+                    detail = self._without_secrets(error)
                     logger.info("model call failed", run=self.plan.run, code=error.code, detail=detail)
                     if not self._go_on_with_next(error):
                         return "failed", error
@@ -332,10 +333,9 @@ class RunEngine:
     def _tell(self, event: ev.RunEvent) -> None:
         self._cursor = self._log.append(self.plan.run, self.plan.epoch, event)
 
-    def _without_key(self, error: ChatError) -> str:
-        """Some providers repeat the key they refuse."""
-        key = self._asked.api_key
-        return error.detail.replace(key, "…") if key else error.detail
+    def _without_secrets(self, error: ChatError) -> str:
+        """Some providers repeat the key they refuse, and errors of the line name the address."""
+        return secrets_of(self._asked.api_key, self._asked.endpoint).hide_in(error.detail)
 
     def _parts(self) -> list[Part]:
         return self._state.steps[-1].parts if self._state.steps else []

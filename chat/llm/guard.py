@@ -104,8 +104,6 @@ class Guard:
         self._tape_for = tape_for
         self._refused_fields = 0
         self._stops = CallTimer(target.deadlines, safeguards.clock)
-        self._budget = safeguards.retry_budget(target.provider, self._limits)
-        self._policy = safeguards.retry_policy(target.provider, self._limits)
 
     @property
     def _limits(self) -> CallLimits:
@@ -126,7 +124,7 @@ class Guard:
         began = self._safeguards.clock()
         until = began + self._target.deadlines.total_seconds
         with self._stops.watching():
-            self._budget.note_call()
+            self._safeguards.retry_budget(self._target.provider, self._limits).note_call()
             try:
                 async with AsyncExitStack() as stack:
                     await self._take_places(stack, listener)
@@ -166,7 +164,8 @@ class Guard:
                 request = mended
                 continue
             tries += 1
-            wait_seconds = self._policy.decide(failed, tries)
+            policy = self._safeguards.retry_policy(self._target.provider, self._limits)
+            wait_seconds = policy.decide(failed, tries)
             if wait_seconds is None or queued_at + wait_seconds >= until:
                 raise failed
             listener.retrying(wait_seconds, failed)

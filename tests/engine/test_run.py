@@ -293,12 +293,14 @@ async def test_an_answer_in_one_piece_that_is_too_long_ends_as_one_that_reached_
     assert len((await chat.answer(started)).text) == 1_000_001
 
 
-async def test_a_key_that_the_provider_repeats_is_not_logged(chat, upstream, caplog):
-    upstream.refuse(400, {"error": {"message": "the key the-key is not allowed here"}})
+async def test_secrets_that_the_provider_repeats_are_not_logged(chat, upstream, caplog):
+    await chat.provider(headers={"x-team": "team-7-alone"})
+    upstream.refuse(400, {"error": {"message": "neither the-key nor team-7-alone is allowed here"}})
     started = await chat.ask("hello")
     await chat.events(started.run)
-    assert "not allowed here" in caplog.text
+    assert "is allowed here" in caplog.text
     assert "the-key" not in caplog.text
+    assert "team-7-alone" not in caplog.text
 
 
 # --- starting -----------------------------------------------------------------------------------------
