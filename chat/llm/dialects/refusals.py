@@ -92,7 +92,8 @@ _NO_ABILITY: Final = re.compile(
 
 _ABOUT_CONTENT: Final = re.compile(
     r"(content|usage|safety)[ _-]?(polic|filter|management|guideline)|polic(y|ies)[ _-]violat"
-    r"|violat\w* (\w+ ){0,4}polic|moderation|\bflagged\b|\bsafety (system|reasons|settings|checks?)\b|prohibited[ _]content",
+    r"|violat\w* (\w+ ){0,4}polic|moderation|\bflagged\b|\bsafety (system|reasons|settings|checks?)\b"
+    r"|prohibited[ _]content",
     re.IGNORECASE,
 )
 """It is what somebody wrote or showed, which says nothing of what the model takes from others."""
