@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType, convert, to_builtins
+from msgspec.structs import replace
 
 from chat.engine.attempts import Attempt
 from chat.engine.recorder import CallRecord
 from chat.events import run_events as ev
-from chat.exceptions import ChatError, ProviderTimeout
+from chat.exceptions import ChatError, LeftAlone, ProviderTimeout
 from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
 from chat.llm.messages import ModelRequest
@@ -191,7 +192,7 @@ def error_facts(error: ChatError) -> ev.ErrorFacts:
         message=str(error),
         retryable=error.retryable,
         retry_after_seconds=error.retry_after_seconds,
-        phase=error.phase if isinstance(error, ProviderTimeout) else None,
+        phase=error.phase if isinstance(error, ProviderTimeout | LeftAlone) else None,
     )
 
 
@@ -205,8 +206,13 @@ def _bill(attempt: Attempt) -> Bill:
 
 
 def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:
-    if attempt.step.usage is not None:
-        return attempt.step.usage.together(), "reported"
+    said = attempt.step.usage.together() if attempt.step.usage is not None else None
+    if said is not None and attempt.step.finish_reason is not None:
+        return said, "reported"
+    if said is not None:
+        # Broken off: what was said so far may be as little as what stood in the first event.
+        written = max(said.output_tokens or 0, estimate_tokens(attempt.step.written))
+        return replace(said, output_tokens=written), "estimated"
     if attempt.refused or attempt.facts.connected_at is None:
         # Never answered: nothing to bill, as far as anybody knows.
         return Usage(), "unknown"

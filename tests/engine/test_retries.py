@@ -250,6 +250,21 @@ async def test_a_refusal_does_not_make_reported_usage_doubtful(chat, upstream):
     assert (usage["input_tokens"], usage["output_tokens"], usage["source"]) == (8, 5, "reported")
 
 
+async def test_an_answer_that_breaks_off_is_not_billed_by_what_stood_at_its_beginning(chat, upstream):
+    async def play(answer):
+        await answer.send(
+            chunk("one two three four five six seven", usage={"prompt_tokens": 8, "completion_tokens": 1})
+        )
+        answer.cut()
+
+    await chat.provider(attempts=1)
+    upstream.play = play
+    usage = (await chat.events((await chat.ask("hello")).run))[-1]["usage"]
+    assert usage["source"] == "estimated"
+    assert usage["input_tokens"] == 8
+    assert usage["output_tokens"] > 5
+
+
 async def test_reasoning_that_is_counted_beside_the_output_is_billed_with_it(chat, upstream):
     figures = {
         "prompt_tokens": 291,
