@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from chat.models.base import Row
+from chat.models.base import Row, second_of
 
 
 class ModelCall(Row):
@@ -62,3 +62,6 @@ class ModelCall(Row):
             models.UniqueConstraint(fields=["run", "step", "epoch", "attempt"], name="one_row_an_attempt")
         ]
         indexes = [models.Index(fields=["user", "started_at"], name="call_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}, {self.outcome}, {second_of(self.started_at)}"

@@ -1,5 +1,8 @@
 """What the admin shows, and what it must never show."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -183,6 +186,34 @@ class TestConversations:
 
         assert WORDS not in page
         assert not Conversation.objects.exists()
+
+
+class TestTelling:
+    """Rows that look alike can be told from one another."""
+
+    AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+    def test_attempts_of_a_call_are_listed_with_their_number_and_seconds(self, admin: Client):
+        ModelCallFactory.create(started_at=self.AT, attempt=2)
+
+        body = admin.get("/admin/chat/modelcall/").content.decode()
+
+        assert "2026-03-04 05:06:07" in body
+        assert '<td class="field-attempt">2</td>' in body
+
+    def test_pages_are_titled_with_what_was_asked_when_and_how_it_ended(
+        self, admin: Client, django_assert_num_queries: Any
+    ):
+        call = ModelCallFactory.create(started_at=self.AT, outcome="provider_cut")
+        run = call.run
+        assert run is not None
+        run.model_name, run.created_at = "lab/one", self.AT
+        run.save()
+
+        assert "demo/demo, provider_cut, 2026-03-04 05:06:07" in admin.get(change_url(call)).content.decode()
+        assert "lab/one, queued, 2026-03-04 05:06:07" in admin.get(change_url(run)).content.decode()
+        with django_assert_num_queries(0):
+            assert (str(call), str(run)) != ("", "")
 
 
 def test_a_provider_page_lists_its_models(admin: Client):
