@@ -46,8 +46,7 @@ _NEXT_FOR_STAFF = {
     "provider_garbage": "If it stays so, look at its address in the provider's settings.",
     "internal": "The server's log has the details.",
 }
-FOR_STAFF = frozenset({"provider_auth", "provider_rejected", "provider_garbage"})
-"""Errors that may be mended in the provider's settings."""
+_IN_SETTINGS = frozenset({"provider_auth", "provider_rejected", "provider_garbage"})
 
 
 @register.filter
@@ -79,8 +78,12 @@ def failed_words(turn: Mapping[str, Any] | None, staff: bool = False) -> Words:
 
 
 @register.filter
-def is_for_staff(turn: Mapping[str, Any] | None) -> bool:
-    return ((turn or {}).get("error") or {}).get("code") in FOR_STAFF
+def page_for_staff(turn: Mapping[str, Any] | None) -> str:
+    """Where staff may mend it: `providers`, `limits`, or nowhere."""
+    error = (turn or {}).get("error") or {}
+    if error.get("phase") == "switched_off":
+        return "limits"
+    return "providers" if error.get("code") in _IN_SETTINGS else ""
 
 
 @register.filter
@@ -124,6 +127,8 @@ def _how_long(error: Mapping[str, Any], figures: Mapping[str, Any] | None) -> st
     seconds = error.get("retry_after_seconds")
     if not seconds:
         return ""
+    if error.get("phase") == "left_alone":
+        return f"It is tried again in {_waiting(seconds)}."
     if error.get("code") == "rate_limited":
         return f"One may be free in {_waiting(seconds)}."
     return f"It asks to wait {_waiting(seconds)}."

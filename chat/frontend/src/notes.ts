@@ -51,8 +51,13 @@ const NEXT_FOR_STAFF: Record<string, string> = {
   provider_garbage: "If it stays so, look at its address in the provider's settings.",
   internal: "The server's log has the details.",
 };
-/** Errors that may be mended in the provider's settings. */
-export const FOR_STAFF: ReadonlySet<string> = new Set(["provider_auth", "provider_rejected", "provider_garbage"]);
+const IN_SETTINGS: ReadonlySet<string> = new Set(["provider_auth", "provider_rejected", "provider_garbage"]);
+
+/** The page where staff may mend it. */
+export function pageForStaff(error: ErrorFacts): "providers" | "limits" | "" {
+  if (error.phase === "switched_off") return "limits";
+  return IN_SETTINGS.has(error.code) ? "providers" : "";
+}
 
 export function stoppedWords(figures: Figures, receipt: StopReceipt | undefined): Words {
   return { strong: "Stopped.", rest: sentences(billed(figures), closed(receipt)) };
@@ -84,6 +89,7 @@ function howLong(error: ErrorFacts | undefined, figures: Figures): string {
   if (error?.code === "provider_timeout") return figures.duration_ms ? `Given up after ${duration(figures.duration_ms)}.` : "";
   const seconds = error?.retry_after_seconds;
   if (!seconds) return "";
+  if (error.phase === "left_alone") return `It is tried again in ${waiting(seconds)}.`;
   return error.code === "rate_limited" ? `One may be free in ${waiting(seconds)}.` : `It asks to wait ${waiting(seconds)}.`;
 }
 
