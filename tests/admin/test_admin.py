@@ -1,5 +1,6 @@
 """What the admin shows, and what it must never show."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -186,6 +187,48 @@ class TestConversations:
 
         assert WORDS not in page
         assert not Conversation.objects.exists()
+
+
+def test_each_deadline_shows_what_holds_without_it(admin: Client, settings: Any):
+    settings.CONNECT_SECONDS, settings.FIRST_TOKEN_REASONING_SECONDS = 7.5, 150.0
+    provider = ProviderFactory.create()
+
+    def placeholder(name: str) -> str:
+        body = admin.get(change_url(provider)).content.decode()
+        [field] = [tag for tag in re.findall(r"<input[^>]*>", body) if f'name="{name}"' in tag]
+        return re.findall(r'placeholder="([^"]*)"', field)[0]
+
+    assert placeholder("connect_seconds") == "7.5"
+    assert placeholder("first_token_reasoning_seconds") == "150"
+    Provider.objects.update(first_token_seconds=40)
+    assert placeholder("first_token_reasoning_seconds") == "40"
+
+
+def test_json_fields_say_what_goes_in(admin: Client):
+    model = LanguageModelFactory.create()
+
+    assert 'as JSON: {"name": "text"}' in admin.get(change_url(model.provider)).content.decode()
+    assert "A JSON list of words" in admin.get(change_url(model)).content.decode()
+
+
+def test_a_model_is_not_its_own_next_one(admin: Client):
+    model = LanguageModelFactory.create()
+    prices = {f"prices-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    form = {
+        "provider": str(model.provider.pk),
+        "name": model.name,
+        "enabled": "on",
+        "capabilities": "[]",
+        **prices,
+    }
+
+    body = admin.post(change_url(model), form | {"next_model": str(model.pk)}).content.decode()
+
+    assert "A model cannot be its own next one." in body
+    other = LanguageModelFactory.create(next_model=model)
+    assert admin.post(change_url(model), form | {"next_model": str(other.pk)}).status_code == 302
+    model.refresh_from_db()
+    assert model.next_model == other
 
 
 class TestTelling:
