@@ -126,6 +126,12 @@ def thousands(number: int | None) -> str:
 
 
 @register.filter
+def counted(tokens: int) -> str:
+    """`1 token`, `1,212 tokens`."""
+    return f"{tokens:,} {'token' if tokens == 1 else 'tokens'}"
+
+
+@register.filter
 def money(cost: Mapping[str, str] | None) -> str:
     """`{"amount": "0.001550", "currency": "USD"}` as $0.00155: cents, or as many digits as say something."""
     if not cost:

@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 
 from chat.pages.step_notes import Note, dropped_words, other_model_words
-from chat.templatetags.chat_parts import duration, money, short_model, source, thousands
+from chat.templatetags.chat_parts import counted, duration, money, short_model, source, thousands
 
 register = template.Library()
 
@@ -137,7 +137,7 @@ def _how_long(error: Mapping[str, Any], figures: Mapping[str, Any] | None) -> st
 def _waiting(seconds: float) -> str:
     if seconds >= 120:
         return f"{ceil(seconds / 60)} min"
-    return f"{seconds:.2f} s" if seconds < 1 else f"{ceil(seconds)} s"
+    return f"{ceil(seconds)} s"
 
 
 def _arrived(turn: Mapping[str, Any], code: str) -> str:
@@ -149,9 +149,9 @@ def _arrived(turn: Mapping[str, Any], code: str) -> str:
 def _billed(figures: Mapping[str, Any] | None) -> str:
     figures = figures or {}
     if figures.get("tokens"):
-        count = f"{thousands(figures['tokens'])} tokens"
+        count = counted(figures["tokens"])
     elif figures.get("input_tokens"):
-        count = f"{thousands(figures['input_tokens'])} tokens in"
+        count = f"{counted(figures['input_tokens'])} in"
     else:
         return ""
     price = money(figures.get("cost"))

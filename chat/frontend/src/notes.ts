@@ -1,6 +1,6 @@
 /** What the notes under an answer say; the twin of chat/templatetags/notes.py. tests/fixtures/notes holds both to it. */
 
-import { duration, money, shortModel, thousands } from "./format";
+import { counted, duration, money, shortModel, thousands } from "./format";
 import type { ErrorFacts, Money, StopReceipt } from "./protocol";
 
 /** The figures of an ended answer, as the receipt has them. */
@@ -100,12 +100,12 @@ export function waitLabel(seconds: number): string {
 
 function waiting(seconds: number): string {
   if (seconds >= 120) return `${Math.ceil(seconds / 60)} min`;
-  return `${seconds < 1 ? seconds.toFixed(2) : Math.ceil(seconds)} s`;
+  return `${Math.ceil(seconds)} s`;
 }
 
 function billed(figures: Figures): string {
   const out = figures.tokens;
-  const count = out ? `${thousands(out)} tokens` : figures.input_tokens ? `${thousands(figures.input_tokens)} tokens in` : "";
+  const count = out ? counted(out) : figures.input_tokens ? `${counted(figures.input_tokens)} in` : "";
   if (!count) return "";
   const price = money(figures.cost);
   return `Billed: ${count}${price && `, ${price}`}${SOURCES[figures.usage_source] ?? ""}.`;
