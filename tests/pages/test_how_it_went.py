@@ -126,6 +126,14 @@ def test_staff_are_led_to_the_limits_where_a_provider_is_switched_off_there(clie
     assert "/admin/" not in column(page(client, alice, switched_off(alice)))
 
 
+def test_only_what_has_begun_offers_to_go_on(client, alice):
+    begun = column(page(client, alice, answer(alice, status="stopped")))
+    assert 'data-action="continue"' in begun
+    empty = column(page(client, alice, answer(alice, status="stopped", parts=[])))
+    assert "Stopped." in empty
+    assert 'data-action="continue"' not in empty
+
+
 def words(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 

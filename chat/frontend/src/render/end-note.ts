@@ -20,6 +20,8 @@ export function makeNote(state: RunState, progress: Progress, figures: Figures):
     setText(strong, words.strong);
     setText(find(note, "p > span"), words.rest);
   } else setText(strong, error?.message || text.limit(figures.tokens));
+  // What has not begun cannot go on.
+  if (status === "stopped" && sourceOf(state.steps) === "") note.querySelector(".row")?.remove();
   if (status === "failed" && error) offerNext(note, error);
   return note;
 }
