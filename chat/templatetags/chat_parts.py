@@ -5,7 +5,7 @@ The browser's twins: render/segments.ts and format.ts.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,6 +13,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.pages.markdown import render_markdown
+from chat.pages.names import shown_name
 
 register = template.Library()
 
@@ -149,9 +150,9 @@ def money(cost: Mapping[str, str] | None) -> str:
 
 
 @register.filter
-def short_model(name: str | None) -> str:
-    """`provider/org/model` without the provider."""
-    return (name or "").split("/", 1)[-1]
+def shown_model(name: str | None, shared: Collection[str] = ()) -> str:
+    """`provider/org/model` without the provider, unless its bare name is among those that are shared."""
+    return shown_name(name or "", shared or ())
 
 
 @register.filter

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Any
 
 from django import template
 
 from chat.pages.step_notes import Note, dropped_words, other_model_words
-from chat.templatetags.chat_parts import counted, duration, money, short_model, source, thousands
+from chat.templatetags.chat_parts import counted, duration, money, shown_model, source, thousands
 
 register = template.Library()
 
@@ -69,7 +70,9 @@ def failed_words(turn: Mapping[str, Any] | None, staff: bool = False) -> Words:
     code = str(error.get("code", ""))
     unbilled = code.startswith("provider_") or code in ("context_too_long", "rate_limited")
     billed = _billed(figures) or ("Nothing was billed." if unbilled else "")
-    happened = _what_happened(error, short_model(turn.get("model")) or "The model")
+    happened = _what_happened(
+        error, shown_model(turn.get("model"), turn.get("shared_names", ())) or "The model"
+    )
     follows = {**_NEXT, **_NEXT_FOR_STAFF} if staff else _NEXT
     return {
         "strong": happened.removesuffix(_ASK_STAFF) if staff else happened,
@@ -89,7 +92,8 @@ def page_for_staff(turn: Mapping[str, Any] | None) -> str:
 @register.filter
 def other_model(turn: Mapping[str, Any] | None) -> str:
     """Who did not answer, and who did instead."""
-    return _noted(other_model_words, turn)
+    shared = (turn or {}).get("shared_names", ())
+    return _noted(partial(other_model_words, shared=shared), turn)
 
 
 @register.filter

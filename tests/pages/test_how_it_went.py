@@ -66,6 +66,19 @@ def test_the_next_question_goes_to_the_model_that_was_chosen(client, alice):
     assert '"model": "p/large"' in page(client, alice, run)
 
 
+def test_a_name_that_two_providers_offer_is_told_with_its_provider(client, alice):
+    for name in ("p/large", "q/small", "r/small"):
+        provider, model = name.split("/")
+        LanguageModelFactory.create(provider__name=provider, name=model)
+    html = page(client, alice, answer(alice))
+    assert "q/small said" in column(html)
+    assert "<span>q/small</span>" in column(html)
+    assert re.search(r'id="model-picker"[^>]*><span>q/small</span>', html)
+    other = page(client, alice, answer(alice, message__model="p/large"))
+    assert "large said" in column(other)
+    assert "p/large said" not in column(other)
+
+
 def test_an_answer_of_which_nothing_is_noted_has_no_line_beside_it(client, alice):
     html = column(page(client, alice, answer(alice, steps=[{"step": 1, "finished": True, "parts": 1}])))
     assert 'class="aside"' not in html

@@ -1,6 +1,7 @@
 /** What the notes under an answer say; the twin of chat/templatetags/notes.py. tests/fixtures/notes holds both to it. */
 
-import { counted, duration, money, shortModel, thousands } from "./format";
+import { counted, duration, money, thousands } from "./format";
+import { shownModel } from "./names";
 import type { ErrorFacts, Money, StopReceipt } from "./protocol";
 
 /** The figures of an ended answer, as the receipt has them. */
@@ -67,7 +68,7 @@ export function failedWords(error: ErrorFacts | undefined, figures: Figures, has
   const code = error?.code ?? "";
   const unbilled = code.startsWith("provider_") || code === "context_too_long" || code === "rate_limited";
   const arrived = hasText ? "What had come is kept." : MAY_COME_IN_PART.has(code) ? "Nothing had come." : "";
-  const happened = error ? whatHappened(error, shortModel(figures.model) || "The model") : "The answer failed.";
+  const happened = error ? whatHappened(error, shownModel(figures.model) || "The model") : "The answer failed.";
   return {
     strong: staff && happened.endsWith(ASK_STAFF) ? happened.slice(0, -ASK_STAFF.length) : happened,
     rest: sentences(
