@@ -16,6 +16,7 @@ from chat.exceptions import ChatError, LeftAlone, ProviderTimeout
 from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
 from chat.llm.messages import ModelRequest
+from chat.llm.redaction import secrets_of
 from chat.usage.pricing import cost_of, estimate_tokens
 
 COST_LIMIT = Decimal(10) ** 9
@@ -113,6 +114,24 @@ def ledger_rows(
     ]
 
 
+def rows_under_way(
+    attempts: Sequence[Attempt], *, clock: Callable[[], float], now: Callable[[], datetime]
+) -> list[CallRecord]:
+    """Of attempts that the ledger does not know of: should this process be killed, somebody will bill them."""
+    seconds, time = clock(), now()
+    rows = []
+    for attempt in attempts:
+        if attempt.facts.began_at is not None and not attempt.noted and not attempt.in_ledger:
+            row = _ledger_row(
+                attempt,
+                Bill(Usage(), "unknown"),
+                Outcome("stopped"),
+                lambda at: time - timedelta(seconds=seconds - at),
+            )
+            rows.append(CallRecord({**row.columns, "outcome": "running"}))
+    return rows
+
+
 def failed_books(step: int, error: ChatError) -> ClosedBooks:
     """Of a run that could not be counted: the error and nothing else."""
     usage = ev.UsageFigures()
@@ -154,6 +173,7 @@ def _ledger_row(
         "failed": "internal",
     }
     plan, step, facts = attempt.plan, attempt.step, attempt.facts
+    secrets = secrets_of(plan.api_key, plan.endpoint)
     usage = to_builtins(bill.figures)
     source = usage.pop("source")
     return CallRecord(
@@ -167,8 +187,8 @@ def _ledger_row(
             "attempt": attempt.number,
             "provider": plan.provider,
             "model": plan.request.model,
-            "upstream_id": step.upstream_id[:200],
-            "request_id": facts.request_id[:200],
+            "upstream_id": secrets.hide_in(step.upstream_id)[:200],
+            "request_id": secrets.hide_in(facts.request_id)[:200],
             "http_status": facts.http_status,
             "outcome": attempt.error.code if attempt.error is not None else plain[outcome.status],
             "finish_reason": step.finish_reason or "",

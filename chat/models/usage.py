@@ -34,7 +34,7 @@ class ModelCall(Row):
     request_id = models.CharField(max_length=200, blank=True)
     http_status = models.PositiveSmallIntegerField(null=True)
     outcome = models.CharField(max_length=32)
-    """`completed`, `stopped`, or an error code."""
+    """`completed`, `stopped`, an error code, `lost` with its process; `running` while it is under way."""
     finish_reason = models.CharField(max_length=32, blank=True)
 
     started_at = models.DateTimeField(db_default=Now())
