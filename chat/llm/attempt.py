@@ -15,6 +15,7 @@ from chat.exceptions import ProviderCut, ProviderTimeout
 from chat.llm.client import Endpoint, ModelClient
 from chat.llm.deltas import Delta, Failed, Finished, ReasoningDelta, RefusalDelta, TextDelta, ToolCallStarted
 from chat.llm.dialects.base import Decoder, Dialect, WireRequest
+from chat.llm.dialects.errors import redirect_error
 from chat.llm.tape import Tape
 from chat.resilience.deadline import CallTimer, Clockwork, Interrupted
 
@@ -110,6 +111,8 @@ class ModelCall:
             tape = self._tape
             if tape is not None:
                 tape.head(answer.status, answer.headers)
+            if 300 <= answer.status < 400:
+                raise redirect_error(answer.status, answer.headers)
             if answer.status >= 400:
                 body = await answer.error_body()
                 if tape is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ __all__ = [
     "error_in_body",
     "http_error",
     "provider_error",
+    "redirect_error",
     "retry_after",
     "status_line",
 ]
@@ -178,6 +180,26 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
         error = ProviderRejected(text, detail=error.detail, status=status, upstream_code=error.upstream_code)
     error.field = field
     return error
+
+
+def redirect_error(status: int, headers: Mapping[str, str]) -> ProviderError:
+    """An answer with a status of 300 to 399. Never followed: the key would go along, to wherever it says.
+
+    The detail names where it leads without query and user, which may hold secrets.
+    """
+    location = next((value for name, value in headers.items() if name.lower() == "location"), "")
+    try:
+        parts = urlsplit(location.strip())
+        host = parts.netloc.rpartition("@")[2]
+        leads_to = urlunsplit((parts.scheme, host, parts.path, "", ""))
+    except ValueError:
+        leads_to = ""
+    line = status_line(status)
+    return ProviderRejected(
+        "The provider's address leads elsewhere; its base URL is not right.",
+        detail=clean(f"{line}: it leads to {leads_to}" if leads_to else line)[:MAX_DETAIL_CHARACTERS],
+        status=status,
+    )
 
 
 def error_in_body(body: bytes) -> WireError | None:
