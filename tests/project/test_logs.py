@@ -22,7 +22,7 @@ def requests_logged(monkeypatch: pytest.MonkeyPatch) -> list[logging.LogRecord]:
     """Of `django.request`, with the filters that our configuration gives it."""
     logger, seen = logging.getLogger("django.request"), []
     handler = logging.Handler()
-    handler.emit = seen.append  # type: ignore[method-assign]
+    handler.emit = seen.append  # type: ignore[method-assign, assignment]
     monkeypatch.setattr(logger, "handlers", [handler])
     monkeypatch.setattr(logger, "filters", settings.LOGGING["loggers"]["django.request"]["filters"])
     return seen
