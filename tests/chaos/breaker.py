@@ -23,7 +23,8 @@ async def measure(bed: Bed) -> Section:
     for probes in (1, 3):
         await _story(Story(bed, probes), section)
     section.note(
-        f"Over the whole engine, one call a run, open for {OPEN_SECONDS:.0f} s instead of 30; the first token of an answer comes after {FIRST_TOKEN_SECONDS:.0f} s."
+        f"Over the whole engine, one call a run, open for {OPEN_SECONDS:.0f} s instead of 30; "
+        f"the first token of an answer comes after {FIRST_TOKEN_SECONDS:.0f} s."
     )
     return section
 
