@@ -27,7 +27,9 @@ from chat.engine.pressure import LoopPressure
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
+from chat.events.backends.base import EventLog
 from chat.events.backends.memory import MemoryEventLog
+from chat.events.backends.redis import RedisEventLog
 from chat.events.run_events import RunFinished
 from chat.exceptions import StorageUnavailable
 from chat.llm.client import ModelClient
@@ -63,10 +65,7 @@ class Runtime:
         self.node = node
         self.database = database
         self.socket_limits = socket_limits()
-        self.log = MemoryEventLog(
-            LogLimits(keep_seconds=settings.EVENT_LOG_SECONDS, run_bytes=settings.EVENT_LOG_BYTES),
-            self._clock,
-        )
+        self.log = self._event_log()
         self.client = ModelClient()
         self.offers = Offers(self._clock)
         self.clockwork = Clockwork(self._clock)
@@ -94,7 +93,21 @@ class Runtime:
         )
         self.heartbeat = Heartbeat(node, each_seconds=settings.HEARTBEAT_SECONDS, loop_turns=self._loop_turns)
 
+    def _event_log(self) -> EventLog:
+        limits = LogLimits(keep_seconds=settings.EVENT_LOG_SECONDS, run_bytes=settings.EVENT_LOG_BYTES)
+        local = MemoryEventLog(limits, self._clock)
+        if not settings.REDIS_URL:
+            return local
+        return RedisEventLog(
+            settings.REDIS_URL,
+            local,
+            name=self.node.hex,
+            clock=self._clock,
+            stale=lambda run, epoch: self.supervisor.abandon(run, epoch),
+        )
+
     def start(self) -> None:
+        self.log.start()
         self.pressure.start()
         self.saver.start()
         self.supervisor.start()
@@ -110,6 +123,7 @@ class Runtime:
         steps: list[Callable[[], Awaitable[object]]] = [
             self._say_farewell,
             self.supervisor.hand_over,
+            self.log.aclose,
             self.saver.stop,
             self.safeguards.aclose,
             self.client.aclose,
