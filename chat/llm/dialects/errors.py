@@ -15,11 +15,34 @@ from typing import Any, Final
 from msgspec import Struct
 
 from chat.exceptions import ContextTooLong, ProviderAuth, ProviderError, ProviderOverloaded, ProviderRejected
+from chat.llm.dialects.refusals import capability_after_refusal, inability, refused_field
 from chat.llm.dialects.text import clean
+
+__all__ = [
+    "WireError",
+    "capability_after_refusal",
+    "error_in",
+    "error_in_body",
+    "http_error",
+    "provider_error",
+    "retry_after",
+    "status_line",
+]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_DETAIL_CHARACTERS: Final = 2000
 LONGEST_WAIT_SECONDS: Final = 86_400
+_WRONG_KEY: Final = ("incorrect api key", "invalid api key", "api key not valid")
+_MINIMAX: Final = {
+    1000: "api_error",
+    1001: "timeout_error",
+    1002: "rate_limit_error",
+    1004: "authentication_error",
+    1008: "insufficient_balance",
+    1013: "api_error",
+}
+_SIGNS: Final = ("code", "type", "status", "status_code", "error_code")
+"""What stands beside the message of an error, and not of a note."""
 
 _TROUBLE = "The provider has a problem of its own."
 _NO_CREDIT = "The provider's account has no credit left. An administrator has to look at it."
@@ -44,6 +67,7 @@ _BUSY_CODES = (
     "rate_limit",
     "overloaded",
     "too_many_requests",
+    "request_limit",
     "resource_exhausted",
     "unavailable",
     "slow_down",
@@ -64,37 +88,6 @@ _CONTEXT = re.compile(
     r"|context (length|size|window)|maximum (prompt|input|context|number of tokens)"
     r"|(prompt|input|request) (is )?too long|too many (input |prompt )?tokens|reduce the length of",
     re.IGNORECASE,
-)
-_REFUSED = re.compile(
-    r"unsupported|unrecogni[sz]ed|unknown (parameter|field|argument|name)|not supported|does not support"
-    r"|no endpoints found that support"
-    r"|extra (inputs|fields) (are )?not permitted|no such field|unexpected (keyword|field|parameter)",
-    re.IGNORECASE,
-)
-_IMAGES = re.compile(r"\b(image(s|_url)?|vision|multi-?modal)\b", re.IGNORECASE)
-_OPTIONAL_FIELDS = frozenset(
-    {
-        "cache_control",
-        "include",
-        "max_completion_tokens",
-        "max_tokens",
-        "output_config",
-        "parallel_tool_calls",
-        "reasoning",
-        "reasoning_content",
-        "reasoning_details",
-        "reasoning_effort",
-        "response_format",
-        "store",
-        "stream_options",
-        "system",
-        "temperature",
-        "text",
-        "thinking",
-        "tool_choice",
-        "tools",
-        "top_p",
-    }
 )
 
 
@@ -133,9 +126,11 @@ def error_in(value: Any, *, in_stream: bool = False) -> WireError | None:
         return _facts(first) if isinstance(first, dict) else WireError(message=_as_text(first))
     if value.get("object") == "error" or value.get("type") == "error":
         return _facts(value)
+    if isinstance(value.get("base_resp"), dict) and value["base_resp"].get("status_code"):
+        return _of_minimax(value["base_resp"])
     if value.get("detail") and "choices" not in value:
         return _facts({**value, "message": _detail_text(value["detail"])})
-    if in_stream and not any(value.get(name) for name in ("code", "type", "status", "status_code")):
+    if in_stream and not any(value.get(name) for name in _SIGNS):
         return None
     if isinstance(value.get("message") or value.get("Message"), str) and not _is_answer(value):
         return _facts({"message": value.get("Message"), **value})
@@ -171,12 +166,11 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
     names = {name.lower(): value for name, value in headers.items()}
     wire = error_in_body(body) or WireError(message=status_line(status, body))
     error = provider_error(wire, status, retry_after(names))
-    if status in (400, 404, 422):  # 404: OpenRouter, where none of its endpoints knows it
-        error.field = _refused_field(wire)
-    if error.retryable and names.get("x-should-retry") == "false":
-        return ProviderRejected(
-            str(error), detail=error.detail, status=status, upstream_code=error.upstream_code
-        )
+    field = _unable(wire, status)
+    if error.retryable and (field or names.get("x-should-retry") == "false"):
+        text = "" if field else str(error)
+        error = ProviderRejected(text, detail=error.detail, status=status, upstream_code=error.upstream_code)
+    error.field = field
     return error
 
 
@@ -218,21 +212,12 @@ def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.ti
     return max(0.0, until - sent) if until - sent <= LONGEST_WAIT_SECONDS else None
 
 
-def capability_after_refusal(field: str) -> str:
-    """The capability that keeps a refused field out of later requests."""
-    return "max_completion_tokens" if field == "max_tokens" else f"no_{field}"
-
-
-def _refused_field(error: WireError) -> str:
-    if not _REFUSED.search(f"{error.code} {error.message}"):
-        return ""
-    words = re.findall(r"[a-z_]+", f"{error.param} {error.message}")
-    field = next((word for word in words if word in _OPTIONAL_FIELDS - {"text", "system"}), "")
-    if not field and _IMAGES.search(error.message):
-        return "vision"
-    if not field and re.search(r"\btool (use|calling)\b", error.message, re.IGNORECASE):
-        return "tools"
-    return field or next((word for word in words if word in _OPTIONAL_FIELDS), "")
+def _unable(wire: WireError, status: int | None) -> str:
+    """The refused field. 404: OpenRouter, where none of its endpoints knows it; 500: llama.cpp, where it was not
+    started with what pictures or tools need."""
+    if status in (400, 404, 422):
+        return refused_field(str(wire.code or ""), wire.param, wire.message)
+    return inability(wire.message) if status in (500, 501) else ""
 
 
 def _kind(error: WireError, status: int | None) -> tuple[type[ProviderError], str]:
@@ -262,7 +247,7 @@ def _is_auth(status: int | None, code: str, words: str) -> bool:
         return True
     if status == 403:  # OpenRouter answers 403 when its moderation flags the input
         return "moderation" not in words and "flagged" not in words
-    return _any(_AUTH_CODES, code) or "incorrect api key" in words or "invalid api key" in words
+    return _any(_AUTH_CODES, code) or any(said in words for said in _WRONG_KEY)
 
 
 def _any(names: tuple[str, ...], text: str) -> bool:
@@ -270,19 +255,21 @@ def _any(names: tuple[str, ...], text: str) -> bool:
 
 
 def _facts(error: dict[str, Any]) -> WireError:
-    code = error.get("code")
+    code = error.get("code", error.get("error_code"))
     metadata = error.get("metadata")
     raw = _as_text(metadata.get("raw")) if isinstance(metadata, dict) else ""
     return WireError(
         message=clean(_as_text(error.get("message") or error.get("msg") or error.get("detail"))),
         code=code if isinstance(code, str | int) and not isinstance(code, bool) else None,
         type=_as_text(
-            error.get("type") or (error.get("status") if isinstance(error.get("status"), str) else "")
+            error.get("type")
+            or error.get("error_type")
+            or (error.get("status") if isinstance(error.get("status"), str) else "")
         ),
         status=_status_in(error),
         raw=raw[:MAX_DETAIL_CHARACTERS],
         retry_after_seconds=_retry_delay(error.get("details")),
-        param=_as_text(error.get("param")),
+        param=_as_text(error.get("param")) or _where(error.get("message")),
     )
 
 
@@ -304,6 +291,21 @@ def _retry_delay(details: Any) -> float | None:
             seconds = float(delay[:-1])
             return seconds if seconds <= LONGEST_WAIT_SECONDS else None
     return None
+
+
+def _where(message: Any) -> str:
+    """Mistral's message is FastAPI's list: `{"detail": [{"loc": ["body", "store"], "msg": ...}]}`."""
+    detail = message.get("detail") if isinstance(message, dict) else None
+    first = detail[0] if isinstance(detail, list) and detail else None
+    steps = first.get("loc") if isinstance(first, dict) else None
+    return ".".join(str(step) for step in steps) if isinstance(steps, list) else ""
+
+
+def _of_minimax(answer: dict[str, Any]) -> WireError:
+    """`base_resp: {status_code, status_msg}`, with status 200 and 0 where nothing is wrong."""
+    code = answer["status_code"] if isinstance(answer["status_code"], int) else None
+    kind = _MINIMAX.get(code or 0, "invalid_request_error")
+    return WireError(message=clean(_as_text(answer.get("status_msg"))), code=code, type=kind)
 
 
 def _detail_text(detail: Any) -> str:
