@@ -73,6 +73,8 @@ class StreamLimits(Struct, frozen=True):
     all_copies_bytes: int = 64_000_000
     ahead_seconds: float = 1.0
     """A reader may have seen, at its maker's, what has not come here yet; so long it is waited for."""
+    unclaimed_seconds: float = 0.1
+    """A run whose stream is not there yet is waited for so long."""
     quiet_seconds: float = 3.0
     """A run of which nothing was heard for so long is looked up in the database."""
 

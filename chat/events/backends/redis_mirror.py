@@ -66,6 +66,8 @@ class Mirror:
             log.trim(self.limits.copy_bytes // 2)
 
     def finish_loading(self) -> None:
+        if self.loaded:
+            return
         self.loaded = True
         self.heard_at = self.clock()
         self.wake()

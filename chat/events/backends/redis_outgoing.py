@@ -88,7 +88,8 @@ class Outgoing:
         # The last event comes after a state, so that every reader hears the end as such.
         state_place = log.end - (1 if log.finished else 0)
         if standing.place < log.dropped:
-            standing = replace(standing, needs_state=True)
+            # Gone before they were sent.
+            standing = replace(standing, place=log.dropped, dropped=-1)
         made: list[tuple[Argument, ...]] = []
         if standing.needs_state and (state_place > standing.place or not self.claimed):
             made += self._begin_anew(state_place)
@@ -97,7 +98,7 @@ class Outgoing:
             made.append(self._claim())
         outgrown = log.dropped > standing.dropped and state_place > standing.place
         most = log.end - standing.place if outgrown else EVENTS_AT_ONCE
-        bodies = log.read(standing.place, most) if standing.place >= log.dropped else []
+        bodies = log.read(standing.place, most)
         made += self._events(bodies, standing.place, state_place if outgrown else None)
         if outgrown:
             made.append(("XTRIM", self.key, "MINID", str(log.cursor_before(log.dropped + 1))))

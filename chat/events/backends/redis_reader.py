@@ -119,8 +119,13 @@ class StreamReader:
             if len(reply) < ENTRIES_AT_ONCE and self._to_load.get(mirror.run) is mirror:
                 del self._to_load[mirror.run]
                 self._joined[stream_key(mirror.run)] = mirror
-                mirror.finish_loading()
                 joined = True
+                if mirror.log is not None:
+                    mirror.finish_loading()
+                else:
+                    # Its claim may be on its way.
+                    loop = asyncio.get_running_loop()
+                    loop.call_later(self._limits.unclaimed_seconds, mirror.finish_loading)
         if joined:
             await self._wire.send(
                 [
@@ -167,6 +172,7 @@ class StreamReader:
                 self._control_seen = str(entries[-1].cursor)
             elif (mirror := self._joined.get(key)) is not None:
                 mirror.take_in(entries)
+                mirror.finish_loading()
                 mirror.wake()
         self._remind(self._joined.values())
         if came:
