@@ -41,6 +41,8 @@ class _Followed:
         """The last that was given to the reader, or waits in `own`."""
         self.over = False
         """Nothing will come but what is in `own`."""
+        self.must_look = False
+        """The log was asked and does not know the run: the database is next."""
         self.looked_at = float("-inf")
         self._ready = ready
         self._wake = wake
@@ -155,6 +157,9 @@ class Subscriptions:
             stored = await self._database(self._stored, [UUID(one.run) for one in asked])
         except StorageUnavailable:
             return
+        finally:
+            for followed in asked:
+                followed.must_look = False
         for followed in asked:
             if self._runs.get(followed.run) is followed and followed.in_doubt:
                 self._give_stored(followed, stored.get(followed.run))
@@ -164,7 +169,12 @@ class Subscriptions:
         if self._log.delayed:
             return
         for followed in list(self._runs.values()):
-            if followed.feed is None and not followed.over and self._join(followed):
+            if (
+                followed.feed is None
+                and not followed.over
+                and not followed.must_look
+                and self._join(followed)
+            ):
                 followed.wake()
 
     def take(self, most: int) -> list[tuple[str, Entry]]:
@@ -227,10 +237,12 @@ class Subscriptions:
         except FellBehind:
             if self._begin_anew(followed):
                 return [followed.own.popleft(), *self._entries(followed, most - 1)]
+            followed.must_look = True
             self._look()
             return []
         except UnknownRun:
             followed.leave_log()
+            followed.must_look = True
             self._look()
             return []
         if entries:

@@ -16,7 +16,7 @@ from chat.events.fold import RunState
 from chat.exceptions import StaleEpoch
 from tests.events.conftest import started
 from tests.events.logs import Rig, cursors, events, exactly, ignore, taken, texts, until
-from tests.services import redis_binary, start_redis, stop
+from tests.services import mortal_redis as mortal_redis  # the name is the fixture
 
 LARGE = LogLimits(keep_seconds=600, run_bytes=400_000, all_ended_bytes=4_000_000)
 
@@ -175,32 +175,6 @@ async def test_copies_together_stay_within_their_bytes(redis_url: str):
 # --- Redis goes, and comes back with nothing ------------------------------------------------------------------
 
 
-class Server:
-    """A Redis of our own, to be killed."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.port, self.process = start_redis(redis_binary(), folder, range(8240, 8250))
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def start(self) -> None:
-        _, self.process = start_redis(redis_binary(), self.folder, range(self.port, self.port + 1))
-
-
-@pytest.fixture
-def mortal(redis_url: str, tmp_path):
-    server = Server(tmp_path)
-    yield server
-    stop(server.process)
-
-
 class Viewer:
     """Folds what it is told, as a browser does; begins anew from a snapshot where it has to."""
 
@@ -249,10 +223,10 @@ class Viewer:
             await asyncio.sleep(0.005)
 
 
-async def test_nothing_is_lost_or_doubled_when_redis_is_killed_and_comes_back_empty(mortal):
+async def test_nothing_is_lost_or_doubled_when_redis_is_killed_and_comes_back_empty(mortal_redis):
     async with AsyncExitStack() as stack:
-        writer = await started(stack, mortal.url, limits=LARGE, streams=StreamLimits())
-        reader = await started(stack, mortal.url, limits=LARGE, streams=StreamLimits())
+        writer = await started(stack, mortal_redis.url, limits=LARGE, streams=StreamLimits())
+        reader = await started(stack, mortal_redis.url, limits=LARGE, streams=StreamLimits())
         rig = Rig(writer, reader)
         rig.begin()
         viewers = [Viewer(rig), Viewer(Rig(writer, writer, rig.run))]
@@ -260,9 +234,9 @@ async def test_nothing_is_lost_or_doubled_when_redis_is_killed_and_comes_back_em
         said = ""
         for number in range(300):
             if number == 100:
-                mortal.kill()
+                mortal_redis.kill()
             if number == 200:
-                await asyncio.to_thread(mortal.start)
+                await asyncio.to_thread(mortal_redis.start)
                 back_at = asyncio.get_running_loop().time()
             rig.say(f"{number} ")
             said += f"{number} "
@@ -283,15 +257,15 @@ async def test_nothing_is_lost_or_doubled_when_redis_is_killed_and_comes_back_em
             task.cancel()
 
 
-async def test_an_owner_with_nothing_to_say_claims_its_stream_again(mortal):
+async def test_an_owner_with_nothing_to_say_claims_its_stream_again(mortal_redis):
     async with AsyncExitStack() as stack:
-        writer = await started(stack, mortal.url)
+        writer = await started(stack, mortal_redis.url)
         rig = Rig(writer, writer)
         rig.begin()
-        await until(lambda: _stream(mortal.url, rig.run) == ["1-0", "1-1", "1-2"])
-        mortal.kill()
-        await asyncio.to_thread(mortal.start)
-        await until(lambda: _stream(mortal.url, rig.run) == ["1-0", "1-2"], patience_seconds=5)
+        await until(lambda: _stream(mortal_redis.url, rig.run) == ["1-0", "1-1", "1-2"])
+        mortal_redis.kill()
+        await asyncio.to_thread(mortal_redis.start)
+        await until(lambda: _stream(mortal_redis.url, rig.run) == ["1-0", "1-2"], patience_seconds=5)
 
 
 async def test_a_stream_that_vanished_alone_is_begun_anew_with_the_state(apart: Rig, server):
@@ -309,40 +283,40 @@ async def test_a_stream_that_vanished_alone_is_begun_anew_with_the_state(apart: 
     assert texts(await exactly(feed, 1)) == ["c"]
 
 
-async def test_a_run_that_ends_while_redis_is_away_is_told_as_ended_afterwards(mortal):
+async def test_a_run_that_ends_while_redis_is_away_is_told_as_ended_afterwards(mortal_redis):
     async with AsyncExitStack() as stack:
-        writer, reader = await started(stack, mortal.url), await started(stack, mortal.url)
+        writer, reader = await started(stack, mortal_redis.url), await started(stack, mortal_redis.url)
         rig = Rig(writer, reader)
         rig.begin()
         viewer = Viewer(rig)
         await until(lambda: viewer.look() or viewer.cursor == (1, 2))
-        mortal.kill()
+        mortal_redis.kill()
         rig.say("unheard")
         rig.finish()
-        await asyncio.to_thread(mortal.start)
+        await asyncio.to_thread(mortal_redis.start)
         await until(lambda: viewer.look() or viewer.state.status == "completed")
         assert viewer.text == "unheard"
 
 
-async def test_more_than_memory_holds_while_redis_is_away_comes_as_a_snapshot(mortal):
+async def test_more_than_memory_holds_while_redis_is_away_comes_as_a_snapshot(mortal_redis):
     async with AsyncExitStack() as stack:
-        writer, reader = await started(stack, mortal.url), await started(stack, mortal.url)
+        writer, reader = await started(stack, mortal_redis.url), await started(stack, mortal_redis.url)
         rig = Rig(writer, reader)
         rig.begin()
         viewer = Viewer(rig)
         await until(lambda: viewer.look() or viewer.cursor == (1, 2))
-        mortal.kill()
+        mortal_redis.kill()
         rig.say(*("x" * 100 for _ in range(200)))
         assert writer._local.of(rig.run).size <= 4000
-        await asyncio.to_thread(mortal.start)
+        await asyncio.to_thread(mortal_redis.start)
         await until(lambda: viewer.look() or viewer.text == "x" * 20_000)
         assert viewer.snapshots == 1
 
 
-async def test_redis_is_not_there_at_the_start_and_comes_later(mortal):
-    mortal.kill()
+async def test_redis_is_not_there_at_the_start_and_comes_later(mortal_redis):
+    mortal_redis.kill()
     async with AsyncExitStack() as stack:
-        writer, reader = await started(stack, mortal.url), await started(stack, mortal.url)
+        writer, reader = await started(stack, mortal_redis.url), await started(stack, mortal_redis.url)
         rig = Rig(writer, reader)
         rig.begin()
         changes: list[bool] = []
@@ -350,7 +324,7 @@ async def test_redis_is_not_there_at_the_start_and_comes_later(mortal):
         feed = rig.follow()
         await until(lambda: changes == [True])
         assert feed.late
-        await asyncio.to_thread(mortal.start)
+        await asyncio.to_thread(mortal_redis.start)
         assert cursors(await taken(feed, 2)) == ["1-1", "1-2"]
         await until(lambda: changes == [True, False])
         assert not feed.late
@@ -359,10 +333,10 @@ async def test_redis_is_not_there_at_the_start_and_comes_later(mortal):
 # --- is it set up well --------------------------------------------------------------------------------------
 
 
-async def test_a_redis_that_evicts_or_forgets_is_told_of(mortal):
-    with redis.Redis.from_url(mortal.url) as client:
+async def test_a_redis_that_evicts_or_forgets_is_told_of(mortal_redis):
+    with redis.Redis.from_url(mortal_redis.url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
-    wire = RedisWire(mortal.url)
+    wire = RedisWire(mortal_redis.url)
     eviction, persistence = await what_to_set(wire)
     await wire.aclose()
     assert "set `maxmemory-policy noeviction`" in eviction
@@ -370,18 +344,18 @@ async def test_a_redis_that_evicts_or_forgets_is_told_of(mortal):
 
 
 @pytest.mark.parametrize(("name", "value"), [("appendonly", "yes"), ("save", "60 1000")])
-async def test_a_redis_that_keeps_what_it_is_told_is_fine(mortal, name, value):
-    with redis.Redis.from_url(mortal.url) as client:
+async def test_a_redis_that_keeps_what_it_is_told_is_fine(mortal_redis, name, value):
+    with redis.Redis.from_url(mortal_redis.url) as client:
         client.config_set(name, value)
-    wire = RedisWire(mortal.url)
+    wire = RedisWire(mortal_redis.url)
     assert await what_to_set(wire) == []
     await wire.aclose()
 
 
-async def test_where_looking_is_forbidden_nothing_is_said_and_nothing_fails(mortal):
-    with redis.Redis.from_url(mortal.url) as client:
+async def test_where_looking_is_forbidden_nothing_is_said_and_nothing_fails(mortal_redis):
+    with redis.Redis.from_url(mortal_redis.url) as client:
         client.execute_command("ACL", "SETUSER", "default", "-config", "-info")
-    wire = RedisWire(mortal.url)
+    wire = RedisWire(mortal_redis.url)
     assert await what_to_set(wire) == []
     await wire.aclose()
 

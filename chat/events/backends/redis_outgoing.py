@@ -4,23 +4,14 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from chat.conf import StreamLimits
-from chat.events.backends.redis_wire import BODY, CLAIM, STATE, Argument
+from chat.events.backends.redis_wire import BODY, CLAIM, STATE, EventCommand, command
 from chat.events.backends.run_log import RunLog
 from chat.events.codec import Cursor
 
 EVENTS_AT_ONCE: Final = 1000
 _encode = msgspec.json.Encoder().encode
-
-
-class _Standing(msgspec.Struct, frozen=True):
-    """How far the stream is: up to which place, what was dropped from it, and whether it lacks what came before."""
-
-    place: int
-    dropped: int
-    needs_state: bool
 
 
 def stream_key(run: str) -> str:
@@ -43,9 +34,11 @@ class Outgoing:
         """What stands in the stream has to be looked up before anything more is written."""
         self._limits = limits
         self._touch = touch
+        self._event = EventCommand(self.key)
         self._start = log.starts[-1]
-        self._standing = _Standing(self._start, log.dropped, needs_state=False)
-        self._next = self._standing
+        self._place, self._dropped, self._needs_state = self._start, log.dropped, False
+        """How far the stream is: up to which place, what was dropped from it, and whether it lacks what came before."""
+        self._next = (self._place, self._dropped, self._needs_state)
         log.waiting.add(self)
 
     def wake(self) -> None:
@@ -56,7 +49,7 @@ class Outgoing:
 
     @property
     def waiting(self) -> bool:
-        return self.log.end > self._standing.place or not self.claimed
+        return self.log.end > self._place or not self.claimed
 
     @property
     def complete(self) -> bool:
@@ -68,71 +61,75 @@ class Outgoing:
         self.unsure = False
         self.claimed = top is not None and top.epoch == self.epoch
         if top is not None and self.claimed:
-            self._standing = replace(self._standing, place=self._start + top.seq)
-        elif self._standing.place > self._start:
+            self._place = self._start + top.seq
+        elif self._place > self._start:
             # All of it is gone. What is told from now on matters, and where it begins.
-            self._standing = replace(self._standing, needs_state=True)
+            self._needs_state = True
 
     def broken(self) -> None:
         """Some of it may have been written, with holes."""
-        self.unsure = True
-        self._standing = replace(self._standing, needs_state=True)
+        self.unsure = self._needs_state = True
 
     def accepted(self) -> None:
         self.claimed = True
-        self._standing = self._next
+        self._place, self._dropped, self._needs_state = self._next
 
-    def commands(self) -> list[tuple[Argument, ...]]:
+    def commands(self) -> list[bytes]:
         """What to send next; `accepted` when all of it was."""
-        log, standing = self.log, self._standing
-        # The last event comes after a state, so that every reader hears the end as such.
-        state_place = log.end - (1 if log.finished else 0)
-        if standing.place < log.dropped:
-            # Gone before they were sent.
-            standing = replace(standing, place=log.dropped, dropped=-1)
-        made: list[tuple[Argument, ...]] = []
-        if standing.needs_state and (state_place > standing.place or not self.claimed):
-            made += self._begin_anew(state_place)
-            standing = _Standing(state_place, log.dropped, needs_state=False)
-        elif not self.claimed:
-            made.append(self._claim())
-        outgrown = log.dropped > standing.dropped and state_place > standing.place
-        most = log.end - standing.place if outgrown else EVENTS_AT_ONCE
-        bodies = log.read(standing.place, most)
-        made += self._events(bodies, standing.place, state_place if outgrown else None)
-        if outgrown:
-            made.append(("XTRIM", self.key, "MINID", str(log.cursor_before(log.dropped + 1))))
-            standing = replace(standing, dropped=log.dropped)
-        self._next = replace(standing, place=standing.place + len(bodies))
-        if not self.claimed or (log.ended_at is not None and self._next.place == log.end):
-            made.append(("EXPIRE", self.key, self._limits.keep_seconds))
+        log, place = self.log, self._place
+        if self.claimed and not self._needs_state and log.dropped == self._dropped:
+            bodies = log.read(place, EVENTS_AT_ONCE)
+            made = self._events(bodies, place)
+            self._next = (place + len(bodies), self._dropped, False)
+        else:
+            made = self._irregular()
+        if not self.claimed or (log.ended_at is not None and self._next[0] == log.end):
+            made.append(command("EXPIRE", self.key, self._limits.keep_seconds))
         return made
 
-    def _claim(self, *more: Argument) -> tuple[Argument, ...]:
+    def _irregular(self) -> list[bytes]:
+        """Claims, begins anew, and takes from the stream what memory has dropped."""
+        log, place, needs_state = self.log, self._place, self._needs_state
+        made: list[bytes] = []
+        # The last event comes after a state, so that every reader hears the end as such.
+        state_place = log.end - (1 if log.finished else 0)
+        outgrown = log.dropped > self._dropped or place < log.dropped
+        place = max(place, log.dropped)
+        if needs_state and (state_place > place or not self.claimed):
+            made += self._begin_anew(state_place)
+            place, needs_state, outgrown = state_place, False, False
+        elif not self.claimed:
+            made.append(self._claim())
+        outgrown = outgrown and state_place > place
+        bodies = log.read(place, log.end - place if outgrown else EVENTS_AT_ONCE)
+        events = self._events(bodies, place)
+        if outgrown:
+            at = state_place - place - 1
+            events[at] = self._entry(state_place, BODY, bodies[at], STATE, self._state())
+            events.append(command("XTRIM", self.key, "MINID", str(log.cursor_before(log.dropped + 1))))
+        self._next = (place + len(bodies), log.dropped, needs_state)
+        return made + events
+
+    def _claim(self, *more: bytes) -> bytes:
         """From its entry on, Redis refuses every older epoch. Only a claim makes a stream that is not there."""
         entries = self._limits.earlier_entries
-        return ("XADD", self.key, "MAXLEN", "~", entries, f"{self.epoch}-0", CLAIM, b"", *more)
+        return command("XADD", self.key, "MAXLEN", "~", entries, f"{self.epoch}-0", CLAIM, b"", *more)
 
-    def _begin_anew(self, place: int) -> list[tuple[Argument, ...]]:
+    def _begin_anew(self, place: int) -> list[bytes]:
         state = self._state()
         if place == self._start:
             return [self._claim(STATE, state)]
-        entry: tuple[Argument, ...] = ("XADD", self.key, "NOMKSTREAM", self._id_before(place), STATE, state)
+        entry = self._entry(place, STATE, state)
         return [entry] if self.claimed else [self._claim(), entry]
 
-    def _events(self, bodies: list[bytes], place: int, state_at: int | None) -> list[tuple[Argument, ...]]:
-        """`state_at`: the place after the event that also holds the state."""
-        made: list[tuple[Argument, ...]] = []
-        prefix, first = f"{self.epoch}-", place - self._start + 1
-        for seq, body in enumerate(bodies, start=first):
-            made.append(("XADD", self.key, "NOMKSTREAM", f"{prefix}{seq}", BODY, body))
-        if state_at is not None:
-            at = state_at - place - 1
-            made[at] = (*made[at], STATE, self._state())
-        return made
+    def _entry(self, place: int, *fields: bytes) -> bytes:
+        """What stands in the stream for the event before a place."""
+        return command("XADD", self.key, "NOMKSTREAM", f"{self.epoch}-{place - self._start}", *fields)
 
-    def _id_before(self, place: int) -> str:
-        return f"{self.epoch}-{place - self._start}"
+    def _events(self, bodies: list[bytes], place: int) -> list[bytes]:
+        event, epoch = self._event, self.epoch
+        first = place - self._start + 1
+        return [event(b"%d-%d" % (epoch, seq), body) for seq, body in enumerate(bodies, start=first)]
 
     def _state(self) -> bytes:
         return _encode(self.log.state.as_dict())

@@ -14,7 +14,7 @@ from chat.conf import StreamLimits
 from chat.events.backends.base import UnknownRun
 from chat.events.backends.redis_mirror import Mirror
 from chat.events.backends.redis_outgoing import stream_key
-from chat.events.backends.redis_wire import LogAway, RedisWire, parsed
+from chat.events.backends.redis_wire import LogAway, RedisWire, command, parsed
 
 logger = structlog.get_logger(__name__)
 
@@ -109,7 +109,8 @@ class StreamReader:
     async def _load(self, mirrors: list[Mirror]) -> None:
         """The next entries of each. Those that have all of theirs join what is followed."""
         replies = await self._wire.send(
-            ("XRANGE", stream_key(one.run), f"({one.last}", "+", "COUNT", ENTRIES_AT_ONCE) for one in mirrors
+            command("XRANGE", stream_key(one.run), f"({one.last}", "+", "COUNT", ENTRIES_AT_ONCE)
+            for one in mirrors
         )
         joined = False
         for mirror, reply in zip(mirrors, replies, strict=True):
@@ -129,8 +130,8 @@ class StreamReader:
         if joined:
             await self._wire.send(
                 [
-                    ("XADD", self._control, "MAXLEN", "~", 10, "*", "wake", ""),
-                    ("EXPIRE", self._control, CONTROL_EXPIRES_SECONDS),
+                    command("XADD", self._control, "MAXLEN", "~", 10, "*", "wake", ""),
+                    command("EXPIRE", self._control, CONTROL_EXPIRES_SECONDS),
                 ]
             )
 

@@ -21,7 +21,34 @@ BODY: Final = b"e"
 STATE: Final = b"s"
 """The fields of an entry: it claims an epoch, holds an event, holds the run's state as of here."""
 
-Argument = str | bytes | int
+
+def command(*arguments: str | bytes | int) -> bytes:
+    """A command as it goes over the line (the array of bulk strings of RESP)."""
+    made = [b"*%d\r\n" % len(arguments)]
+    for argument in arguments:
+        value = argument if isinstance(argument, bytes) else str(argument).encode()
+        made.append(b"$%d\r\n%b\r\n" % (len(value), value))
+    return b"".join(made)
+
+
+class EventCommand:
+    """Makes the command that adds an event to one stream, which must be there. redis-py's own packing is half of what
+    a delta would cost."""
+
+    def __init__(self, key: str) -> None:
+        arguments = [b"XADD", key.encode(), b"NOMKSTREAM"]
+        self._start = b"*6\r\n" + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in arguments)
+        self._field = b"\r\n$%d\r\n%b\r\n" % (len(BODY), BODY)
+
+    def __call__(self, entry: bytes, body: bytes) -> bytes:
+        return b"%b$%d\r\n%b%b$%d\r\n%b\r\n" % (
+            self._start,
+            len(entry),
+            entry,
+            self._field,
+            len(body),
+            body,
+        )
 
 
 class LogAway(Exception):
@@ -70,7 +97,7 @@ class RedisWire:
         """
         await self._limited(self._connection.connect(), ANSWER_SECONDS)  # type: ignore[no-untyped-call]
 
-    async def send(self, commands: Iterable[Sequence[Argument]]) -> list[Any]:
+    async def send(self, commands: Iterable[bytes]) -> list[Any]:
         """All in one trip; each reply, or a `TooOld` or `CommandFailed` in its place.
 
         Raises:
@@ -79,13 +106,13 @@ class RedisWire:
         asked = list(commands)
         return await self._limited(self._trip(asked), ANSWER_SECONDS) if asked else []
 
-    async def ask(self, *command: Argument) -> Any:
+    async def ask(self, *arguments: str | bytes | int) -> Any:
         """
         Raises:
             CommandFailed
             LogAway
         """
-        (reply,) = await self.send([command])
+        (reply,) = await self.send([command(*arguments)])
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -98,17 +125,8 @@ class RedisWire:
         Raises:
             LogAway
         """
-        command: tuple[Argument, ...] = (
-            "XREAD",
-            "COUNT",
-            most,
-            "BLOCK",
-            block_ms,
-            "STREAMS",
-            *after.keys(),
-            *after.values(),
-        )
-        (reply,) = await self._limited(self._trip([command]), block_ms / 1000 + ANSWER_SECONDS)
+        asked = command("XREAD", "COUNT", most, "BLOCK", block_ms, "STREAMS", *after.keys(), *after.values())
+        (reply,) = await self._limited(self._trip([asked]), block_ms / 1000 + ANSWER_SECONDS)
         if isinstance(reply, Exception):
             raise LogAway(str(reply))
         return [(key.decode(), parsed(entries)) for key, entries in reply or ()]
@@ -116,9 +134,9 @@ class RedisWire:
     async def aclose(self) -> None:
         await self._connection.disconnect(nowait=True)
 
-    async def _trip(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    async def _trip(self, commands: Sequence[bytes]) -> list[Any]:
         connection = self._connection
-        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        await connection.send_packed_command(b"".join(commands), check_health=False)
         replies: list[Any] = []
         for _ in commands:
             try:

@@ -12,7 +12,7 @@ import structlog
 
 from chat.conf import StreamLimits
 from chat.events.backends.redis_outgoing import Outgoing
-from chat.events.backends.redis_wire import Argument, CommandFailed, LogAway, RedisWire, TooOld, parsed
+from chat.events.backends.redis_wire import CommandFailed, LogAway, RedisWire, TooOld, command, parsed
 from chat.events.backends.run_log import RunLog
 from chat.events.codec import Cursor
 
@@ -151,7 +151,7 @@ class StreamWriter:
             self._doubt(known)
         if now - self._refreshed_at > REFRESH_SECONDS:
             self._refreshed_at = now
-            await self._wire.send(("EXPIRE", out.key, self._limits.keep_seconds) for out in known)
+            await self._wire.send(command("EXPIRE", out.key, self._limits.keep_seconds) for out in known)
 
     def _touch(self, out: Outgoing) -> None:
         run = out.log.run
@@ -175,7 +175,7 @@ class StreamWriter:
         """Something was refused or is missing: the last entry of the stream tells what to do."""
         if not unsure:
             return
-        replies = await self._wire.send(("XREVRANGE", out.key, "+", "-", "COUNT", 1) for out in unsure)
+        replies = await self._wire.send(command("XREVRANGE", out.key, "+", "-", "COUNT", 1) for out in unsure)
         for out, reply in zip(unsure, replies, strict=True):
             if isinstance(reply, Exception):
                 raise LogAway(str(reply))
@@ -191,7 +191,7 @@ class StreamWriter:
         self._stale(out.log.run, out.epoch)
 
     async def _send(self, dirty: list[Outgoing]) -> None:
-        commands: list[tuple[Argument, ...]] = []
+        commands: list[bytes] = []
         sent: list[tuple[Outgoing, int, int]] = []
         for out in dirty:
             if len(commands) >= COMMANDS_AT_ONCE:
