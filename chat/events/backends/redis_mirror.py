@@ -33,7 +33,7 @@ class Mirror:
         self.run = run
         self.log: RunLog | None = None
         self.last = NOTHING
-        """The last entry that was taken in: where to read on."""
+        """The last entry that was taken in: where to read on. Also the last of `log`."""
         self.loaded = False
         self.gone = False
         """The run is made in this process from here on, or cannot be copied."""
@@ -106,12 +106,13 @@ class Mirror:
         if one.body is None:
             self._take_mark(one)
             return
-        if log is None or cursor != (log.last.epoch, log.last.seq + 1):
+        if log is None or cursor != (self.last.epoch, self.last.seq + 1):
             log = self._restart(Cursor(cursor.epoch, cursor.seq - 1), None)
         if self._state is None and has_type(one.body, RunSnapshot):
             self._state, self._folded = RunState(), log.end
         log.add(one.body)
-        log.finished = log.over = has_type(one.body, RunFinished)
+        if has_type(one.body, RunFinished):
+            log.finished = log.over = True
         if one.state is not None:
             self._know(log, one.state)
 
