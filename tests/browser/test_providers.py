@@ -1,4 +1,4 @@
-"""What is seen of providers that are full, fail, or cannot do what was asked: nothing doubled, and no secret made of it."""
+"""What is seen of providers that are full, fail, or cannot do what was asked: nothing doubled, nothing kept quiet."""
 
 import shutil
 import uuid
@@ -39,7 +39,8 @@ WATCH = """() => {
       const faded = proses.filter((one) => one.closest('[data-stale]')).length;
       const foot = turn.querySelector('.turn-foot').innerText;
       const last = window.frames_seen.at(-1);
-      if (!last || last.said !== said || last.foot !== foot) window.frames_seen.push({said, faded, foot, height: turn.offsetHeight});
+      const isNew = !last || last.said !== said || last.foot !== foot;
+      if (isNew) window.frames_seen.push({said, faded, foot, height: turn.offsetHeight});
     }
     requestAnimationFrame(look);
   };

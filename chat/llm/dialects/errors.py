@@ -17,6 +17,7 @@ from msgspec import Struct
 from chat.exceptions import ContextTooLong, ProviderAuth, ProviderError, ProviderOverloaded, ProviderRejected
 from chat.llm.dialects.refusals import capability_after_refusal, inability, refused_field
 from chat.llm.dialects.text import clean
+from chat.llm.sse import SseDecoder
 
 __all__ = [
     "WireError",
@@ -175,10 +176,20 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
 
 
 def error_in_body(body: bytes) -> WireError | None:
+    body = body[:MAX_BODY_BYTES]
     try:
-        return error_in(json.loads(body[:MAX_BODY_BYTES].decode("utf-8", "replace")))
+        return error_in(json.loads(_first_event(body).decode("utf-8", "replace")))
     except (ValueError, RecursionError):
         return None
+
+
+def _first_event(body: bytes) -> bytes:
+    """Some servers refuse a stream with a stream."""
+    if not body.lstrip().startswith((b"data:", b"event:", b":", b"error:", b"id:", b"retry:")):
+        return body
+    decoder = SseDecoder()
+    events = decoder.feed(body)
+    return events[0][1] if events else (decoder.close() or ("", body))[1]
 
 
 def status_line(status: int, body: bytes = b"") -> str:
@@ -260,7 +271,7 @@ def _facts(error: dict[str, Any]) -> WireError:
     raw = _as_text(metadata.get("raw")) if isinstance(metadata, dict) else ""
     return WireError(
         message=clean(_as_text(error.get("message") or error.get("msg") or error.get("detail"))),
-        code=code if isinstance(code, str | int) and not isinstance(code, bool) else None,
+        code=_code(code),
         type=_as_text(
             error.get("type")
             or error.get("error_type")
@@ -271,6 +282,12 @@ def _facts(error: dict[str, Any]) -> WireError:
         retry_after_seconds=_retry_delay(error.get("details")),
         param=_as_text(error.get("param")) or _where(error.get("message")),
     )
+
+
+def _code(code: Any) -> str | int | None:
+    if isinstance(code, str):
+        return clean(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 def _status_in(error: dict[str, Any]) -> int | None:

@@ -36,15 +36,8 @@ from chat.llm.dialects.text import TextJoiner, clean
 
 _REASONS: Final = {
     "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
     "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
     "tool_calls": "tool_calls",
-    "tool_call": "tool_calls",
-    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }

@@ -130,11 +130,8 @@ def _is_custom(part: ToolCallPart) -> bool:
 
 def _call(part: ToolCallPart) -> dict[str, Any]:
     opaque = opaque_of(part, DIALECT) or {}
-    call = {
-        "call_id": part.id,
-        "name": part.name,
-        **{name: opaque[name] for name in CARRIED if name in opaque},
-    }
+    call: dict[str, Any] = {"call_id": part.id, "name": part.name}
+    call |= {name: opaque[name] for name in CARRIED if name in opaque}
     if _is_custom(part):
         return {"type": "custom_tool_call", "input": part.arguments, **call}
     return {"type": "function_call", "arguments": arguments_text(part.arguments), **call}
@@ -143,5 +140,5 @@ def _call(part: ToolCallPart) -> dict[str, Any]:
 def _result(part: ToolResultPart, call: ToolCallPart) -> dict[str, Any]:
     kind = "custom_tool_call_output" if _is_custom(call) else "function_call_output"
     result = {"type": kind, "call_id": part.id, "output": part.result}
-    caller = (opaque_of(call, DIALECT) or {}).get("caller")
-    return result | ({"caller": caller} if caller else {})
+    opaque = opaque_of(call, DIALECT) or {}
+    return result | ({"caller": opaque["caller"]} if opaque.get("caller") else {})
