@@ -38,7 +38,8 @@ class _Followed:
         self.feed: Feed | None = None
         self.own: deque[Entry] = deque()
         self.seen = after
-        """The last that was given to the reader, or waits in `own`."""
+        """The last that the reader has, by its own account or because we gave it; what waits in `own` counts."""
+        self.given: Cursor | None = None
         self.over = False
         """Nothing will come but what is in `own`."""
         self.must_look = False
@@ -53,8 +54,11 @@ class _Followed:
 
     def give(self, entries: Sequence[Entry]) -> None:
         self.own += entries
+        self.note(entries)
+
+    def note(self, entries: Sequence[Entry]) -> None:
         if entries:
-            self.seen = entries[-1].cursor
+            self.seen = self.given = entries[-1].cursor
 
     def leave_log(self) -> None:
         if self.feed is not None:
@@ -216,7 +220,7 @@ class Subscriptions:
         return True
 
     def _begin_anew(self, followed: _Followed) -> bool:
-        """From a snapshot. False: the log has none."""
+        """From a snapshot. False: the log has none, or is behind what we have shown from the database."""
         before, followed.feed = followed.feed, None
         try:
             snapshot, followed.feed = self._log.follow_from_snapshot(followed.run, followed.wake)
@@ -226,6 +230,9 @@ class Subscriptions:
             # The log may forget what nobody reads: the old feed goes when the new one is there.
             if before is not None:
                 before.close()
+        if followed.given is not None and snapshot.cursor < followed.given:
+            followed.leave_log()
+            return False
         followed.give([snapshot])
         return True
 
@@ -245,8 +252,7 @@ class Subscriptions:
             followed.must_look = True
             self._look()
             return []
-        if entries:
-            followed.seen = entries[-1].cursor
+        followed.note(entries)
         return entries
 
     def _to_be_looked_at(self, followed: _Followed) -> bool:

@@ -1,12 +1,14 @@
 """Two processes and the Redis between them: claims, what is lost with it, and what is said of it."""
 
 import asyncio
+import signal
 from contextlib import AsyncExitStack
 
 import pytest
 import redis
 
 from chat.conf import LogLimits, StreamLimits
+from chat.events.backends import redis_reader, redis_wire
 from chat.events.backends.base import FellBehind, UnknownRun
 from chat.events.backends.redis_check import what_to_set
 from chat.events.backends.redis_outgoing import stream_key
@@ -255,6 +257,29 @@ async def test_nothing_is_lost_or_doubled_when_redis_is_killed_and_comes_back_em
         assert not writer.delayed
         for task in looking:
             task.cancel()
+
+
+async def test_a_redis_that_hangs_for_a_while_loses_and_doubles_nothing(mortal_redis, monkeypatch):
+    monkeypatch.setattr(redis_wire, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(redis_reader, "BLOCK_MS", 100)
+    async with AsyncExitStack() as stack:
+        writer, reader = await started(stack, mortal_redis.url), await started(stack, mortal_redis.url)
+        rig = Rig(writer, reader)
+        rig.begin()
+        viewer = Viewer(rig)
+        await until(lambda: viewer.look() or viewer.cursor == (1, 2))
+        for number in range(3):
+            rig.say(f"{number} before ")
+            mortal_redis.process.send_signal(signal.SIGSTOP)
+            rig.say(f"{number} in ")
+            await until(lambda: writer.delayed and reader.delayed)
+            rig.say(f"{number} late ")
+            mortal_redis.process.send_signal(signal.SIGCONT)
+            last = f"{number} late "
+            await until(lambda last=last: viewer.look() or viewer.text.endswith(last))
+            await until(lambda: not (writer.delayed or reader.delayed))
+        assert viewer.text == "".join(f"{n} before {n} in {n} late " for n in range(3))
+        assert viewer.snapshots == 0
 
 
 async def test_an_owner_with_nothing_to_say_claims_its_stream_again(mortal_redis):

@@ -175,6 +175,23 @@ async def test_who_comes_while_redis_is_away_is_shown_what_is_stored(stack, mort
     other.close()
 
 
+async def test_a_log_that_is_behind_the_database_does_not_take_text_back(stack, redis_url, row, database):
+    viewer = await viewer_of(stack, redis_url, row, database)
+    viewer.rig.begin()
+    viewer.rig.say("a")
+    await viewer.subscriptions.follow(row.pk, None)
+    await until(lambda: viewer.has("a"))
+    # Its maker reaches the database, but not Redis.
+    await database(save, row, "abc", 5)
+    await viewer.sees("abc")
+    for _ in range(8):
+        viewer.tick()
+        await asyncio.sleep(0.1)
+        assert viewer.has("abc")
+    viewer.rig.say("b", "c", "d")
+    await viewer.sees("abcd")
+
+
 async def test_an_end_that_only_the_database_knows_is_found(stack, redis_url, row, database):
     viewer = await viewer_of(stack, redis_url, row, database)
     viewer.rig.begin()
