@@ -16,7 +16,7 @@ from chat.events.fold import RunState
 from chat.events.run_events import RunFinished, RunStarted, StepStarted, TextDelta, UsageFigures
 
 SMALL = LogLimits(keep_seconds=600, run_bytes=4000, all_ended_bytes=20_000)
-SMALL_COPIES = StreamLimits(copy_bytes=4000, ahead_seconds=0.3)
+SMALL_COPIES = StreamLimits(copy_bytes=4000, ahead_seconds=0.3, unclaimed_seconds=1.0)
 
 
 def ignore() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -63,9 +64,12 @@ class Viewer:
         return self.text == text
 
     async def sees(self, text: str) -> None:
-        """Ticks faster than the registry, and waits for it."""
-        async with asyncio.timeout(10):
-            while not self.has(text):
+        await self.waits_for(lambda: self.has(text))
+
+    async def waits_for(self, happened: Callable[[], object]) -> None:
+        """Ticks faster than the registry, and takes what comes."""
+        async with asyncio.timeout(15):
+            while self.take() or not happened():
                 self.tick()
                 await asyncio.sleep(0.1)
 
@@ -112,9 +116,9 @@ async def test_a_run_made_elsewhere_comes_event_by_event(stack, redis_url, row, 
     viewer.rig.begin()
     await viewer.subscriptions.follow(row.pk, None)
     viewer.rig.say("a", "b")
-    await until(lambda: viewer.has("ab"))
+    await viewer.sees("ab")
     viewer.rig.finish()
-    await until(lambda: viewer.take() or len(viewer.subscriptions) == 0)
+    await viewer.waits_for(lambda: len(viewer.subscriptions) == 0)
     assert viewer.kinds == ["run.started", "step.started", "text.delta", "text.delta", "run.finished"]
 
 
@@ -145,7 +149,7 @@ async def test_while_redis_is_away_the_text_comes_from_the_database(stack, morta
     viewer.rig.begin()
     await viewer.subscriptions.follow(row.pk, None)
     viewer.rig.say("a")
-    await until(lambda: viewer.has("a"))
+    await viewer.sees("a")
     assert not viewer.subscriptions.delayed
     mortal_redis.kill()
     viewer.rig.say("b", "c")
@@ -157,7 +161,7 @@ async def test_while_redis_is_away_the_text_comes_from_the_database(stack, morta
     await viewer.sees("abcd")
     await until(lambda: not viewer.subscriptions.delayed)
     viewer.rig.say("e")
-    await until(lambda: viewer.has("abcde"))
+    await viewer.sees("abcde")
 
 
 async def test_who_comes_while_redis_is_away_is_shown_what_is_stored(stack, mortal_redis, row, database):
@@ -180,7 +184,7 @@ async def test_a_log_that_is_behind_the_database_does_not_take_text_back(stack, 
     viewer.rig.begin()
     viewer.rig.say("a")
     await viewer.subscriptions.follow(row.pk, None)
-    await until(lambda: viewer.has("a"))
+    await viewer.sees("a")
     # Its maker reaches the database, but not Redis.
     await database(save, row, "abc", 5)
     await viewer.sees("abc")
@@ -196,10 +200,10 @@ async def test_an_end_that_only_the_database_knows_is_found(stack, redis_url, ro
     viewer = await viewer_of(stack, redis_url, row, database)
     viewer.rig.begin()
     await viewer.subscriptions.follow(row.pk, None)
-    await until(lambda: viewer.take() or len(viewer.kinds) == 2)
+    await viewer.waits_for(lambda: viewer.state.status == "running" and viewer.kinds)
     await database(save, row, "kept", 3, epoch=2, status="failed", finished_at=timezone.now())
     await viewer.sees("kept")
-    await until(lambda: viewer.take() or len(viewer.subscriptions) == 0)
+    await viewer.waits_for(lambda: len(viewer.subscriptions) == 0)
     assert viewer.kinds[-1] == "run.finished"
     assert viewer.state.status == "failed"
 
@@ -209,7 +213,7 @@ async def test_a_run_that_this_process_takes_over_is_followed_on_here(stack, red
     viewer.rig.begin()
     viewer.rig.say("a")
     await viewer.subscriptions.follow(row.pk, None)
-    await until(lambda: viewer.has("a"))
+    await viewer.sees("a")
     here = Rig(viewer.rig.reader, viewer.rig.reader, viewer.rig.run)
     here.begin(epoch=2)
     here.say("b", epoch=2)

@@ -14,14 +14,13 @@ from chat.conf import StreamLimits
 from chat.events.backends.base import UnknownRun
 from chat.events.backends.redis_mirror import Mirror
 from chat.events.backends.redis_outgoing import stream_key
-from chat.events.backends.redis_wire import LogAway, RedisWire, command, parsed
+from chat.events.backends.redis_wire import LogAway, RedisWire, command, parsed, retry_in
 
 logger = structlog.get_logger(__name__)
 
 BLOCK_MS: Final = 1000
 """The net under the control stream."""
 ENTRIES_AT_ONCE: Final = 500
-SLOWEST_RETRY_SECONDS: Final = 0.5
 PAUSE_A_STREAM_SECONDS: Final = 0.00002
 """A round costs about 8 µs a stream; so it takes a third of a core at most, however many processes write."""
 CONTROL_EXPIRES_SECONDS: Final = 3600
@@ -91,19 +90,24 @@ class StreamReader:
     # --- catching up ------------------------------------------------------------------------------------
 
     async def load_for_ever(self) -> None:
+        failures = 0
         while True:
             await self._asked.wait()
             self._asked.clear()
             try:
                 while self._to_load:
                     await self._load(list(self._to_load.values()))
+                    failures = 0
             except LogAway as error:
-                self._set_away(str(error))
-                await asyncio.sleep(SLOWEST_RETRY_SECONDS)
+                # A line that was idle may have gone stale; only the second time says something about Redis.
+                failures += 1
+                if failures > 1:
+                    self._set_away(str(error))
+                await asyncio.sleep(retry_in(failures))
                 self._asked.set()
             except Exception:  # a bug must not end the reading of a process
                 logger.exception("catching up with runs failed")
-                await asyncio.sleep(SLOWEST_RETRY_SECONDS)
+                await asyncio.sleep(retry_in(failures + 5))
                 self._asked.set()
 
     async def _load(self, mirrors: list[Mirror]) -> None:
@@ -142,7 +146,7 @@ class StreamReader:
     # --- following --------------------------------------------------------------------------------------
 
     async def read_for_ever(self) -> None:
-        retry_seconds = 0.05
+        failures = 0
         while True:
             try:
                 if not self._mirrors and not self.away:
@@ -150,23 +154,23 @@ class StreamReader:
                     await self._wanted.wait()
                 await self._round()
             except LogAway as error:
-                self._set_away(str(error))
+                failures += 1
+                if failures > 1:
+                    self._set_away(str(error))
                 self._control_seen = "0-0"
-                await asyncio.sleep(retry_seconds)
-                retry_seconds = min(retry_seconds * 2, SLOWEST_RETRY_SECONDS)
+                await asyncio.sleep(retry_in(failures))
             except Exception:
                 logger.exception("reading events failed")
-                await asyncio.sleep(SLOWEST_RETRY_SECONDS)
+                await asyncio.sleep(retry_in(failures + 5))
             else:
-                retry_seconds = 0.05
-                self._set_away("")
+                failures = 0
 
     async def _round(self) -> None:
+        if not self._blocking.connected:
+            await self._blocking.connect()
+        self._set_away("")
         after = {self._control: self._control_seen}
         after |= {key: str(mirror.last) for key, mirror in self._joined.items()}
-        if self.away:
-            await self._blocking.connect()
-            self._set_away("")
         came = await self._blocking.read(after, most=ENTRIES_AT_ONCE, block_ms=BLOCK_MS)
         for key, entries in came:
             if key == self._control:

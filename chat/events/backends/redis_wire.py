@@ -16,6 +16,8 @@ CONNECT_SECONDS: Final = 1.0
 ANSWER_SECONDS: Final = 3.0
 """What Redis takes longer for than this, it does not do."""
 
+SLOWEST_RETRY_SECONDS: Final = 0.5
+
 CLAIM: Final = b"c"
 BODY: Final = b"e"
 STATE: Final = b"s"
@@ -153,6 +155,11 @@ class RedisWire:
             # What was half read must not answer the next question.
             await self._connection.disconnect(nowait=True)
             raise LogAway(f"{type(error).__name__}: {error}") from error
+
+
+def retry_in(failures: int) -> float:
+    """Seconds until the next try after so many failed ones in a row."""
+    return float(min(0.02 * 2**failures, SLOWEST_RETRY_SECONDS))
 
 
 def _judged(error: ResponseError) -> Exception:

@@ -12,14 +12,21 @@ import structlog
 
 from chat.conf import StreamLimits
 from chat.events.backends.redis_outgoing import Outgoing
-from chat.events.backends.redis_wire import CommandFailed, LogAway, RedisWire, TooOld, command, parsed
+from chat.events.backends.redis_wire import (
+    CommandFailed,
+    LogAway,
+    RedisWire,
+    TooOld,
+    command,
+    parsed,
+    retry_in,
+)
 from chat.events.backends.run_log import RunLog
 from chat.events.codec import Cursor
 
 logger = structlog.get_logger(__name__)
 
 BEAT_SECONDS: Final = 1.0
-SLOWEST_RETRY_SECONDS: Final = 0.5
 COMMANDS_AT_ONCE: Final = 4000
 REFRESH_SECONDS: Final = 3600.0
 """How often a stream that is still written is kept from expiring."""
@@ -75,20 +82,22 @@ class StreamWriter:
             self.drop(run)
 
     async def write_for_ever(self) -> None:
-        retry_seconds = 0.05
+        failures = 0
         while True:
             try:
                 await self._turn()
             except LogAway as error:
-                self._set_away(str(error))
-                await asyncio.sleep(retry_seconds)
-                retry_seconds = min(retry_seconds * 2, SLOWEST_RETRY_SECONDS)
+                # A line that was idle may have gone stale; only the second time says something about Redis.
+                failures += 1
+                if failures > 1:
+                    self._set_away(str(error))
+                await asyncio.sleep(retry_in(failures))
                 self._news.set()
             except Exception:  # a bug must not silence the runs of a process
                 logger.exception("event writer failed")
-                await asyncio.sleep(SLOWEST_RETRY_SECONDS)
+                await asyncio.sleep(retry_in(failures + 5))
             else:
-                retry_seconds = 0.05
+                failures = 0
                 self._set_away("")
 
     async def flush(self) -> None:
