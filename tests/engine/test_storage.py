@@ -29,13 +29,14 @@ async def say_and_wait(answer):
 async def test_a_partial_that_comes_after_the_end_changes_nothing(chat):
     started = await chat.ask("hello")
     await chat.events(started.run)
+    ended = await chat.row(started.run)
     late = Partial(
         started.run, 1, started.runs[0].message, 3, [StepState(1, False, [{"type": "text", "text": "Hel"}])]
     )
     await chat.runtime.database(save_partials, [late])
     assert (await chat.answer(started)).text == "Hello"
     run = await chat.row(started.run)
-    assert (run.status, run.last_seq) == ("completed", run.last_seq)
+    assert (run.status, run.last_seq) == ("completed", ended.last_seq)
     assert run.steps[0]["finished"] is True
 
 
@@ -150,6 +151,30 @@ async def test_an_end_that_cannot_be_stored_is_stored_later(chat, upstream):
     lock.close()
     assert (await chat.events(started.run))[-1]["status"] == "completed"
     assert (await chat.answer(started)).text == "x"
+
+
+async def test_a_place_in_line_is_not_told_while_the_end_is_stored(chat, upstream):
+    """News of a place wait up to a second; the write lock is held for longer."""
+    await chat.provider(calls_per_user=1)
+    upstream.play = say_and_wait
+    first = await chat.ask("one")
+    await chat.events(first.run, until="text.delta")
+    second, third = await chat.ask("two"), await chat.ask("three")
+    await chat.events(third.run, until="run.waiting")
+    lock = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    supervisor, now = chat.runtime.supervisor, timezone.now()
+    supervisor.stop(second.run, now)
+    await asyncio.sleep(0.1)
+    supervisor.stop(third.run, now)
+    await asyncio.sleep(1.2)
+    lock.execute("COMMIT")
+    lock.close()
+    events = await chat.events(third.run)
+    assert [event["place"] for event in events if event["type"] == "run.waiting"] == [2]
+    assert (await chat.row(third.run)).last_seq == len(events)
+    supervisor.stop(first.run, now)
+    await chat.events(first.run)
 
 
 @pytest.mark.parametrize("tokens", [2**31, 10**18, -5, "many", None])
