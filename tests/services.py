@@ -13,6 +13,7 @@ import pytest
 import redis
 
 PORTS = range(8170, 8180)
+MORTAL_PORTS = range(8240, 8250)
 """A small range of its own, so that a server that was left behind is easily found."""
 
 MISSING = (
@@ -101,7 +102,7 @@ def _answers(port: int, process: "subprocess.Popen[bytes]", patience_seconds: fl
 class MortalRedis:
     """A Redis of a test's own, to be killed and started again, empty, on the same port."""
 
-    def __init__(self, binary: Path, folder: Path, ports: range = range(8240, 8250)) -> None:
+    def __init__(self, binary: Path, folder: Path, ports: range = MORTAL_PORTS) -> None:
         self._binary, self._folder = binary, folder
         self.port, self.process = start_redis(binary, folder, ports)
 

@@ -1,19 +1,21 @@
 """Two processes and the Redis between them: claims, what is lost with it, and what is said of it."""
 
 import asyncio
+import functools
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 import redis
 
 from chat.conf import LogLimits, StreamLimits
 from chat.events.backends import redis_reader, redis_wire
-from chat.events.backends.base import FellBehind, UnknownRun
+from chat.events.backends.base import Feed, FellBehind, UnknownRun
+from chat.events.backends.redis import RedisEventLog
 from chat.events.backends.redis_check import what_to_set
 from chat.events.backends.redis_outgoing import stream_key
 from chat.events.backends.redis_wire import RedisWire
-from chat.events.codec import Cursor, decode_event
+from chat.events.codec import Cursor, Entry, decode_event
 from chat.events.fold import RunState
 from chat.exceptions import StaleEpoch
 from tests.events.conftest import started
@@ -106,6 +108,7 @@ async def test_a_run_that_its_maker_has_forgotten_is_still_read_from_redis(apart
     apart.begin()
     apart.finish()
     await apart.caught_up("1-3")
+    assert isinstance(apart.writer, RedisEventLog)
     apart.writer._local.forget(apart.run)
     again = Rig(apart.writer, apart.writer, apart.run)
     assert cursors(await again.read(Cursor(1, 1), 2)) == ["1-2", "1-3"]
@@ -155,6 +158,7 @@ async def test_a_copy_is_dropped_with_its_last_reader(apart: Rig):
     apart.begin()
     feed = await apart.caught_up("1-2")
     other = apart.follow()
+    assert isinstance(apart.reader, RedisEventLog)
     feed.close()
     assert len(apart.reader._reader) == 1
     other.close()
@@ -183,30 +187,32 @@ class Viewer:
     def __init__(self, rig: Rig):
         self.rig = rig
         self.state = RunState()
-        self.feed = None
+        self.feed: Feed | None = None
         self.cursor: Cursor | None = None
         self.snapshots = 0
         self.seen_at: dict[Cursor, float] = {}
 
-    def look(self) -> None:
+    def take(self) -> list[Entry]:
+        if self.feed is None:
+            self.feed = self.rig.follow(self.cursor)
+        before = self.feed
         try:
-            if self.feed is None:
-                self.feed = self.rig.follow(self.cursor)
-            entries = self.feed.take(1000)
+            return before.take(1000)
         except FellBehind:
-            old = self.feed
-            try:
+            self.feed = None
+            with suppress(UnknownRun):
                 snapshot, self.feed = self.rig.reader.follow_from_snapshot(self.rig.run, ignore)
-            except UnknownRun:
-                self.feed, entries = None, []
-            else:
-                entries = [snapshot]
                 self.snapshots += 1
-            if old is not None:
-                old.close()
+                return [snapshot]
         except UnknownRun:
-            self.feed.close()
-            self.feed, entries = None, []
+            self.feed = None
+        finally:
+            if self.feed is not before:
+                before.close()
+        return []
+
+    def look(self) -> "Viewer":
+        entries = self.take()
         for made, event in zip(entries, events(entries), strict=True):
             if event["type"] != "run.snapshot" and self.cursor is not None:
                 assert made.cursor > self.cursor, "doubled or out of order"
@@ -214,6 +220,10 @@ class Viewer:
             self.cursor = made.cursor
             self.seen_at[made.cursor] = asyncio.get_running_loop().time()
             self.state.apply(decode_event(made.frame[made.frame.index('"event":') + 8 : -1]))
+        return self
+
+    def has_heard(self, last: str) -> bool:
+        return self.look().text.endswith(last)
 
     @property
     def text(self) -> str:
@@ -248,6 +258,7 @@ async def test_nothing_is_lost_or_doubled_when_redis_is_killed_and_comes_back_em
                 assert viewers[1].text.endswith("150 ") or viewers[1].text.endswith("149 ")
             await asyncio.sleep(0.005)
         await until(lambda: all(viewer.text == said for viewer in viewers))
+        assert viewers[0].cursor is not None
         caught_up_at = viewers[0].seen_at[viewers[0].cursor]
         assert caught_up_at - back_at < 3
         assert viewers[1].snapshots == 0
@@ -267,7 +278,7 @@ async def test_a_redis_that_hangs_for_a_while_loses_and_doubles_nothing(mortal_r
         rig = Rig(writer, reader)
         rig.begin()
         viewer = Viewer(rig)
-        await until(lambda: viewer.look() or viewer.cursor == (1, 2))
+        await until(lambda: viewer.look().cursor == (1, 2))
         for number in range(3):
             rig.say(f"{number} before ")
             mortal_redis.process.send_signal(signal.SIGSTOP)
@@ -275,8 +286,7 @@ async def test_a_redis_that_hangs_for_a_while_loses_and_doubles_nothing(mortal_r
             await until(lambda: writer.delayed and reader.delayed)
             rig.say(f"{number} late ")
             mortal_redis.process.send_signal(signal.SIGCONT)
-            last = f"{number} late "
-            await until(lambda last=last: viewer.look() or viewer.text.endswith(last))
+            await until(functools.partial(viewer.has_heard, f"{number} late "))
             await until(lambda: not (writer.delayed or reader.delayed))
         assert viewer.text == "".join(f"{n} before {n} in {n} late " for n in range(3))
         assert viewer.snapshots == 0
@@ -314,12 +324,12 @@ async def test_a_run_that_ends_while_redis_is_away_is_told_as_ended_afterwards(m
         rig = Rig(writer, reader)
         rig.begin()
         viewer = Viewer(rig)
-        await until(lambda: viewer.look() or viewer.cursor == (1, 2))
+        await until(lambda: viewer.look().cursor == (1, 2))
         mortal_redis.kill()
         rig.say("unheard")
         rig.finish()
         await asyncio.to_thread(mortal_redis.start)
-        await until(lambda: viewer.look() or viewer.state.status == "completed")
+        await until(lambda: viewer.look().state.status == "completed")
         assert viewer.text == "unheard"
 
 
@@ -329,12 +339,12 @@ async def test_more_than_memory_holds_while_redis_is_away_comes_as_a_snapshot(mo
         rig = Rig(writer, reader)
         rig.begin()
         viewer = Viewer(rig)
-        await until(lambda: viewer.look() or viewer.cursor == (1, 2))
+        await until(lambda: viewer.look().cursor == (1, 2))
         mortal_redis.kill()
         rig.say(*("x" * 100 for _ in range(200)))
         assert writer._local.of(rig.run).size <= 4000
         await asyncio.to_thread(mortal_redis.start)
-        await until(lambda: viewer.look() or viewer.text == "x" * 20_000)
+        await until(lambda: viewer.look().text == "x" * 20_000)
         assert viewer.snapshots == 1
 
 

@@ -69,9 +69,10 @@ class Viewer:
     async def waits_for(self, happened: Callable[[], object]) -> None:
         """Ticks faster than the registry, and takes what comes."""
         async with asyncio.timeout(15):
-            while self.take() or not happened():
+            while not happened():
                 self.tick()
                 await asyncio.sleep(0.1)
+                self.take()
 
 
 @pytest.fixture

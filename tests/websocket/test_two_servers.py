@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from chat.events.codec import Cursor
 from tests.live import LiveSite, Person, free_port, words
 from tests.services import mortal_redis as mortal_redis  # the name is the fixture
 
@@ -57,7 +58,7 @@ class Screen:
     def __init__(self, tab, run: str) -> None:
         self.tab, self.run = tab, run
         self.text = ""
-        self.last = (0, 0)
+        self.last = Cursor(0, 0)
         self.delayed: list[bool] = []
         self.ended = ""
 
@@ -74,7 +75,7 @@ class Screen:
         if frame["type"] != "event" or frame["run"] != self.run:
             return
         await self.tab.ack(frame)
-        event, cursor = frame["event"], tuple(map(int, frame["cursor"].split("-")))
+        event, cursor = frame["event"], Cursor.parse(frame["cursor"])
         if event["type"] != "run.snapshot" and cursor <= self.last:
             return
         self.last = cursor
