@@ -165,8 +165,13 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
     `capability_after_refusal` tells what to remember of the model before the request is built again.
     """
     names = {name.lower(): value for name, value in headers.items()}
-    wire = error_in_body(body) or WireError(message=status_line(status, body))
+    said = error_in_body(body)
+    wire = said or WireError(message=status_line(status, body))
     error = provider_error(wire, status, retry_after(names))
+    if said is None and status in (404, 405):
+        error.args = (
+            "There is nothing at the provider's address: its base URL or its dialect is not right.",
+        )
     field = _unable(wire, status)
     if error.retryable and (field or names.get("x-should-retry") == "false"):
         text = "" if field else str(error)
