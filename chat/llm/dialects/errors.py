@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ __all__ = [
     "error_in_body",
     "http_error",
     "provider_error",
+    "redirect_error",
     "retry_after",
     "status_line",
 ]
@@ -180,6 +182,26 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
     return error
 
 
+def redirect_error(status: int, headers: Mapping[str, str]) -> ProviderError:
+    """An answer with a status of 300 to 399. Never followed: the key would go along, to wherever it says.
+
+    The detail names where it leads without query and user, which may hold secrets.
+    """
+    location = next((value for name, value in headers.items() if name.lower() == "location"), "")
+    try:
+        parts = urlsplit(location.strip())
+        host = parts.netloc.rpartition("@")[2]
+        leads_to = urlunsplit((parts.scheme, host, parts.path, "", ""))
+    except ValueError:
+        leads_to = ""
+    line = status_line(status)
+    return ProviderRejected(
+        "The provider's address leads elsewhere; its base URL is not right.",
+        detail=clean(f"{line}: it leads to {leads_to}" if leads_to else line)[:MAX_DETAIL_CHARACTERS],
+        status=status,
+    )
+
+
 def error_in_body(body: bytes) -> WireError | None:
     body = body[:MAX_BODY_BYTES]
     try:
@@ -212,20 +234,35 @@ def status_line(status: int, body: bytes = b"") -> str:
 def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.time) -> float | None:
     """Seconds, from `retry-after-ms` or `retry-after` (seconds or a date). Header names in lower case.
 
-    None also for more than a day: no error that we know lasts so long, and nobody waits for it.
+    Of several values, joined by commas, the largest. What is no time, negative, or more than a day is as not said:
+    no error that we know lasts so long, and nobody waits for it.
     """
+    sent = _moment(headers.get("date", ""))
+    now = clock() if sent is None else sent
     for name, unit_seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit_seconds
-        except ValueError:
-            continue
-        return seconds if 0 <= seconds <= LONGEST_WAIT_SECONDS else None
+        found = [_wait_seconds(piece, unit_seconds, now) for piece in headers.get(name, "").split(",")]
+        sensible = [
+            seconds for seconds in found if seconds is not None and 0 <= seconds <= LONGEST_WAIT_SECONDS
+        ]
+        if sensible:
+            return max(sensible)
+    return None
+
+
+def _wait_seconds(piece: str, unit_seconds: float, now: float) -> float | None:
     try:
-        until = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
-        sent = parsedate_to_datetime(headers["date"]).timestamp() if headers.get("date") else clock()
-    except (ValueError, TypeError, OverflowError):
+        return float(piece) * unit_seconds
+    except ValueError:
+        # The comma of a date parts it from its day of the week, which tells nothing.
+        until = _moment(piece)
+        return None if until is None else max(0.0, until - now)
+
+
+def _moment(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
-    return max(0.0, until - sent) if until - sent <= LONGEST_WAIT_SECONDS else None
 
 
 def _unable(wire: WireError, status: int | None) -> str:
