@@ -59,6 +59,26 @@ class LogLimits(Struct, frozen=True):
     """What all ended runs may hold together; the ones that ended first go first."""
 
 
+class StreamLimits(Struct, frozen=True):
+    """How the events of many processes go through Redis. What one run may hold there is what `LogLimits` lets it."""
+
+    flush_seconds: float = 0.03
+    """Between two batches of a writer under load; an idle one writes at once."""
+    keep_seconds: int = 86_400
+    """After the end of a run."""
+    earlier_entries: int = 10_000
+    """What a run that is taken over keeps of its earlier epochs."""
+    copy_bytes: int = 4_000_000
+    """What a copy of another process's run may hold."""
+    all_copies_bytes: int = 64_000_000
+    ahead_seconds: float = 1.0
+    """A reader may have seen, at its maker's, what has not come here yet; so long it is waited for."""
+    unclaimed_seconds: float = 0.1
+    """A run whose stream is not there yet is waited for so long."""
+    quiet_seconds: float = 3.0
+    """A run of which nothing was heard for so long is looked up in the database."""
+
+
 class SocketLimits(Struct, frozen=True):
     """What one WebSocket may do, and how much it may owe us."""
 

@@ -30,6 +30,7 @@ from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
 from chat.engine.wire_log import WireLog, WireLogRules
+from chat.events.backends.base import EventLog
 from chat.events.backends.memory import MemoryEventLog
 from chat.events.run_events import RunFinished
 from chat.exceptions import StorageUnavailable
@@ -69,10 +70,7 @@ class Runtime:
         self.node = node
         self.database = database
         self.socket_limits = socket_limits()
-        self.log = MemoryEventLog(
-            LogLimits(keep_seconds=settings.EVENT_LOG_SECONDS, run_bytes=settings.EVENT_LOG_BYTES),
-            self._clock,
-        )
+        self.log = event_log(settings.REDIS_URL, node, self._clock, stale=self._lose)
         self.client = ModelClient()
         self.offers = Offers(self._clock, told=self._take_figures)
         self.clockwork = Clockwork(self._clock)
@@ -104,6 +102,7 @@ class Runtime:
         self.heartbeat = Heartbeat(node, each_seconds=settings.HEARTBEAT_SECONDS, loop_turns=self._loop_turns)
 
     def start(self) -> None:
+        self.log.start()
         self.pressure.start()
         self.saver.start()
         self.wire_log.start()
@@ -123,6 +122,7 @@ class Runtime:
         steps: list[Callable[[], Awaitable[object]]] = [
             self._say_farewell,
             self.supervisor.hand_over,
+            self.log.aclose,
             self.saver.stop,
             self.wire_log.stop,
             self.safeguards.aclose,
@@ -228,6 +228,10 @@ class Runtime:
             },
         )
 
+    def _lose(self, run: str, epoch: int) -> None:
+        """The log has seen a newer epoch."""
+        self.supervisor.abandon(run, epoch)
+
     async def _run_lost(self, lost: rescue.Lost) -> None:
         await self._send_notice(
             lost.user,
@@ -273,6 +277,20 @@ def wire_log_rules() -> WireLogRules:
     return WireLogRules(
         kept=settings.WIRE_LOG, sample=settings.WIRE_LOG_SAMPLE, most_bytes=settings.WIRE_LOG_BYTES
     )
+
+
+def event_log(
+    redis_url: str, node: UUID, clock: Callable[[], float], *, stale: Callable[[str, int], None]
+) -> EventLog:
+    """The log of this process alone, or one that all processes read."""
+    limits = LogLimits(keep_seconds=settings.EVENT_LOG_SECONDS, run_bytes=settings.EVENT_LOG_BYTES)
+    local = MemoryEventLog(limits, clock)
+    if not redis_url:
+        return local
+    # Only where it is configured: importing it takes a tenth of a second.
+    from chat.events.backends.redis import RedisEventLog
+
+    return RedisEventLog(redis_url, local, name=node.hex, clock=clock, stale=stale)
 
 
 def limits_backend(

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 PORTS = range(8170, 8180)
+MORTAL_PORTS = range(8240, 8250)
 """A small range of its own, so that a server that was left behind is easily found."""
 
 MISSING = (
@@ -96,3 +97,32 @@ def _answers(port: int, process: "subprocess.Popen[bytes]", patience_seconds: fl
             except redis.ConnectionError:
                 time.sleep(0.02)
     return False
+
+
+class MortalRedis:
+    """A Redis of a test's own, to be killed and started again, empty, on the same port."""
+
+    def __init__(self, binary: Path, folder: Path, ports: range = MORTAL_PORTS) -> None:
+        self._binary, self._folder = binary, folder
+        self.port, self.process = start_redis(binary, folder, ports)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def start(self) -> None:
+        _, self.process = start_redis(self._binary, self._folder, range(self.port, self.port + 1))
+
+
+@pytest.fixture
+def mortal_redis(tmp_path: Path) -> Iterator[MortalRedis]:
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip(MISSING)
+    server = MortalRedis(binary, tmp_path)
+    yield server
+    stop(server.process)

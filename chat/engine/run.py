@@ -126,6 +126,14 @@ class RunEngine:
             asyncio.CancelledError: the process ends; the run stays open and is taken up elsewhere.
         """
         try:
+            return await self._make()
+        except BaseException:
+            # Whoever goes on with it, its readers look for it there.
+            self._log.let_go(self.plan.run, self.plan.epoch)
+            raise
+
+    async def _make(self) -> ev.RunFinished | None:
+        try:
             status, error = await self._ask()
             self._line.leave()
             self._flush()
@@ -268,13 +276,14 @@ class RunEngine:
         self._abandoned = True
         closed = self._closed or self._close("stopped", None)
         await self._database(recorder.save_calls_alone, closed.calls)
-        deleted = await self._database(recorder.is_gone, self.plan.run)
-        if deleted:
-            # Nobody else will tell those who still look at it that it is over.
-            self._tell(closed.step_finished)
-            self._tell(closed.run_finished)
+        if not await self._database(recorder.is_gone, self.plan.run):
+            self._log.let_go(self.plan.run, self.plan.epoch)
+            return None
+        # Nobody else will tell those who still look at it that it is over.
+        self._tell(closed.step_finished)
+        self._tell(closed.run_finished)
         self._log.end(self.plan.run, self.plan.epoch)
-        return closed.run_finished if deleted else None
+        return closed.run_finished
 
     async def _commit(self, ending: recorder.Ending) -> None:
         """Writes the end, however long the database is away: the answer is whole, and only here."""

@@ -82,6 +82,12 @@ class Supervisor:
         engine.stop(asked_at)
         return True
 
+    def abandon(self, run: str, epoch: int) -> None:
+        """A newer epoch has been seen: ours is not written any more."""
+        engine = self._engines.get(run)
+        if engine is not None and engine.epoch == epoch:
+            engine.abandon()
+
     async def rescue(self) -> int:
         """One pass of the reaper: how many runs were taken over."""
         rescued = await self._claim_orphans(list(self._engines))

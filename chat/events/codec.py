@@ -1,7 +1,7 @@
 """How events, cursors and event frames are written and read. An event is encoded once for all its readers."""
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import msgspec
 
@@ -13,6 +13,7 @@ FRAME_BYTES = 90
 
 _encode = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[RunEvent] = msgspec.json.Decoder(RunEvent)
+_TAGS = {kind: f'{{"type":"{kind.__struct_config__.tag}"'.encode() for kind in get_args(RunEvent)}
 _CURSOR = re.compile(r"(0|[1-9]\d{0,9})-(0|[1-9]\d{0,15})", re.ASCII)
 
 
@@ -57,6 +58,11 @@ def framed(run: str, cursor: Cursor, body: bytes) -> Entry:
 
 def entry(run: str, cursor: Cursor, event: RunEvent) -> Entry:
     return framed(run, cursor, _encode(event))
+
+
+def has_type(body: bytes, event: type[RunEvent]) -> bool:
+    """Whether an encoded event is of this type, without decoding it: the tag is written first."""
+    return body.startswith(_TAGS[event])
 
 
 def decode_event(body: bytes | str) -> RunEvent:

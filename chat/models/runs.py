@@ -39,11 +39,20 @@ class RunQuerySet(models.QuerySet["Run"]):
         )
 
     def claim(self, run: UUID, *, seen_epoch: int, node: UUID) -> bool:
-        """Takes a run over, if nobody else has since `seen_epoch`; raises its epoch. True: it is ours now."""
+        """Takes a run over, if nobody else has since `seen_epoch`; raises its epoch. True: it is ours now.
+
+        What is stored comes before the first event of the new epoch, whatever its number was in the old one.
+        """
         return bool(
             self.open()
             .filter(pk=run, epoch=seen_epoch)
-            .update(epoch=seen_epoch + 1, node_id=node, status=Run.Status.RUNNING, claimed_at=Now())
+            .update(
+                epoch=seen_epoch + 1,
+                last_seq=0,
+                node_id=node,
+                status=Run.Status.RUNNING,
+                claimed_at=Now(),
+            )
         )
 
     def write(self, run: UUID, *, epoch: int, **values: Any) -> None:

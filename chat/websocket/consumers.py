@@ -100,8 +100,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._outbox: deque[str] = deque()
         self._room = asyncio.Semaphore(COMMANDS_AT_ONCE)
         self._subscriptions = Subscriptions(
-            self.user, log=self._runtime.log, database=self._runtime.database, wake=self._wake.set
+            self.user,
+            log=self._runtime.log,
+            database=self._runtime.database,
+            wake=self._wake.set,
+            look=self._look_again,
         )
+        self._told_delayed = False
+        self._unwatch = self._runtime.log.watch(self._log_changed)
         self._closing_with: int | None = None
         self._writer = asyncio.create_task(self._write(), name="socket writer")
 
@@ -115,6 +121,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         self._admitted = False
         sockets.dismiss(self)
+        self._unwatch()
         self._subscriptions.close()
         if self._writer is not None:
             self._writer.cancel()
@@ -128,8 +135,20 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._end(SILENT)
         elif self._credit.overdue(self._limits.ack_seconds):
             self._end(NO_ACK)
-        elif self._subscriptions.look_again_soon:
-            self._spawn(self._subscriptions.look_again())
+        else:
+            self._log_changed()
+            if self._subscriptions.look_again_soon:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        self._spawn(self._subscriptions.look_again())
+
+    def _log_changed(self) -> None:
+        """The log is away or back, or a second has passed."""
+        self._subscriptions.join_again()
+        if self._subscriptions.delayed != self._told_delayed:
+            self._told_delayed = not self._told_delayed
+            self._say(frames.notice({"name": "live.delayed", "delayed": self._told_delayed}))
 
     def revoke(self) -> None:
         """Nothing more is told, not even what was queued."""

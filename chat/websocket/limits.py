@@ -50,7 +50,13 @@ class Credit:
         )
 
     def spend(self, run: str, cursor: tuple[int, int], size: int) -> None:
-        self._owed.setdefault(run, []).append((cursor, size))
+        owed = self._owed.setdefault(run, [])
+        # A snapshot may go back; an acknowledgement of it is one of all that was sent before.
+        for place in range(len(owed) - 1, -1, -1):
+            if owed[place][0] <= cursor:
+                break
+            owed[place] = (cursor, owed[place][1])
+        owed.append((cursor, size))
         self._events += 1
         self._bytes += size
 

@@ -1,7 +1,8 @@
 """Following runs: which logs a reader is on, and what it is sent next. Serves WebSockets; knows nothing of them."""
 
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import msgspec
 
 from chat.engine.database import DatabaseThreads
 from chat.engine.history import state_of, stored_money
-from chat.events.backends.base import EventLog, Feed, FellBehind
+from chat.events.backends.base import EventLog, Feed, FellBehind, UnknownRun
 from chat.events.codec import Cursor, Entry, entry
 from chat.events.run_events import (
     EndStatus,
@@ -23,16 +24,27 @@ from chat.events.run_events import (
 from chat.exceptions import NotFound, StorageUnavailable
 from chat.models import Run, User
 
+LOOK_AT_QUIET_SECONDS = 5.0
+"""How often a run of which the log hears nothing is looked up in the database; once a second where the log is away."""
+
 
 class _Followed:
     """One run of one reader: entries made for it alone come first, then the log's."""
 
-    def __init__(self, run: str, ready: dict[str, "_Followed"], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, run: str, after: Cursor | None, ready: dict[str, "_Followed"], wake: Callable[[], None]
+    ) -> None:
         self.run = run
         self.feed: Feed | None = None
         self.own: deque[Entry] = deque()
+        self.seen = after
+        """The last that the reader has, by its own account or because we gave it; what waits in `own` counts."""
+        self.given: Cursor | None = None
         self.over = False
         """Nothing will come but what is in `own`."""
+        self.must_look = False
+        """The log was asked and does not know the run: the database is next."""
+        self.looked_at = float("-inf")
         self._ready = ready
         self._wake = wake
 
@@ -40,20 +52,47 @@ class _Followed:
         self._ready[self.run] = self
         self._wake()
 
+    def give(self, entries: Sequence[Entry]) -> None:
+        self.own += entries
+        self.note(entries)
+
+    def note(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            self.seen = self.given = entries[-1].cursor
+
+    def leave_log(self) -> None:
+        if self.feed is not None:
+            self.feed.close()
+            self.feed = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """The database may know more than the log."""
+        return not self.over and (self.feed is None or self.feed.late)
+
 
 class Subscriptions:
     """All runs one reader follows. Pulled: nothing is queued for a slow reader but its places in the logs.
 
-    `wake` is called when `take` may have something.
+    `wake` is called when `take` may have something, `look` when `look_again` should be called at once.
     """
 
     def __init__(
-        self, user: User, *, log: EventLog, database: DatabaseThreads, wake: Callable[[], None]
+        self,
+        user: User,
+        *,
+        log: EventLog,
+        database: DatabaseThreads,
+        wake: Callable[[], None],
+        look: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._user = user
         self._log = log
         self._database = database
         self._wake = wake
+        self._look = look
+        self._clock = clock
         self._runs: dict[str, _Followed] = {}
         self._ready: dict[str, _Followed] = {}
 
@@ -67,18 +106,17 @@ class Subscriptions:
             NotFound: absent or not this reader's.
         """
         key = str(run)
-        stored = await self._database(self._stored, run)
+        stored = (await self._database(self._stored, [run])).get(key)
+        if stored is None:
+            raise NotFound
         # From here on without waiting, so that what the log and the row say is of one instant.
         self.unfollow(key)
-        followed = self._runs[key] = _Followed(key, self._ready, self._wake)
-        try:
-            followed.feed = self._log.follow(key, after, followed.wake)
-        except FellBehind:
-            snapshot, followed.feed = self._log.follow_from_snapshot(key, followed.wake)
-            followed.own.append(snapshot)
-        except KeyError:
-            # Too long ago for the log, or not taken up by anybody yet.
-            followed.own += _after(stored_entries(stored), after)
+        followed = self._runs[key] = _Followed(key, after, self._ready, self._wake)
+        self._join(followed)
+        if followed.feed is None or (followed.feed.late and self._log.delayed):
+            # Too long ago for the log, not taken up by anybody yet, or the log is away.
+            followed.leave_log()
+            followed.give(_after(stored_entries(stored), after))
             followed.over = stored.ended
         followed.wake()
 
@@ -86,41 +124,61 @@ class Subscriptions:
         """Follows a run that this reader has just started, from its first event. False: the log does not know it."""
         if run in self._runs:
             return True
-        followed = self._runs[run] = _Followed(run, self._ready, self._wake)
+        followed = self._runs[run] = _Followed(run, None, self._ready, self._wake)
         if not self._join(followed):
             del self._runs[run]
             return False
+        followed.wake()
         return True
 
     def unfollow(self, run: str) -> None:
         followed = self._runs.pop(run, None)
         self._ready.pop(run, None)
-        if followed is not None and followed.feed is not None:
-            followed.feed.close()
+        if followed is not None:
+            followed.leave_log()
 
     def close(self) -> None:
         for run in list(self._runs):
             self.unfollow(run)
 
     @property
+    def delayed(self) -> bool:
+        """The log is away, and this reader would hear something through it."""
+        return self._log.delayed and any(one.in_doubt for one in self._runs.values())
+
+    @property
     def look_again_soon(self) -> bool:
-        return any(one.feed is None and not one.over for one in self._runs.values())
+        return any(one.in_doubt for one in self._runs.values())
 
     async def look_again(self) -> None:
-        """The net under the wake-ups: runs that the log did not know may have been taken up, or have ended."""
-        for followed in [one for one in self._runs.values() if one.feed is None and not one.over]:
-            if self._join(followed):
-                continue
-            try:
-                stored = await self._database(self._stored, UUID(followed.run))
-            except NotFound:
-                self.unfollow(followed.run)
-                continue
-            except StorageUnavailable:
-                return
-            if stored.ended and self._runs.get(followed.run) is followed and followed.feed is None:
-                followed.own += stored_entries(stored)
-                followed.over = True
+        """The net under the log: what it does not know, or hears nothing of, may be in the database."""
+        asked = [one for one in self._runs.values() if self._to_be_looked_at(one)]
+        if not asked:
+            return
+        for followed in asked:
+            followed.looked_at = self._clock()
+        try:
+            stored = await self._database(self._stored, [UUID(one.run) for one in asked])
+        except StorageUnavailable:
+            return
+        finally:
+            for followed in asked:
+                followed.must_look = False
+        for followed in asked:
+            if self._runs.get(followed.run) is followed and followed.in_doubt:
+                self._give_stored(followed, stored.get(followed.run))
+
+    def join_again(self) -> None:
+        """Runs that the log did not know may have been taken up; a log that was away may be back."""
+        if self._log.delayed:
+            return
+        for followed in list(self._runs.values()):
+            if (
+                followed.feed is None
+                and not followed.over
+                and not followed.must_look
+                and self._join(followed)
+            ):
                 followed.wake()
 
     def take(self, most: int) -> list[tuple[str, Entry]]:
@@ -133,9 +191,9 @@ class Subscriptions:
             while followed.own and room > 0:
                 out.append((run, followed.own.popleft()))
                 room -= 1
-            entries = self._entries(run, followed, room) if room > 0 and followed.feed is not None else []
+            entries = self._entries(followed, room) if room > 0 else []
             out += [(run, made) for made in entries]
-            if len(entries) < room:
+            if len(entries) < room and not followed.own:
                 del self._ready[run]
                 if followed.over or (followed.feed is not None and followed.feed.done):
                     self.unfollow(run)
@@ -147,42 +205,81 @@ class Subscriptions:
             followed = self._runs.get(run)
             if followed is None:
                 # Let go with these as its last ones.
-                followed = self._runs[run] = _Followed(run, self._ready, self._wake)
+                followed = self._runs[run] = _Followed(run, made.cursor, self._ready, self._wake)
                 followed.over = True
             followed.own.appendleft(made)
             self._ready[run] = followed
 
     def _join(self, followed: _Followed) -> bool:
         try:
-            followed.feed = self._log.follow(followed.run, None, followed.wake)
+            followed.feed = self._log.follow(followed.run, followed.seen, followed.wake)
         except FellBehind:
-            snapshot, followed.feed = self._log.follow_from_snapshot(followed.run, followed.wake)
-            followed.own.append(snapshot)
-        except KeyError:
+            return self._begin_anew(followed)
+        except UnknownRun:
             return False
-        followed.wake()
         return True
 
-    def _entries(self, run: str, followed: _Followed, most: int) -> list[Entry]:
-        assert followed.feed is not None  # noqa: S101  (asked by `take`)
+    def _begin_anew(self, followed: _Followed) -> bool:
+        """From a snapshot. False: the log has none, or is behind what we have shown from the database."""
+        before, followed.feed = followed.feed, None
         try:
-            return followed.feed.take(most)
-        except FellBehind:
-            followed.feed.close()
-            self._ready[run] = followed
-            try:
-                snapshot, followed.feed = self._log.follow_from_snapshot(run, followed.wake)
-            except KeyError:
-                # Forgotten meanwhile: `look_again` finds it in the database.
-                followed.feed = None
-                return []
-            return [snapshot]
+            snapshot, followed.feed = self._log.follow_from_snapshot(followed.run, followed.wake)
+        except UnknownRun:
+            return False
+        finally:
+            # The log may forget what nobody reads: the old feed goes when the new one is there.
+            if before is not None:
+                before.close()
+        if followed.given is not None and snapshot.cursor < followed.given:
+            followed.leave_log()
+            return False
+        followed.give([snapshot])
+        return True
 
-    def _stored(self, run: UUID) -> Run:
-        stored = Run.objects.visible_to(self._user).select_related("message").filter(pk=run).first()
+    def _entries(self, followed: _Followed, most: int) -> list[Entry]:
+        if followed.feed is None:
+            return []
+        try:
+            entries = followed.feed.take(most)
+        except FellBehind:
+            if self._begin_anew(followed):
+                return [followed.own.popleft(), *self._entries(followed, most - 1)]
+            followed.must_look = True
+            self._look()
+            return []
+        except UnknownRun:
+            followed.leave_log()
+            followed.must_look = True
+            self._look()
+            return []
+        followed.note(entries)
+        return entries
+
+    def _to_be_looked_at(self, followed: _Followed) -> bool:
+        # What was looked up before and still waits for credit comes first.
+        if not followed.in_doubt or followed.own:
+            return False
+        each_seconds = 0.0 if followed.feed is None or self._log.delayed else LOOK_AT_QUIET_SECONDS
+        return self._clock() - followed.looked_at >= each_seconds
+
+    def _give_stored(self, followed: _Followed, stored: Run | None) -> None:
         if stored is None:
-            raise NotFound
-        return stored
+            self.unfollow(followed.run)
+            return
+        entries = stored_entries(stored)
+        if stored.ended:
+            entries = _after(entries, followed.seen)
+        elif followed.seen is not None and entries[-1].cursor <= followed.seen:
+            return
+        followed.leave_log()
+        followed.give(entries)
+        followed.over = stored.ended
+        followed.wake()
+
+    def _stored(self, runs: Sequence[UUID]) -> dict[str, Run]:
+        """Those that are there and this reader's."""
+        found = Run.objects.visible_to(self._user).select_related("message").filter(pk__in=runs)
+        return {str(run.pk): run for run in found}
 
 
 def _after(entries: list[Entry], after: Cursor | None) -> list[Entry]:
@@ -199,6 +296,8 @@ def stored_entries(run: Run) -> list[Entry]:
     last = Cursor(max(run.epoch, 1), run.last_seq)
     if not run.ended:
         return [entry(key, last, RunSnapshot(state=state_of(run).as_dict()))]
+    # One that could not be gone on with has no event under its last epoch.
+    last = last._replace(seq=max(last.seq, 1))
     before = Cursor(last.epoch, max(last.seq - 1, 0))
     return [entry(key, before, RunSnapshot(state=state_of(run).as_dict())), entry(key, last, ending_of(run))]
 

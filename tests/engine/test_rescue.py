@@ -49,6 +49,16 @@ def half_done(chat, said):
     return started
 
 
+async def test_what_is_stored_comes_before_the_first_event_of_a_new_epoch(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    claimed = await chat.runtime.database(
+        Run.objects.claim, uuid.UUID(started.run), seen_epoch=1, node=chat.runtime.node
+    )
+    assert claimed
+    row = await chat.row(started.run)
+    assert (row.epoch, row.last_seq) == (2, 0)
+
+
 async def test_a_run_of_a_dead_node_is_made_again_under_a_new_epoch(chat):
     started = await chat.runtime.database(half_done, chat, "Hel")
     assert await chat.runtime.supervisor.rescue() == 1

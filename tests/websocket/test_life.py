@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-async def runtime(transactional_db):
+async def runtime(transactional_db, settings):
+    settings.REDIS_URL = ""
     yield await wiring.startup()
     await wiring.shutdown(grace_seconds=0)
 
@@ -103,6 +104,17 @@ async def test_a_run_that_has_ended_is_let_go(tab, question):
     await frames_until(tab, "run.finished")
     consumer: Any = next(iter(sockets._sockets))
     assert len(consumer._subscriptions) == 0
+
+
+async def test_a_tab_is_told_when_what_others_make_arrives_late_and_when_no_more(runtime, tab, monkeypatch):
+    consumer: Any = next(iter(sockets._sockets))
+    late = [True]
+    monkeypatch.setattr(type(consumer._subscriptions), "delayed", property(lambda subscriptions: late[0]))
+    for delayed in (True, False):
+        late[0] = delayed
+        told = json.loads(await tab.receive_from(timeout=5))
+        assert told == {"type": "notice", "name": "live.delayed", "delayed": delayed}
+    assert await tab.receive_nothing(timeout=1.2)
 
 
 def sign_out(user):

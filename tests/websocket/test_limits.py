@@ -87,3 +87,11 @@ def test_what_is_no_longer_followed_is_no_longer_owed():
     credit.spend("a", (1, 1), 1)
     credit.forget("a")
     assert credit.fits(1)
+
+
+def test_an_ack_of_a_snapshot_that_goes_back_pays_for_all_before_it():
+    credit = Credit(3, 1000, Clock())
+    for seq in (50, 40, 41):
+        credit.spend("r", (1, seq), 1)
+    assert credit.acknowledge("r", (1, 41))
+    assert credit.room == 3

@@ -15,6 +15,7 @@ export class Banner {
   private readonly link = find<HTMLAnchorElement>(this.element, "a");
   private state: LineState = { kind: "connecting" };
   private lostSince: number | null = null;
+  private delayed = false;
   private gone: { words: string; href: string } | null = null;
 
   constructor(
@@ -28,7 +29,16 @@ export class Banner {
   set(state: LineState): void {
     this.state = state;
     if (state.kind === "open") this.lostSince = null;
-    else this.lostSince ??= Date.now();
+    else {
+      this.lostSince ??= Date.now();
+      this.delayed = false; // a new line says so anew
+    }
+    this.draw();
+  }
+
+  /** The server hears late of what its other processes make; meanwhile answers come about once a second. */
+  setDelayed(delayed: boolean): void {
+    this.delayed = delayed;
     this.draw();
   }
 
@@ -47,7 +57,8 @@ export class Banner {
     }
     const lost = state.kind === "waiting" || state.kind === "connecting";
     const quiet = lost && Date.now() - (this.lostSince ?? Date.now()) < QUIET_MS;
-    setHidden(this.element, state.kind === "open" || quiet);
+    const late = state.kind === "open" && this.delayed;
+    setHidden(this.element, (state.kind === "open" && !late) || quiet);
     setHidden(this.spinner, !lost);
     setHidden(this.button, state.kind !== "waiting");
     setHidden(this.link, lost || state.kind === "open");
@@ -55,7 +66,8 @@ export class Banner {
     else if (state.kind === "signed-out") {
       const back = encodeURIComponent(location.pathname);
       this.drawLink(text.signedOut, text.signIn, `${this.loginUrl}?next=${back}`);
-    } else if (state.kind === "outdated") this.drawLink(text.outdated, text.reload, location.pathname);
+    } else if (late) setText(this.words, text.delayed);
+    else if (state.kind === "outdated") this.drawLink(text.outdated, text.reload, location.pathname);
   }
 
   private drawLost(state: Extract<LineState, { kind: "waiting" | "connecting" }>): void {

@@ -38,7 +38,10 @@ const address = new URL(page.socket, location.href);
 address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 const line: Line = new Line(address.href, {
   event: (run, event) => chat.onEvent(run, event),
-  notice: (notice) => chat.onNotice(notice),
+  notice: (notice) => {
+    if (notice.name === "live.delayed") banner.setDelayed(notice.delayed ?? false);
+    else chat.onNotice(notice);
+  },
   state: (state) => {
     banner.set(state);
     chat.onLine(state);

@@ -158,6 +158,7 @@ export interface Notice {
   status?: string;
   title?: string;
   deleted?: boolean;
+  delayed?: boolean;
 }
 
 export type ServerFrame =

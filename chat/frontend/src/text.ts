@@ -28,6 +28,7 @@ export const text = {
     seconds > 0
       ? `Connection lost. Trying again in ${seconds} s; answers go on meanwhile.`
       : "Connection lost. Trying again; answers go on meanwhile.",
+  delayed: "Live updates are delayed; answers go on and appear about once a second.",
   signedOut: "You are signed out. What you wrote is kept as a draft.",
   signIn: "Sign in",
   gone: "This conversation was deleted.",
