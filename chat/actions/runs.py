@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from msgspec import Struct
 
@@ -125,7 +126,7 @@ def _start(
             epoch=1,
             node_id=office.node,
             created_at=now,
-            claimed_at=now,
+            claimed_at=Now(),
         )
         for lane, (offer, answer) in enumerate(zip(offers, answers, strict=True))
     ]
@@ -200,7 +201,9 @@ def _place(user: User, request: StartRequest, parts: Parts | None) -> _Place:
         conversation = Conversation(owner=user, title=title_of(parts))
         question = Message(conversation=conversation, role=Message.Role.USER, parts=parts)
         return _Place(conversation, question, [], is_new=True)
-    found = Conversation.objects.visible_to(user).filter(pk=request.conversation).first()
+    # One at a time in a conversation: what is checked here must still hold when it is written.
+    mine = Conversation.objects.visible_to(user).filter(pk=request.conversation)
+    found = mine.select_for_update(no_key=True).first()
     if found is None:
         raise NotFound
     tree = Tree(found)
