@@ -12,7 +12,7 @@ const icons = {
   info: "info", key: "key-round", left: "chevron-left", menu: "menu", monitor: "monitor", moon: "moon",
   more: "ellipsis", play: "play", plus: "plus", retry: "rotate-cw", right: "chevron-right", send: "arrow-up",
   shield: "shield", sidebar: "panel-left", "sign-out": "log-out", sliders: "sliders-horizontal",
-  stop: "square", sun: "sun", "to-end": "arrow-down", tool: "wrench", trash: "trash-2", user: "user",
+  stop: "square", sun: "sun", swap: "arrow-left-right", "to-end": "arrow-down", tool: "wrench", trash: "trash-2", user: "user",
   warn: "triangle-alert", wrap: "wrap-text", x: "x",
 };
 const filled = new Set(["stop", "more"]);

@@ -1,139 +1,166 @@
-"""What decoding costs: microseconds for each delta, one small event a chunk.
+"""What decoding costs: microseconds of CPU for each delta, one event a chunk.
 
-    python bench/dialects.py [--dialect openai_chat] [--megabytes 10] [FILE]
+    python bench/dialects.py [--dialect openai_chat] [--megabytes 10] [--rounds 5] [--out FILE] [FILE]
 
-FILE is a recorded stream; without one, a synthetic stream of the usual shape is made. The events between
-the first and the last are repeated up to the size wanted. Stands alone: no server, no settings.
+With STREAM_CORPUS_DIR: all recorded streams of a dialect in turn until that many megabytes, and the longest of them
+grown to that size. Always: a made-up stream of the usual shape. FILE is one recorded stream, taken alone. Stands
+alone: no server, no settings.
 """
 
 import argparse
-import json
 import sys
 import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # this folder's own names must not shadow libraries
 
-from chat.llm.dialects.registry import DIALECTS
+from bench.dialect_streams import (  # noqa: E402
+    Stream,
+    bytes_in,
+    cut_at_events,
+    grown,
+    in_packets,
+    in_turn,
+    made_up,
+    recorded,
+    repeated,
+)
+from bench.report import machine, row  # noqa: E402
+from chat.llm.dialects.registry import DIALECTS  # noqa: E402
+
+GOALS_US = {"openai_chat": 5.0}
+OTHER_GOAL_US = 8.0
 
 
-def event(value: dict[str, Any], named: bool) -> bytes:
-    name = f"event: {value['type']}\n" if named else ""
-    return f"{name}data: {json.dumps(value, separators=(',', ':'))}\n\n".encode()
+@dataclass
+class Case:
+    """Answers of one dialect. `seconds` has the CPU time of each round."""
 
+    dialect: str
+    what: str
+    streams: list[Stream]
+    deltas: int = 0
+    seconds: list[float] = field(default_factory=list)
 
-def openai_chat() -> tuple[bytes, bytes, bytes]:
-    def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        common = {
-            "id": "chatcmpl-Bx7ZbqY1jvQk8fP0aS3dL",
-            "object": "chat.completion.chunk",
-            "created": 1760000000,
-        }
-        more = {
-            "model": "gpt-4.1-2026-04-14",
-            "service_tier": "default",
-            "system_fingerprint": "fp_51e1070cf2",
-        }
-        return event(
-            {**common, **more, "choices": [choice], "usage": None, "obfuscation": "a8Xk2"}, named=False
+    def measure(self) -> None:
+        began = time.process_time()
+        self.deltas = sum(decode(self.dialect, stream) for stream in self.streams)
+        self.seconds.append(time.process_time() - began)
+
+    @property
+    def us_a_delta(self) -> float:
+        return median(self.seconds) / self.deltas * 1e6
+
+    @property
+    def goal_us(self) -> float:
+        return GOALS_US.get(self.dialect, OTHER_GOAL_US)
+
+    @property
+    def met(self) -> bool:
+        return self.us_a_delta <= self.goal_us
+
+    def as_row(self) -> str:
+        megabytes = bytes_in(self.streams) / 1e6
+        chunks = sum(map(len, self.streams))
+        return row(
+            self.dialect,
+            self.what,
+            f"{megabytes:.1f}",
+            len(self.streams),
+            self.deltas,
+            f"{self.us_a_delta:.2f}",
+            f"{min(self.seconds) / self.deltas * 1e6:.2f}",
+            f"≤ {self.goal_us:.0f}" + ("" if self.met else " **missed**"),
+            f"{median(self.seconds) / chunks * 1e6:.2f}",
+            f"{megabytes / median(self.seconds):.0f}",
         )
 
-    return (
-        chunk({"role": "assistant", "content": ""}),
-        b"".join(chunk({"content": f"w{i} "}) for i in range(100)),
-        chunk({}, "stop") + b"data: [DONE]\n\n",
-    )
 
-
-def openai_responses() -> tuple[bytes, bytes, bytes]:
-    base = {
-        "item_id": "msg_68a1f0c8",
-        "output_index": 0,
-        "content_index": 0,
-        "logprobs": [],
-        "obfuscation": "k2",
-    }
-    response = {"id": "resp_68a1", "object": "response", "model": "gpt-4.1", "output": []}
-    deltas = (
-        event(
-            {"type": "response.output_text.delta", "sequence_number": i, "delta": f"w{i} ", **base},
-            named=True,
-        )
-        for i in range(100)
-    )
-    return (
-        event({"type": "response.created", "response": {**response, "status": "in_progress"}}, named=True),
-        b"".join(deltas),
-        event({"type": "response.completed", "response": {**response, "status": "completed"}}, named=True),
-    )
-
-
-def anthropic_messages() -> tuple[bytes, bytes, bytes]:
-    message = {"id": "msg_01", "type": "message", "role": "assistant", "model": "claude", "content": []}
-    delta = "content_block_delta"
-    deltas = (
-        event({"type": delta, "index": 0, "delta": {"type": "text_delta", "text": f"w{i} "}}, named=True)
-        for i in range(100)
-    )
-    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}
-    return (
-        event({"type": "message_start", "message": message}, named=True) + event(block, named=True),
-        b"".join(deltas),
-        event({"type": "content_block_stop", "index": 0}, named=True)
-        + event(end, named=True)
-        + event({"type": "message_stop"}, named=True),
-    )
-
-
-TEMPLATES = {f.__name__: f for f in (openai_chat, openai_responses, anthropic_messages)}
-
-
-def events_of(first: bytes, middle: bytes, last: bytes, size_bytes: int) -> list[bytes]:
-    repeated = [block + b"\n\n" for block in middle.split(b"\n\n") if block.strip()]
-    times = max(1, size_bytes // max(1, len(middle)))
-    return [first, *repeated * times, last]
-
-
-def from_file(path: Path, size_bytes: int) -> list[bytes]:
-    blocks = [b + b"\n\n" for b in path.read_bytes().replace(b"\r\n", b"\n").split(b"\n\n") if b.strip()]
-    body = b"".join(blocks[1:-3]) or blocks[0]
-    return events_of(blocks[0], body, b"".join(blocks[-3:]), size_bytes)
-
-
-def measure(dialect: str, chunks: list[bytes]) -> tuple[float, int]:
+def decode(dialect: str, stream: Stream) -> int:
+    """How many deltas it gives."""
     decoder = DIALECTS[dialect].decoder()
-    deltas = 0
-    started = time.process_time()
-    for chunk in chunks:
-        deltas += len(decoder.feed(chunk))
-    deltas += len(decoder.close())
-    return time.process_time() - started, deltas
+    return sum(len(decoder.feed(chunk)) for chunk in stream) + len(decoder.close())
 
 
-def main() -> None:
+def cases(dialect: str, size_bytes: int, file: Path | None) -> list[Case]:
+    if file is not None:
+        alone = cut_at_events(file.read_bytes())
+        return [Case(dialect, file.name, [grown(alone, size_bytes)])]
+    found = [Case(dialect, "made up, one answer", [repeated(made_up(dialect), size_bytes)])]
+    if streams := recorded(dialect):
+        all_of_them = in_turn(streams, size_bytes)
+        found = [
+            Case(dialect, f"{len(streams)} recorded, in turn", all_of_them),
+            Case(
+                dialect, "the same in packets of 1,400 bytes", [in_packets(stream) for stream in all_of_them]
+            ),
+            Case(dialect, "the longest recorded, grown", [grown(max(streams, key=len), size_bytes)]),
+            *found,
+        ]
+    return found
+
+
+def page(measured: list[Case], rounds: int) -> str:
+    heads = (
+        "dialect",
+        "streams",
+        "MB",
+        "answers",
+        "deltas",
+        "µs a delta",
+        "fastest",
+        "goal",
+        "µs a chunk",
+        "MB/s",
+    )
+    lines = [
+        "# What decoding costs\n",
+        machine(),
+        row(*heads),
+        row("---", "---", *["---:"] * (len(heads) - 2)),
+        *(case.as_row() for case in measured),
+        f"\nCPU time, medians of {rounds} interleaved rounds; a chunk is an event where not said otherwise. "
+        "Events that show nothing (keep-alives, a tool that the provider runs itself) make no delta, but cost.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    options = read_options()
+    wanted = [options.dialect] if options.dialect else sorted(DIALECTS)
+    size_bytes = int(options.megabytes * 1e6)
+    measured = [case for dialect in wanted for case in cases(dialect, size_bytes, options.file)]
+    for _ in range(options.rounds):
+        for case in measured:
+            case.measure()
+    text = page(measured, options.rounds)
+    print(text)
+    if options.out:
+        options.out.write_text(text)
+    return 0 if all(case.met for case in measured) else 1
+
+
+def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("file", nargs="?", type=Path, help="a recorded stream; name its --dialect")
     parser.add_argument("--dialect", choices=sorted(DIALECTS))
     parser.add_argument("--megabytes", type=float, default=10)
-    arguments = parser.parse_args()
-    size_bytes = int(arguments.megabytes * 1e6)
-    print(f"{'dialect':<20}{'MB':>8}{'deltas':>10}{'us/delta':>10}{'MB/s':>8}")
-    for dialect in [arguments.dialect] if arguments.dialect else sorted(DIALECTS):
-        if arguments.file:
-            chunks = from_file(arguments.file, size_bytes)
-        else:
-            chunks = events_of(*TEMPLATES[dialect](), size_bytes)
-        seconds, deltas = min(measure(dialect, chunks) for _ in range(3))
-        megabytes = sum(map(len, chunks)) / 1e6
-        print(
-            f"{dialect:<20}{megabytes:>8.1f}{deltas:>10}{seconds / deltas * 1e6:>10.2f}{megabytes / seconds:>8.0f}"
-        )
+    parser.add_argument("--rounds", type=int, default=5)
+    results = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}-dialects.md"
+    parser.add_argument(
+        "--out", type=Path, nargs="?", const=results, help=f"also to a file (default: {results})"
+    )
+    options = parser.parse_args()
+    if options.file and not options.dialect:
+        parser.error("name the --dialect of that file")
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -16,3 +16,17 @@ def lease_outlives_heartbeats(**_: Any) -> list[Error]:
             )
         ]
     return []
+
+
+@register()
+def redis_url_can_be_read(**_: Any) -> list[Error]:
+    if not settings.REDIS_URL:
+        return []
+    # Only where it is configured: importing it takes a tenth of a second.
+    from chat.resilience.backends.redis import connect
+
+    try:
+        connect(settings.REDIS_URL)
+    except ValueError as error:
+        return [Error(f"REDIS_URL cannot be read: {error}", id="chat.E002")]
+    return []

@@ -1,27 +1,22 @@
 """Celery tasks: thin shells around functions that do the work."""
 
-from datetime import timedelta
-
 import structlog
-from axes.models import AccessLog
 from celery import shared_task
-from django.contrib.sessions.models import Session
+from django.conf import settings
 from django.utils import timezone
 
-from chat.models import Node, SetupLink
+from chat.engine import retention
 
 logger = structlog.get_logger(__name__)
 
-REMEMBER_NODES = timedelta(days=1)
-REMEMBER_SIGN_INS = timedelta(days=90)
-
 
 @shared_task
-def prune() -> None:
-    """Drops what has expired: sessions, dead nodes, used set-up links, sign-ins of three months ago."""
-    now = timezone.now()
-    sessions, _ = Session.objects.filter(expire_date__lt=now).delete()
-    nodes, _ = Node.objects.filter(heartbeat_at__lt=now - REMEMBER_NODES, runs=None).delete()
-    AccessLog.objects.filter(attempt_time__lt=now - REMEMBER_SIGN_INS).delete()
-    links, _ = SetupLink.objects.filter(used_at__lt=now - REMEMBER_NODES).delete()
-    logger.info("pruned", sessions=sessions, nodes=nodes, links=links)
+def prune() -> dict[str, int]:
+    """Drops what has expired; returns how many of each."""
+    dropped = retention.prune(
+        timezone.now(),
+        wire_log_days=settings.WIRE_LOG_DAYS,
+        wire_log_bytes=settings.WIRE_LOG_TOTAL_BYTES,
+    )
+    logger.info("pruned", **dropped)
+    return dropped

@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,10 +17,11 @@ from django.conf import settings
 from django.utils import timezone
 from msgspec.structs import replace
 
-from chat.conf import DEMO_URL, Coalescing, LogLimits, SocketLimits
+from chat.conf import DEMO_URL, CallLimits, Coalescing, LogLimits, SocketLimits
 from chat.demo import DemoServer, start_demo_upstream
 from chat.engine import rescue
 from chat.engine.database import DatabaseThreads
+from chat.engine.figures import FigureWatch
 from chat.engine.heartbeat import Heartbeat, register
 from chat.engine.offers import Offers, remember_capability
 from chat.engine.plan import RunPlan
@@ -27,6 +29,7 @@ from chat.engine.pressure import LoopPressure
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
+from chat.engine.wire_log import WireLog, WireLogRules
 from chat.events.backends.memory import MemoryEventLog
 from chat.events.run_events import RunFinished
 from chat.exceptions import StorageUnavailable
@@ -35,9 +38,12 @@ from chat.llm.dialects.registry import DIALECTS
 from chat.llm.guard import CallTarget, Guard
 from chat.llm.safeguards import Safeguards
 from chat.models import Node
+from chat.resilience.backends.base import Backend
+from chat.resilience.backends.fallback import FallbackBackend
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.deadline import Clockwork
 
+T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
 STEP_SECONDS = 0.7
@@ -56,7 +62,7 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self._clock = time.monotonic
         self._demo = demo
-        self._tidying: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
         self.farewells: set[Callable[[str], Awaitable[None]]] = set()
         """Called with the reason once the runs are taken care of: doors that tell their clients to come back."""
@@ -68,10 +74,11 @@ class Runtime:
             self._clock,
         )
         self.client = ModelClient()
-        self.offers = Offers(self._clock)
+        self.offers = Offers(self._clock, told=self._take_figures)
         self.clockwork = Clockwork(self._clock)
+        backend, self._close_backend = limits_backend(settings.REDIS_URL, self._clock)
         self.safeguards = Safeguards(
-            MemoryBackend(self._clock),
+            backend,
             client=self.client,
             clockwork=self.clockwork,
             clock=self._clock,
@@ -80,8 +87,10 @@ class Runtime:
             uniform=random.uniform,
             name=node.hex,
         )
+        self.figure_watch = FigureWatch(self.safeguards, database, sleep=asyncio.sleep)
         self.pressure = LoopPressure(self._clock)
         self.saver = PartialSaver(database, each_seconds=settings.PARTIAL_SAVE_SECONDS)
+        self.wire_log = WireLog(database, wire_log_rules(), chance=random.random, now=timezone.now)
         self.coalescing = Coalescing(settings.COALESCE_MS, settings.COALESCE_CHARACTERS)
         self.supervisor = Supervisor(
             build=self._engine,
@@ -97,21 +106,27 @@ class Runtime:
     def start(self) -> None:
         self.pressure.start()
         self.saver.start()
+        self.wire_log.start()
         self.supervisor.start()
         self.heartbeat.start()
-        self._tidying = asyncio.create_task(self._tidy_for_ever(), name="tidying")
+        self._chores = [
+            asyncio.create_task(self._tidy_for_ever(), name="tidying"),
+            asyncio.create_task(self.figure_watch.run(), name="figures"),
+        ]
 
     async def stop(self, grace_seconds: float) -> None:
         """Each step is tried whatever became of the one before; none may hold up the end for long."""
         await self.supervisor.drain(grace_seconds)
-        if self._tidying is not None:
-            self._tidying.cancel()
+        for chore in self._chores:
+            chore.cancel()
         self.pressure.stop()
         steps: list[Callable[[], Awaitable[object]]] = [
             self._say_farewell,
             self.supervisor.hand_over,
             self.saver.stop,
+            self.wire_log.stop,
             self.safeguards.aclose,
+            self._close_backend,
             self.client.aclose,
             self._demo.close,
             lambda: asyncio.to_thread(self.heartbeat.stop),
@@ -143,6 +158,18 @@ class Runtime:
 
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         self._loop.call_soon_threadsafe(self._spawn, self._send_notice(user, {"name": name, **fields}))
+
+    def ask(self, question: Coroutine[Any, Any, T], *, within_seconds: float) -> T:
+        """Waits for what the loop answers; never to be called on the loop itself.
+
+        Raises:
+            TimeoutError: the loop is too busy, or what it asks does not answer.
+        """
+        asked = asyncio.run_coroutine_threadsafe(question, self._loop)
+        try:
+            return asked.result(within_seconds)
+        finally:
+            asked.cancel()
 
     # --- parts of the machine -------------------------------------------------------------------------
 
@@ -176,7 +203,11 @@ class Runtime:
         def remember(capability: str) -> None:
             self._spawn(self._remember(plan.model_key, capability))
 
-        return Guard(self.safeguards, target, remember=remember)
+        tape_for = partial(self.wire_log.tape_for, plan)
+        return Guard(self.safeguards, target, remember=remember, tape_for=tape_for)
+
+    def _take_figures(self, provider: UUID, limits: CallLimits) -> None:
+        self._loop.call_soon_threadsafe(self.safeguards.take_figures, str(provider), limits)
 
     async def _remember(self, model: UUID, capability: str) -> None:
         try:
@@ -238,6 +269,31 @@ def socket_limits() -> SocketLimits:
     )
 
 
+def wire_log_rules() -> WireLogRules:
+    return WireLogRules(
+        kept=settings.WIRE_LOG, sample=settings.WIRE_LOG_SAMPLE, most_bytes=settings.WIRE_LOG_BYTES
+    )
+
+
+def limits_backend(
+    redis_url: str, clock: Callable[[], float]
+) -> tuple[Backend, Callable[[], Awaitable[object]]]:
+    """What breakers, buckets and places are kept in, and how to close it: this process's memory, or a Redis that
+    all processes share."""
+    near = MemoryBackend(clock)
+    if not redis_url:
+        return near, _nothing_to_close
+    # Only where it is wanted: importing it costs memory and a tenth of a second.
+    from chat.resilience.backends.redis import RedisBackend, connect
+
+    client = connect(redis_url)
+    return FallbackBackend(RedisBackend(client), near, clock=clock), client.aclose
+
+
+async def _nothing_to_close() -> None:
+    pass
+
+
 _runtime: Runtime | None = None
 _starting: asyncio.Lock | None = None
 
@@ -246,6 +302,11 @@ def runtime() -> Runtime:
     """The running process's parts. `startup` must have been called on its event loop."""
     if _runtime is None:
         raise RuntimeError("chat.wiring.startup() has not been called")
+    return _runtime
+
+
+def running() -> Runtime | None:
+    """None in a process that makes no runs: a management command, or a server before its first visitor."""
     return _runtime
 
 

@@ -1,9 +1,11 @@
 """Typed readers of the environment. A bad value stops the boot with its name and what was expected."""
 
 import os
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 T = TypeVar("T")
@@ -26,7 +28,11 @@ def _read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
     try:
         return parse(value)
     except ValueError:
-        raise BadSetting(name, value, expected) from None
+        raise BadSetting(name, _without_password(value), expected) from None
+
+
+def _without_password(value: str) -> str:
+    return re.sub(r"://.*@", "://…@", value)
 
 
 def text(name: str, default: str = "") -> str:
@@ -65,6 +71,16 @@ def seconds(name: str, default: float, *, least: float = 0.0) -> float:
     return _read(name, default, parse, f"a number of seconds, at least {least:g}")
 
 
+def share(name: str, default: float) -> float:
+    def parse(value: str) -> float:
+        number = float(value)
+        if not 0 <= number <= 1:
+            raise ValueError
+        return number
+
+    return _read(name, default, parse, "a number from 0 to 1")
+
+
 def choice(name: str, default: str, choices: Collection[str]) -> str:
     def parse(value: str) -> str:
         if value not in choices:
@@ -101,6 +117,7 @@ def url(name: str, default: str = "", *, schemes: Collection[str]) -> str:
     def parse(value: str) -> str:
         if value.split("://", 1)[0] not in schemes or "://" not in value:
             raise ValueError
+        _ = urlsplit(value).port  # raises where it is no number
         return value
 
     return _read(

@@ -121,6 +121,9 @@ _database = database(
 )
 _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")} if DATABASE_URL.startswith("sqlite") else {}
 DATABASES = {"default": _database}
+REDIS_URL = env.url("REDIS_URL", schemes=["redis", "rediss", "unix"])
+"""Empty: each process keeps the state of its limits and breakers to itself."""
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
@@ -193,6 +196,16 @@ HEARTBEAT_SECONDS = env.seconds("HEARTBEAT_SECONDS", 1, least=0.1)
 LEASE_SECONDS = env.seconds("LEASE_SECONDS", 5, least=0.5)
 """A node not heard of for this long has lost its runs."""
 DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 15)
+
+# --- the wire log ---------------------------------------------------------------------------------
+
+WIRE_LOG = env.flag("WIRE_LOG", default=True)
+"""Model calls that failed are kept as they went over the wire, and some of the others (docs/wire-log.md)."""
+WIRE_LOG_SAMPLE = env.share("WIRE_LOG_SAMPLE", 0.01)
+WIRE_LOG_DAYS = env.whole("WIRE_LOG_DAYS", 7)
+WIRE_LOG_BYTES = env.whole("WIRE_LOG_BYTES", 2_000_000, least=10_000, most=100_000_000)
+"""The most of one request, and of one answer."""
+WIRE_LOG_TOTAL_BYTES = env.whole("WIRE_LOG_TOTAL_BYTES", 1_000_000_000, most=10**13)
 
 # --- sockets --------------------------------------------------------------------------------------
 

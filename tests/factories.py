@@ -1,12 +1,26 @@
 """Rows for tests, with sensible values where a test does not care."""
 
 from decimal import Decimal
+from typing import ClassVar
 
+from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory, Password
 
-from chat.models import Conversation, LanguageModel, Message, ModelCall, Node, Price, Provider, Run, User
+from chat.models import (
+    Conversation,
+    LanguageModel,
+    Message,
+    ModelCall,
+    Node,
+    Price,
+    Provider,
+    Run,
+    User,
+    WireRecord,
+)
 from chat.models.base import new_id
+from chat.models.wire import packed
 
 PASSWORD = "correct horse battery"
 
@@ -95,6 +109,35 @@ class ModelCallFactory(DjangoModelFactory[ModelCall]):
     provider = "demo"
     model = "demo"
     outcome = "completed"
+
+
+class WireRecordFactory(DjangoModelFactory[WireRecord]):
+    """`asked` and `answered` are the bodies, as bytes."""
+
+    class Meta:
+        model = WireRecord
+
+    class Params:
+        asked = b'{"model": "demo"}'
+        answered = b"data: [DONE]\n\n"
+
+    run = SubFactory(RunFactory)
+    user = SelfAttribute("run.user")
+    conversation = SelfAttribute("run.conversation")
+    provider = "demo"
+    model = "demo"
+    dialect = "openai_chat"
+    created_at = LazyFunction(timezone.now)
+    kept_because = WireRecord.Reason.FAILED
+    outcome = "provider_cut"
+    url = "http://127.0.0.1:9/v1/chat/completions"
+    http_status = 200
+    response_headers: ClassVar = {"content-type": "text/event-stream"}
+    request = LazyAttribute(lambda record: packed(record.asked))
+    request_bytes = LazyAttribute(lambda record: len(record.asked))
+    response = LazyAttribute(lambda record: packed(record.answered))
+    response_bytes = LazyAttribute(lambda record: len(record.answered))
+    size = LazyAttribute(lambda record: len(record.request) + len(record.response))
 
 
 class NodeFactory(DjangoModelFactory[Node]):

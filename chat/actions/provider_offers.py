@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat.actions.providers import ProviderSpec, add_provider, check_base_url
 from chat.exceptions import InvalidRequest, ProviderError
@@ -19,16 +20,18 @@ from chat.llm.client import Endpoint, ModelClient
 LOCAL_SECONDS = 1.0
 REMOTE_SECONDS = 4.0
 MOST_MODELS = 50
+MOST_LISTED = 1000
+ANTHROPIC_VERSION = "2023-06-01"
 
 
 class Place(Struct, frozen=True):
-    """Where a provider may be. `list_headers` maps headers of the listing to what they hold, `{key}` for the key."""
+    """Where a provider may be."""
 
     name: str
     title: str
     base_url: str
     key_env: str = ""
-    list_headers: Mapping[str, str] = {}
+    dialect: str = "openai_chat"
 
     @property
     def local(self) -> bool:
@@ -56,14 +59,11 @@ class FoundProvider(Struct, frozen=True):
         return urlsplit(self.base_url).netloc
 
 
-_BEARER = {"Authorization": "Bearer {key}"}
-# Anthropic's endpoint for the chat dialect has no list of its own; its native one wants its native headers.
-_ANTHROPIC = {"x-api-key": "{key}", "anthropic-version": "2023-06-01"}
-
 OPENAI_URL = "https://api.openai.com/v1"
+ANTHROPIC_URL = "https://api.anthropic.com"
 BY_KEY = (
     Place("openai", "OpenAI", OPENAI_URL, "OPENAI_API_KEY"),
-    Place("anthropic", "Anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", _ANTHROPIC),
+    Place("anthropic", "Anthropic", ANTHROPIC_URL, "ANTHROPIC_API_KEY", "anthropic_messages"),
     Place("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     Place("gemini", "Gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
     Place("mistral", "Mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
@@ -72,6 +72,16 @@ BY_KEY = (
     Place("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     Place("together", "Together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
     Place("dashscope", "DashScope", "https://dashscope.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"),
+)
+_MOVED = (
+    ("compatible", "OPENAI_BASE_URL", OPENAI_URL, "OPENAI_API_KEY", "openai_chat"),
+    (
+        "compatible-messages",
+        "ANTHROPIC_BASE_URL",
+        ANTHROPIC_URL,
+        "ANTHROPIC_API_KEY",
+        "anthropic_messages",
+    ),
 )
 ON_THIS_MACHINE = (
     Place("ollama", "Ollama on this machine", "http://127.0.0.1:11434/v1"),
@@ -108,30 +118,36 @@ def accept_offer(offer: FoundProvider) -> list[str]:
 
 
 def _by_environment(environ: Mapping[str, str]) -> list[Place]:
+    """The SDKs of the two big houses send the key to `…_BASE_URL` instead, so that is whose key it is then."""
     places = [place for place in BY_KEY if environ.get(place.key_env)]
-    base_url = environ.get("OPENAI_BASE_URL", "").rstrip("/")
-    if not base_url or base_url == OPENAI_URL:
-        return places
+    elsewhere = [
+        Place(name, f"Server at {urlsplit(base_url).netloc}", base_url, key_env, dialect)
+        for name, url_env, usual, key_env, dialect in _MOVED
+        if (base_url := environ.get(url_env, "").rstrip("/")) and base_url != usual and _is_base_url(base_url)
+    ]
+    taken = {place.key_env for place in elsewhere}
+    known = (place if environ.get(place.key_env) else replace(place, key_env="") for place in elsewhere)
+    return [*known, *(place for place in places if place.key_env not in taken)]
+
+
+def _is_base_url(url: str) -> bool:
     try:
-        check_base_url(base_url)
+        check_base_url(url)
     except InvalidRequest:
-        return places
-    # The OpenAI SDKs send the key to this address instead, so that is whose key it is.
-    key_env = "OPENAI_API_KEY" if environ.get("OPENAI_API_KEY") else ""
-    elsewhere = Place("compatible", f"Server at {urlsplit(base_url).netloc}", base_url, key_env)
-    return [elsewhere, *(place for place in places if place.name != "openai")]
+        return False
+    return True
 
 
 async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) -> FoundProvider | None:
     key = environ.get(place.key_env, "") if place.key_env else ""
     if not (key.isascii() and key.isprintable() and key == key.strip()):
         return _failed(place, "refused", "It holds a space or a character that no key has.")
-    headers = {name: value.format(key=key) for name, value in (place.list_headers or _BEARER).items()}
-    endpoint = Endpoint(place.base_url, headers if key else {})
+    path, headers = listing(place.dialect, key)
+    endpoint = Endpoint(place.base_url, headers)
     seconds = LOCAL_SECONDS if place.local else REMOTE_SECONDS
     began = time.perf_counter()
     try:
-        status, body = await client.get(endpoint, "/models", seconds=seconds)
+        status, body = await client.get(endpoint, path, seconds=seconds)
     except ProviderError as error:
         return None if place.local else _failed(place, "no answer", str(error))
     took_ms = round((time.perf_counter() - began) * 1000)
@@ -140,7 +156,7 @@ async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) ->
         return FoundProvider(
             place.name,
             place.title,
-            "openai_chat",
+            place.dialect,
             place.base_url,
             place.key_env,
             models,
@@ -154,7 +170,15 @@ async def _ask(client: ModelClient, place: Place, environ: Mapping[str, str]) ->
 
 
 def _failed(place: Place, note: str, why: str) -> FoundProvider:
-    return FoundProvider(place.name, place.title, "openai_chat", place.base_url, place.key_env, (), note, why)
+    return FoundProvider(place.name, place.title, place.dialect, place.base_url, place.key_env, (), note, why)
+
+
+def listing(dialect: str, key: str) -> tuple[str, dict[str, str]]:
+    """Path and headers of the GET that lists a provider's models."""
+    if dialect == "anthropic_messages":
+        version = {"anthropic-version": ANTHROPIC_VERSION}
+        return f"/v1/models?limit={MOST_LISTED}", version | ({"x-api-key": key} if key else {})
+    return "/models", {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def read_models(body: bytes) -> list[str]:

@@ -8,10 +8,10 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chat.actions.provider_offers import read_models
+from chat.actions.provider_offers import listing, read_models
 from chat.conf import DEMO_URL
 from chat.demo import start_demo_upstream
-from chat.engine.offers import deadlines_of
+from chat.engine.offers import deadlines_of, endpoint_of
 from chat.exceptions import ProviderGarbage
 from chat.llm.attempt import CallFacts, ModelCall
 from chat.llm.client import Endpoint, ModelClient
@@ -24,7 +24,6 @@ from chat.usage.pricing import PriceList, cost_of
 
 LIST_SECONDS = 10.0
 HELLO_TOKENS = 64
-MOST_LISTED = 1000
 
 
 class Hello(Struct, frozen=True):
@@ -45,11 +44,7 @@ async def listed_models(provider: Provider) -> list[str]:
         ProviderError: it does not answer, refuses, or answers with something else.
     """
     dialect, key = DIALECTS[provider.dialect], provider.read_key()
-    if provider.dialect == "anthropic_messages":
-        path = f"/v1/models?limit={MOST_LISTED}"
-        headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
-    else:
-        path, headers = "/models", {"Authorization": f"Bearer {key}"} if key else {}
+    path, headers = listing(provider.dialect, key)
     async with _endpoint(provider) as endpoint, ModelClient() as client:
         asked = replace(endpoint, headers={**headers, **endpoint.headers})
         status, body = await client.get(asked, path, seconds=LIST_SECONDS)
@@ -119,7 +114,7 @@ def _hello(model: LanguageModel) -> ModelRequest:
 async def _endpoint(provider: Provider) -> AsyncIterator[Endpoint]:
     """Where it is; the scripted one is started for as long as it is asked."""
     if provider.base_url != DEMO_URL:
-        yield Endpoint(base_url=provider.base_url.rstrip("/"), headers=provider.headers)
+        yield endpoint_of(provider)
         return
     demo = await start_demo_upstream()
     try:

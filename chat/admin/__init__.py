@@ -1,5 +1,8 @@
-"""Django's admin: one file a subject. Conversations are shown by their figures alone, never by what was said."""
+"""Django's admin: one file a subject. Conversations are shown by their figures alone, never by what was said.
 
-from chat.admin import conversations, nodes, providers, users
+The wire log is the exception, and every look at it is noted.
+"""
 
-__all__ = ["conversations", "nodes", "providers", "users"]
+from chat.admin import conversations, nodes, providers, users, wire
+
+__all__ = ["conversations", "nodes", "providers", "users", "wire"]

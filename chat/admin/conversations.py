@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from chat.admin.mixins import ReadOnly
-from chat.models import Conversation, ModelCall, Run
+from chat.models import Conversation, ModelCall, Run, WireRecord
 
 
 @admin.register(Conversation)
@@ -40,6 +42,7 @@ class RunAdmin(ReadOnly):
         "id", "user", "conversation_id", "model_name", "lane", "status", "error_code", "error_detail",
         "epoch", "node", "created_at", "claimed_at", "finished_at", "stop_requested_at", "stop_receipt",
         "ttft_ms", "duration_ms", "tokens_per_second", "usage", "cost", "currency",
+        "wire_records",
     )  # fmt: skip
     list_filter = ("status", "model_name")
     list_select_related = ("user",)
@@ -66,6 +69,12 @@ class RunAdmin(ReadOnly):
     def conversation_id(self, run: Run) -> str:
         return str(run.conversation_id)
 
+    @admin.display
+    def wire_records(self, run: Run) -> str:
+        count = run.wire_records.count()
+        page = reverse("admin:chat_wirerecord_changelist")
+        return format_html('<a href="{}?run__id__exact={}">{}</a>', page, run.pk, count) if count else "none"
+
 
 @admin.register(ModelCall)
 class ModelCallAdmin(ReadOnly):
@@ -80,3 +89,10 @@ class ModelCallAdmin(ReadOnly):
     ordering = ("-started_at",)
     show_full_result_count = False
     raw_id_fields = ("conversation", "run")
+    readonly_fields = ("wire_record",)
+
+    @admin.display
+    def wire_record(self, call: ModelCall) -> str:
+        if not WireRecord.objects.filter(pk=call.pk).exists():
+            return "none"
+        return format_html('<a href="{}">look</a>', reverse("admin:chat_wirerecord_change", args=[call.pk]))

@@ -45,7 +45,17 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Provider
-        fields = ("name", "dialect", "base_url", "enabled", "key_env", "headers", *DEADLINES, *LIMITS)
+        fields = (
+            "name",
+            "dialect",
+            "base_url",
+            "enabled",
+            "key_env",
+            "headers",
+            "proxy",
+            *DEADLINES,
+            *LIMITS,
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,6 +70,12 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         except InvalidRequest as error:
             raise ValidationError(str(error)) from None
         return url.rstrip("/")
+
+    def clean_proxy(self) -> str:
+        proxy: str = self.cleaned_data["proxy"].strip()
+        if proxy and not proxy.startswith("http://"):
+            raise ValidationError("Expected http://host:port.")
+        return proxy
 
     def clean_headers(self) -> dict[str, str]:
         headers = self.cleaned_data["headers"] or {}
@@ -94,7 +110,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("name", "dialect", "base_url", "enabled")}),
         ("Key", {"fields": ("key", "key_env", "new_key", "forget_key")}),
-        ("Requests", {"fields": ("headers", *DEADLINES)}),
+        ("Requests", {"fields": ("headers", "proxy", *DEADLINES)}),
         ("Retries", {"fields": RETRIES, "classes": ("collapse",)}),
         ("Circuit breaker", {"fields": BREAKER, "classes": ("collapse",)}),
         ("Limits", {"fields": LINES, "classes": ("collapse",)}),

@@ -46,7 +46,7 @@ class Kept(Struct, frozen=True):
 
 def copied(steps: list[StepState]) -> list[StepState]:
     """A copy that the database's threads may read while the run goes on."""
-    return [StepState(step.step, step.finished, [dict(part) for part in step.parts]) for step in steps]
+    return [step.copy() for step in steps]
 
 
 def text_length(steps: list[StepState]) -> int:

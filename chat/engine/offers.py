@@ -57,7 +57,7 @@ def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
         provider=provider.name,
         provider_key=provider.pk,
         dialect=provider.dialect,
-        endpoint=Endpoint(base_url=provider.base_url.rstrip("/"), headers=provider.headers),
+        endpoint=endpoint_of(provider),
         api_key=provider.read_key(),
         deadlines=deadlines_of(provider, reasons="reasoning" in model.capabilities),
         limits=limits_of(provider),
@@ -66,6 +66,10 @@ def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
         capabilities=frozenset(model.capabilities),
         following=_following(model, (*before, model.pk)),
     )
+
+
+def endpoint_of(provider: Provider) -> Endpoint:
+    return Endpoint(provider.base_url.rstrip("/"), headers=provider.headers, proxy=provider.proxy)
 
 
 def _following(model: LanguageModel, before: tuple[UUID, ...]) -> Offer | None:
@@ -126,8 +130,12 @@ class Offers:
     Changes in the admin count from the next second on, in every process. Safe to use from several threads.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, told: Callable[[UUID, CallLimits], None] | None = None
+    ) -> None:
+        """`told` hears, in the caller's thread, of the figures of each provider whenever they were read."""
         self._clock = clock
+        self._told = told
         self._known: dict[tuple[UUID, str], tuple[float, Offer]] = {}
         self._lock = threading.Lock()
 
@@ -143,6 +151,7 @@ class Offers:
         if known is not None and now - known[0] < REMEMBER_SECONDS:
             return known[1]
         offer = offer_of(LanguageModel.objects.available_to(user).named(name))
+        self._tell_figures(offer)
         with self._lock:
             if len(self._known) >= REMEMBER_MOST:
                 self._known.clear()
@@ -154,3 +163,8 @@ class Offers:
         with self._lock:
             for key in [key for key, (_, offer) in self._known.items() if _asks(offer, model)]:
                 del self._known[key]
+
+    def _tell_figures(self, offer: Offer | None) -> None:
+        while self._told is not None and offer is not None:
+            self._told(offer.provider_key, offer.limits)
+            offer = offer.following

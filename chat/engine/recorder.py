@@ -62,8 +62,12 @@ def stored_parts(steps: Sequence[StepState]) -> list[Part]:
 
 
 def stored_steps(steps: Sequence[StepState]) -> list[dict[str, Any]]:
-    """Where the steps begin and end among the stored parts."""
-    return [{"step": step.step, "finished": step.finished, "parts": len(step.parts)} for step in steps]
+    """Where the steps begin and end among the stored parts, and their notes."""
+    return [
+        {"step": step.step, "finished": step.finished, "parts": len(step.parts)}
+        | ({"notes": step.notes} if step.notes else {})
+        for step in steps
+    ]
 
 
 def restored_steps(stored: Sequence[dict[str, Any]], parts: Sequence[Part]) -> list[StepState]:
@@ -72,7 +76,8 @@ def restored_steps(stored: Sequence[dict[str, Any]], parts: Sequence[Part]) -> l
     start = 0
     for step in stored:
         end = start + step["parts"]
-        steps.append(StepState(step["step"], step["finished"], list(parts[start:end])))
+        notes = list(step.get("notes", ()))
+        steps.append(StepState(step["step"], step["finished"], list(parts[start:end]), notes))
         start = end
     return steps
 

@@ -15,6 +15,7 @@ class Coalescer:
     """Pure: the caller flushes when `window_ms` has passed since something was held back.
 
     Adjacent deltas of one kind that arrive together become one event, whatever the pressure: that costs no time.
+    What is opaque closes the thought before it, so it passes as it came, in its place.
     """
 
     def __init__(self, limits: Coalescing) -> None:
@@ -32,15 +33,15 @@ class Coalescer:
         """The events to tell now, in order. With `hold`, a growing text may wait for more of it."""
         out: list[RunEvent] = []
         for event in events:
-            if not isinstance(event, TextDelta | ReasoningDelta):
+            if isinstance(event, TextDelta) or (isinstance(event, ReasoningDelta) and event.opaque is None):
+                if self._kind is not type(event):
+                    out += self.flush()
+                    self._kind = type(event)
+                self._pieces.append(event.text)
+                self._length += len(event.text)
+            else:
                 out += self.flush()
                 out.append(event)
-                continue
-            if self._kind is not type(event):
-                out += self.flush()
-                self._kind = type(event)
-            self._pieces.append(event.text)
-            self._length += len(event.text)
         if self._kind is not None and not (hold and self._may_wait()):
             out += self.flush()
         return out

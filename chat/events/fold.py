@@ -1,7 +1,8 @@
 """The one function that folds a run's events into what a viewer sees; the browser has its twin.
 
 Law: folding all events of a run gives the stored message; a snapshot and the events after it fold to the same.
-The twins share tests/fixtures/fold. A state is `{status, message, steps: [{step, finished, parts}], usage, cost}`.
+The twins share tests/fixtures/fold. A state is `{status, message, steps: [{step, finished, parts}], usage, cost}`;
+a step of which something is to be noted has `notes` too.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,26 @@ from msgspec import Struct, field
 from chat.events import run_events as ev
 
 Part = dict[str, Any]
+Note = dict[str, str]
+"""A `step.note` without its type and its step."""
 
 
 class StepState(Struct):
     step: int
     finished: bool = False
     parts: list[Part] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """`notes` only where there are some."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        if not self.notes:
+            del plain["notes"]
+        return plain
+
+    def copy(self) -> "StepState":
+        """One that stays as it is while this one grows. What the parts hold is replaced, never changed."""
+        return StepState(self.step, self.finished, [dict(part) for part in self.parts], list(self.notes))
 
 
 class RunState:
@@ -48,7 +63,7 @@ class RunState:
             {
                 "status": self.status,
                 "message": self.message,
-                "steps": self.steps,
+                "steps": [step.as_dict() for step in self.steps],
                 "usage": self.usage,
                 "cost": self.cost,
             }
@@ -83,10 +98,23 @@ class RunState:
             return
         self._settle()
         parts = self._step().parts
-        if not parts or parts[-1]["type"] != kind:
+        if not parts or parts[-1]["type"] != kind or "opaque" in parts[-1]:
             parts.append({"type": kind, "text": ""})
         self._open = parts[-1]
         self._pieces = [self._open["text"], text]
+
+    def _sign(self, text: str, opaque: Any) -> None:
+        """With `opaque` a part of reasoning is closed: the next thought is a part of its own."""
+        if text:
+            self._grow("reasoning", text)
+        self._settle()
+        parts = self._step().parts
+        thoughts = (part for part in reversed(parts) if part["type"] == "reasoning" and "opaque" not in part)
+        thought = next(thoughts, None)
+        if thought is None:
+            thought = {"type": "reasoning", "text": ""}
+            parts.append(thought)
+        thought["opaque"] = opaque
 
     def _settle(self) -> None:
         if self._open is not None:
@@ -137,6 +165,19 @@ def _step_finished(state: RunState, event: ev.StepFinished) -> None:
         step.finished = True
 
 
+def _step_note(state: RunState, event: ev.StepNote) -> None:
+    if (step := state._numbered(event.step)) is not None:
+        note = msgspec.to_builtins(event)
+        step.notes.append({name: word for name, word in note.items() if name not in ("type", "step")})
+
+
+def _reasoning(state: RunState, event: ev.ReasoningDelta) -> None:
+    if event.opaque is None:
+        state._grow("reasoning", event.text)
+    else:
+        state._sign(event.text, event.opaque)
+
+
 def _tool_arguments(state: RunState, event: ev.ToolArgumentsDelta) -> None:
     found = state._tool_call(event.invocation)
     if found is not None and isinstance(found[1]["arguments"], str):
@@ -173,8 +214,9 @@ _FOLDS: dict[type, Callable[[RunState, Any], None]] = {
     ev.StepStarted: _step_started,
     ev.StepReset: _step_reset,
     ev.StepFinished: _step_finished,
+    ev.StepNote: _step_note,
     ev.TextDelta: lambda state, event: state._grow("text", event.text),
-    ev.ReasoningDelta: lambda state, event: state._grow("reasoning", event.text),
+    ev.ReasoningDelta: _reasoning,
     ev.RefusalDelta: lambda state, event: state._grow("refusal", event.text),
     ev.Citation: lambda state, event: state._add(msgspec.to_builtins(event)),
     ev.Image: lambda state, event: state._add(msgspec.to_builtins(event)),

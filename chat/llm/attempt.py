@@ -4,6 +4,7 @@ Bytes become deltas here, and everything that can go wrong becomes one `Provider
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -14,6 +15,7 @@ from chat.exceptions import ProviderCut, ProviderTimeout
 from chat.llm.client import Endpoint, ModelClient
 from chat.llm.deltas import Delta, Failed, Finished, ReasoningDelta, RefusalDelta, TextDelta, ToolCallStarted
 from chat.llm.dialects.base import Decoder, Dialect, WireRequest
+from chat.llm.tape import Tape
 from chat.resilience.deadline import CallTimer, Clockwork, Interrupted
 
 Tell = Callable[[list[Delta]], None]
@@ -53,6 +55,7 @@ class ModelCall:
         deadlines: Deadlines,
         facts: CallFacts,
         on_first_token: Callable[[], None] | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self._client = client
         self._clockwork = clockwork
@@ -61,6 +64,7 @@ class ModelCall:
         self._endpoint = endpoint
         self._deadlines = deadlines
         self._on_first_token = on_first_token
+        self._tape = tape
         self._decoder: Decoder | None = None
         self.facts = facts
         self.headers: Mapping[str, str] = {}
@@ -74,6 +78,10 @@ class ModelCall:
         Raises:
             ProviderError: it is not.
         """
+        with nullcontext() if self._tape is None else self._tape.recording(self._endpoint, wire):
+            await self._under_deadlines(wire, tell)
+
+    async def _under_deadlines(self, wire: WireRequest, tell: Tell) -> None:
         self.facts.began_at = self._clock()
         with self._clockwork.watch(self._deadlines) as timer:
             try:
@@ -99,12 +107,20 @@ class ModelCall:
             facts.connected_at = self._clock()
             facts.http_status, facts.request_id = answer.status, answer.request_id
             self.headers = answer.headers
+            tape = self._tape
+            if tape is not None:
+                tape.head(answer.status, answer.headers)
             if answer.status >= 400:
-                raise self._dialect.read_error(answer.status, answer.headers, await answer.error_body())
+                body = await answer.error_body()
+                if tape is not None:
+                    tape.take(body)
+                raise self._dialect.read_error(answer.status, answer.headers, body)
             decoder = self._decoder = self._dialect.decoder(content_type=answer.content_type)
             try:
                 async for chunk in answer.chunks():
                     timer.touch()
+                    if tape is not None:
+                        tape.take(chunk)
                     if deltas := decoder.feed(chunk):
                         self._pass_on(deltas, timer, tell)
                     if decoder.ended:

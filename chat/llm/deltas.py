@@ -108,7 +108,10 @@ class ImageDelta(Struct, frozen=True):
 
 
 class ServerItem(Struct, frozen=True):
-    """Something the provider ran or made itself; kept for the next turn, `kind` is the wire's name."""
+    """Something the provider ran or made itself; `kind` is the wire's name.
+
+    `raw` is to be stored and sent back unchanged, as `ServerItemPart.opaque`.
+    """
 
     kind: str
     raw: Any

@@ -7,6 +7,7 @@ breaker. Of all that is said here users hear through the `Listener`.
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, Protocol
+from uuid import UUID
 
 import structlog
 from msgspec import Struct
@@ -28,6 +29,7 @@ from chat.llm.dialects.base import Dialect
 from chat.llm.dialects.errors import capability_after_refusal
 from chat.llm.messages import ModelRequest
 from chat.llm.safeguards import Safeguards
+from chat.llm.tape import Tape
 from chat.resilience.adaptive_limit import Slot
 from chat.resilience.backends.base import BreakerRule, Bucket
 from chat.resilience.circuit_breaker import CircuitOpen, Passage
@@ -39,6 +41,8 @@ logger = structlog.get_logger(__name__)
 
 OVERLOADED: Final = frozenset({429, 503, 529, None})
 """Statuses that say "too much"; None is an overload told inside a stream. A 500 says nothing of the load."""
+BUSY_AGAIN_SECONDS: Final = 5.0
+"""When to come back to a full line: nobody knows when those before will have been answered."""
 MOST_REFUSED_FIELDS: Final = 3
 CHARACTERS_A_TOKEN: Final = 4
 _AT_FAULT = (ProviderOverloaded, ProviderTimeout, ProviderCut, ProviderGarbage)
@@ -85,18 +89,27 @@ class Guard:
         target: CallTarget,
         *,
         remember: Callable[[str], None] | None = None,
+        tape_for: Callable[[UUID], Tape | None] | None = None,
     ) -> None:
-        """`remember` hears of each capability that the model's refusals tell of. It must not block."""
+        """`remember` hears of each capability that the model's refusals tell of. It must not block.
+
+        `tape_for` gives the tape of an attempt, by its key in the ledger.
+        """
         self._safeguards = safeguards
         self._target = target
-        self._limits = target.limits
         self._provider = f"provider:{target.provider}"
         self._requests, self._tokens = f"requests:{target.model}", f"tokens:{target.model}"
         self._remember = remember
+        self._tape_for = tape_for
         self._refused_fields = 0
         self._stops = CallTimer(target.deadlines, safeguards.clock)
-        self._budget = safeguards.retry_budget(target.provider, target.limits)
-        self._policy = safeguards.retry_policy(target.provider, target.limits)
+        self._budget = safeguards.retry_budget(target.provider, self._limits)
+        self._policy = safeguards.retry_policy(target.provider, self._limits)
+
+    @property
+    def _limits(self) -> CallLimits:
+        """Staff may change them while the call stands in a line."""
+        return self._safeguards.figures(self._target.provider, self._target.limits)
 
     def stop(self) -> None:
         self._stops.interrupt("stopped")
@@ -124,7 +137,10 @@ class Guard:
         limits = self._limits
         if not limits.limited:
             return
-        places = (f"user:{self._target.user}", limits.calls_per_user), (self._provider, limits.calls_at_once)
+        places = (
+            (f"user:{self._target.user}", lambda: self._limits.calls_per_user),
+            (self._provider, lambda: self._limits.calls_at_once),
+        )
         wait_seconds = min(limits.wait_seconds, self._target.deadlines.total_seconds)
         for key, most in places:
             place = self._safeguards.places.hold(
@@ -190,11 +206,15 @@ class Guard:
         limits, safeguards = self._limits, self._safeguards
         if not limits.limited:
             return None
-        buckets = (
-            Bucket(self._provider, limits.calls_per_second, limits.calls_burst),
-            Bucket(self._requests),
-            Bucket(self._tokens, amount=_tokens_in(request)),
-        )
+        tokens = _tokens_in(request)
+
+        def buckets() -> tuple[Bucket, ...]:
+            now = self._limits
+            return (
+                Bucket(self._provider, now.calls_per_second, now.calls_burst),
+                Bucket(self._requests),
+                Bucket(self._tokens, amount=tokens),
+            )
 
         def longest_wait() -> float:
             return min(limits.wait_seconds, until - safeguards.clock())
@@ -231,6 +251,7 @@ class Guard:
             deadlines=replace(target.deadlines, total_seconds=left_seconds),
             facts=facts,
             on_first_token=shown,
+            tape=self._tape_for(facts.call) if self._tape_for is not None else None,
         )
         return call
 
@@ -259,9 +280,9 @@ class Guard:
 
     def _without_refused(self, request: ModelRequest, error: ProviderError) -> ModelRequest | None:
         """The request without the field that was refused, None where that is not what is wrong."""
-        if not error.field or error.status not in (400, 404, 422):
+        if not error.field:
             return None
-        capability = capability_after_refusal(error.field)
+        capability = capability_after_refusal(error.field, request.capabilities)
         if capability in request.capabilities or self._refused_fields >= MOST_REFUSED_FIELDS:
             return None
         self._refused_fields += 1
@@ -274,7 +295,12 @@ class Guard:
 def _refusal(closed: CircuitOpen | WaitedTooLong) -> ChatError:
     if isinstance(closed, CircuitOpen):
         return ProviderOverloaded(detail=str(closed), retry_after_seconds=closed.retry_after_seconds)
-    return RateLimited(detail=f"waited too long for {closed}", retry_after_seconds=closed.retry_after_seconds)
+    return RateLimited(
+        detail=f"waited too long for {closed}",
+        retry_after_seconds=BUSY_AGAIN_SECONDS
+        if closed.retry_after_seconds is None
+        else closed.retry_after_seconds,
+    )
 
 
 def _breaker_rule(limits: CallLimits) -> BreakerRule:

@@ -12,7 +12,11 @@ class TextPart(Struct, frozen=True, tag="text"):
 
 
 class ReasoningPart(Struct, frozen=True, tag="reasoning"):
-    """`opaque` goes back to the provider unchanged (signatures, encrypted reasoning)."""
+    """`opaque` goes back to the provider unchanged (signatures, encrypted reasoning).
+
+    An opaque value says in its member `dialect` whose it is; to the others it means nothing. Signatures are one
+    provider's: whoever asks another one leaves them out.
+    """
 
     text: str
     opaque: Json = None
@@ -23,11 +27,22 @@ class RefusalPart(Struct, frozen=True, tag="refusal"):
 
 
 class ImagePart(Struct, frozen=True, tag="image"):
-    """Either `url` (https) or `data` (raw bytes) with its `media_type`."""
+    """One of: `url` (https), `data` (raw bytes) with its `media_type`, `file_id` (the provider has it already)."""
 
     url: str = ""
     data: bytes = b""
     media_type: str = ""
+    file_id: str = ""
+
+
+class FilePart(Struct, frozen=True, tag="file"):
+    """A file that is no image: `data` (raw bytes), `url` (https) or `file_id` (the provider has it already)."""
+
+    name: str
+    media_type: str = ""
+    data: bytes = b""
+    url: str = ""
+    file_id: str = ""
 
 
 class ToolCallPart(Struct, frozen=True, tag="tool_call"):
@@ -45,7 +60,26 @@ class ToolResultPart(Struct, frozen=True, tag="tool_result"):
     failed: bool = False
 
 
-Part = TextPart | ReasoningPart | RefusalPart | ImagePart | ToolCallPart | ToolResultPart
+class ServerItemPart(Struct, frozen=True, tag="server_item"):
+    """Something the provider ran itself, such as a search: goes back unchanged in its place among the parts.
+
+    `kind` is the wire's name of it, `opaque` a `ServerItem`'s `raw`.
+    """
+
+    kind: str
+    opaque: Json
+
+
+Part = (
+    TextPart
+    | ReasoningPart
+    | RefusalPart
+    | ImagePart
+    | FilePart
+    | ToolCallPart
+    | ToolResultPart
+    | ServerItemPart
+)
 
 
 class ChatMessage(Struct, frozen=True):
@@ -62,7 +96,11 @@ class ToolSchema(Struct, frozen=True):
 
 
 class Options(Struct, frozen=True):
-    """None means: leave it out of the request."""
+    """None means: leave it out of the request.
+
+    `reasoning_effort` is one of `none, minimal, low, medium, high, xhigh, max`; `tool_choice` is `auto`, `none`,
+    `required` or a tool's name.
+    """
 
     temperature: float | None = None
     max_output_tokens: int | None = None
@@ -79,4 +117,5 @@ class ModelRequest(Struct, frozen=True):
     options: Options = Options()
     stream: bool = True
     capabilities: frozenset[str] = field(default_factory=frozenset)
-    """What is known of the model, e.g. `no_stream_options`, `max_completion_tokens`, `developer_role`."""
+    """What is known of the model, e.g. `no_stream_options`, `max_completion_tokens`, `developer_role`: the list is in
+    docs/providers.md."""

@@ -44,6 +44,8 @@ class Provider(Row):
     key_encrypted = models.BinaryField(blank=True, default=b"", editable=False)
     headers = models.JSONField(default=dict, blank=True)
     """Extra request headers, name to value."""
+    proxy = models.CharField(max_length=500, blank=True)
+    """`http://[user:password@]host:port`. Those of the environment are not used."""
     enabled = models.BooleanField(default=True)
     connect_seconds = models.FloatField(null=True, blank=True)
     first_token_seconds = models.FloatField(null=True, blank=True)

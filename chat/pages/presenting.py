@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from chat.models import Conversation, LanguageModel, Message, ModelCall, Price, Run, User
 from chat.models.conversations import Tree
 from chat.models.providers import plain
+from chat.pages.step_notes import Note, changes, last_asked
 
 SIDEBAR_MOST = 500
 """Older ones are reached by their address until there is a search."""
@@ -37,21 +38,42 @@ def live_runs(turns: Sequence[Turn]) -> list[dict[str, str]]:
 
 def _turn(message: Message, siblings: list[UUID]) -> Turn:
     run = message.runs.all()[0] if message.runs.all() else None
+    live = run is not None and not run.ended
+    notes = _notes(run)
+    # The message names who wrote it only when it is written.
+    model = last_asked(notes, message.model) if live else message.model
+    way = changes(notes, model)
     return {
         "id": str(message.pk),
         "parent": str(message.parent_id) if message.parent_id else None,
         "role": message.role,
         "parts": message.parts,
-        "model": message.model,
+        "model": model,
+        "asked_model": way[0]["instead_of"] if way else model,
+        "notes": notes,
         "status": run.status if run else "completed",
-        "live": run is not None and not run.ended,
+        "live": live,
         "run": str(run.pk) if run else None,
         "siblings": _pager(message.pk, siblings),
         "error": run.error if run else None,
+        "retry_wait_seconds": _retry_wait_seconds(run),
         "receipt": _receipt(run) if run is not None and run.ended else None,
         "stop_receipt": run.stop_receipt if run else None,
         "created_at": message.created_at,
     }
+
+
+def _notes(run: Run | None) -> list[Note]:
+    return [note for step in (run.steps if run else ()) for note in step.get("notes", ())]
+
+
+def _retry_wait_seconds(run: Run | None) -> float | None:
+    """How long the provider still asks to be left alone."""
+    seconds = (run.error or {}).get("retry_after_seconds") if run else None
+    if run is None or not seconds or run.finished_at is None:
+        return None
+    left = float(seconds) - (timezone.now() - run.finished_at).total_seconds()
+    return left if left > 0 else None
 
 
 def _pager(key: UUID, siblings: list[UUID]) -> dict[str, Any] | None:

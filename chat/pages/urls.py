@@ -16,4 +16,5 @@ urlpatterns = [
     path("", views.new_chat, name="new"),
     path("favicon.ico", _icon),
     path("c/<uuid:key>/", views.conversation, name="conversation"),
+    path("c/<uuid:key>/attempts/<uuid:message>/", views.attempts, name="attempts"),
 ]

@@ -10,7 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-from chat.models import Conversation, User
+from chat.models import Conversation, Run, User
+from chat.pages.attempts import made_attempts
 from chat.pages.presenting import live_runs, offered_models, shown_turns, sidebar_groups
 
 
@@ -32,6 +33,20 @@ def conversation(request: HttpRequest, key: UUID) -> HttpResponse:
     if found is None:
         raise Http404
     return _page(request, found)
+
+
+@require_safe
+@login_required
+@never_cache
+def attempts(request: HttpRequest, key: UUID, message: UUID) -> HttpResponse:
+    """The calls that were made for one answer: a fragment for its details. 404 as `conversation`."""
+    user = cast(User, request.user)
+    run = (
+        Run.objects.visible_to(user).filter(conversation=key, message=message).order_by("created_at").first()
+    )
+    if run is None:
+        raise Http404
+    return render(request, "chat/_attempts.html", {"attempts": made_attempts(run)})
 
 
 def _page(request: HttpRequest, found: Conversation | None) -> HttpResponse:
@@ -58,9 +73,9 @@ def _page(request: HttpRequest, found: Conversation | None) -> HttpResponse:
 
 
 def _selected(turns: list[dict[str, object]], models: list[dict[str, object]]) -> str:
-    """The model of the last answer where it is still offered, else the first one."""
+    """The model that was last chosen where it is still offered, else the first one."""
     offered = [str(model["id"]) for model in models]
     for turn in reversed(turns):
-        if turn["model"] in offered:
-            return str(turn["model"])
+        if turn["asked_model"] in offered:
+            return str(turn["asked_model"])
     return offered[0] if offered else ""

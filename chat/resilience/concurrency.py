@@ -91,9 +91,16 @@ class Places:
 
     @asynccontextmanager
     async def hold(
-        self, key: str, most: int, *, wait_seconds: float = 30.0, on_wait: OnWait | None = None
+        self,
+        key: str,
+        most: int | Callable[[], int],
+        *,
+        wait_seconds: float = 30.0,
+        on_wait: OnWait | None = None,
     ) -> AsyncIterator[float]:
         """Holds one of `most` places for the length of the block; yields the seconds waited for it.
+
+        A function is asked at every try: staff may change the figure while somebody waits (`wake_all`).
 
         Raises:
             WaitedTooLong: none became free within `wait_seconds`.
@@ -101,7 +108,8 @@ class Places:
         holder = self._keeper.new_holder()
 
         async def ask() -> float | None:
-            if await self._backend.acquire(key, most, holder=holder, lease_seconds=LEASE_SECONDS):
+            allowed = most if isinstance(most, int) else most()
+            if await self._backend.acquire(key, allowed, holder=holder, lease_seconds=LEASE_SECONDS):
                 return 0.0
             return ASK_AGAIN_SECONDS if self._backend.shared else None
 
@@ -122,3 +130,15 @@ class Places:
     def waiting(self, key: str) -> int:
         """In this process."""
         return self._lines.waiting(key)
+
+    async def busiest(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        """Over all processes: the keys of that beginning that hold places, and how many."""
+        return await self._backend.busiest(prefix, most)
+
+    def lines(self) -> dict[str, int]:
+        """How many wait for what, in this process."""
+        return self._lines.lengths()
+
+    def wake_all(self) -> None:
+        """A limit has changed: all who wait ask again."""
+        self._lines.wake_all()

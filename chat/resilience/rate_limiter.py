@@ -28,19 +28,21 @@ class RateLimiter:
     async def take(
         self,
         line: str,
-        buckets: Sequence[Bucket],
+        buckets: Sequence[Bucket] | Callable[[], Sequence[Bucket]],
         *,
         wait_seconds: float = 30.0,
         on_wait: OnWait | None = None,
     ) -> float:
         """Takes from all buckets at once, when all of them have it; returns the seconds waited.
 
+        A function is asked at every try: staff may change the figures while somebody waits (`wake_all`).
+
         Raises:
             WaitedTooLong: it would take longer than `wait_seconds`; told at once where that is plain.
         """
 
         async def ask() -> float:
-            seconds = await self._backend.take(buckets)
+            seconds = await self._backend.take(buckets() if callable(buckets) else buckets)
             return max(seconds, SHORTEST_NAP_SECONDS) if seconds > 0 else 0.0
 
         return await self._lines.stand(line, ask, wait_seconds=wait_seconds, on_wait=on_wait, exact=True)
@@ -55,12 +57,20 @@ class RateLimiter:
         """The provider said when to come back: nobody asks before."""
         await self._backend.hold_off(key, seconds)
 
-    async def level(self, bucket: Bucket) -> BucketView:
-        return await self._backend.level(bucket)
+    async def levels(self, buckets: Sequence[Bucket]) -> list[BucketView]:
+        return await self._backend.levels(buckets)
 
     def waiting(self, line: str) -> int:
         """In this process."""
         return self._lines.waiting(line)
+
+    def lines(self) -> dict[str, int]:
+        """How many wait in which line, in this process."""
+        return self._lines.lengths()
+
+    def wake_all(self) -> None:
+        """A limit has changed: all who wait ask again."""
+        self._lines.wake_all()
 
 
 def learned(key: str, facts: RateFacts) -> Learned | None:

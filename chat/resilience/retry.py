@@ -49,6 +49,15 @@ class RetryBudget:
         self._made = 0
         self._taken = 0
 
+    @property
+    def rule(self) -> BudgetRule:
+        return self._rule
+
+    @rule.setter
+    def rule(self, rule: BudgetRule) -> None:
+        """Settings changed: the last minute stays counted."""
+        self._rule = rule
+
     def note_call(self) -> None:
         """A call that somebody asked for; its retries are not noted."""
         self._calls[self._turn()] += 1

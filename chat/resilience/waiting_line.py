@@ -69,7 +69,7 @@ class _Line:
             while True:
                 left = until - self._clock()
                 if left <= 0 or (exact and again is not None and again > left):
-                    raise WaitedTooLong(self._what, retry_after_seconds=again)
+                    raise WaitedTooLong(self._what, retry_after_seconds=again if exact else None)
                 await self._pause(waiter, left if again is None else min(left, again))
                 waiter.woken.clear()
                 if self.waiters[0] is waiter:
@@ -107,6 +107,13 @@ class WaitingLines:
     def waiting(self, what: str) -> int:
         line = self._lines.get(what)
         return 0 if line is None else len(line.waiters)
+
+    def lengths(self) -> dict[str, int]:
+        return {what: len(line.waiters) for what, line in self._lines.items()}
+
+    def wake_all(self) -> None:
+        for line in self._lines.values():
+            line.wake()
 
     def wake(self, what: str) -> None:
         """Something became free: the head of the line asks again at once."""

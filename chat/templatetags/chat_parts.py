@@ -21,6 +21,7 @@ _STATE_WORDS = {
     "failed": "Failed", "rejected": "Rejected", "cancelled": "Cancelled", "timed_out": "Timed out",
     "unknown": "Unknown",
 }  # fmt: skip
+_BETWEEN_THOUGHTS = "\n\n"
 _STATE_ICONS = {"succeeded": "check", "failed": "x", "timed_out": "x", "unknown": "x", "waiting": "user"}
 
 
@@ -47,8 +48,10 @@ class _Segments:
             self.sources.append({"number": len(self.sources) + 1, **part})
 
     def _words(self, kind: str, text: str) -> None:
+        if kind == "reasoning" and not text:
+            return  # a thought without words: only what the provider wants to have back
         if self.items and self.items[-1]["kind"] == kind:
-            self.items[-1]["text"] += text
+            self.items[-1]["text"] += (_BETWEEN_THOUGHTS if kind == "reasoning" else "") + text
         else:
             self.items.append({"kind": kind, "text": text})
 
@@ -151,6 +154,7 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
+@register.filter
 def duration(ms: int) -> str:
     """`0.61 s`, `9.3 s`, `72 s`, `6 min`. Whole numbers throughout, so that both languages round alike."""
     if ms < 1000:

@@ -1,12 +1,13 @@
 """What the notes under an answer say. The browser's twin: notes.ts; tests/fixtures/notes holds both to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
 from django import template
 
+from chat.pages.step_notes import Note, dropped_words, other_model_words
 from chat.templatetags.chat_parts import duration, money, short_model, source, thousands
 
 register = template.Library()
@@ -22,6 +23,31 @@ _TIMEOUTS = {
 }
 _SOURCES = {"reported": ", as reported by the provider", "estimated": ", estimated"}
 _MAY_COME_IN_PART = {"provider_cut", "provider_timeout", "provider_garbage"}
+_NEXT = {
+    "bad_frame": "Reload the page, then try again.",
+    "bad_cursor": "Reload the page, then try again.",
+    "not_found": "It may have been deleted meanwhile.",
+    "too_large": "Send less at once.",
+    "model_not_available": "Choose another model.",
+    "context_too_long": "Choose a model with a larger window, or begin a new chat with what matters.",
+    "moderation_blocked": "Write it differently.",
+    "tool_limit": "Ask for less at once.",
+    "forbidden": "An administrator can allow it.",
+    "quota_exceeded": "It begins anew with the next period; an administrator can raise it.",
+    "budget_exceeded": "It begins anew with the next period; an administrator can raise it.",
+    "provider_rejected": "Another model may answer.",
+    "provider_garbage": "If it stays so, an administrator has to look at the provider's address.",
+    "internal": "If it stays so, tell an administrator.",
+}
+"""What to do, where the buttons do not say it."""
+_ASK_STAFF = " An administrator has to look at it."
+_NEXT_FOR_STAFF = {
+    "provider_auth": "Look at its key in the provider's settings.",
+    "provider_garbage": "If it stays so, look at its address in the provider's settings.",
+    "internal": "The server's log has the details.",
+}
+FOR_STAFF = frozenset({"provider_auth", "provider_rejected", "provider_garbage"})
+"""Errors that may be mended in the provider's settings."""
 
 
 @register.filter
@@ -35,24 +61,57 @@ def stopped_words(turn: Mapping[str, Any] | None) -> Words:
 
 
 @register.filter
-def failed_words(turn: Mapping[str, Any] | None) -> Words:
-    """What happened, what was kept, what was billed; the same live and after a reload."""
+def failed_words(turn: Mapping[str, Any] | None, staff: bool = False) -> Words:
+    """What happened, what was kept, what was billed, what to do; the same live and after a reload."""
     turn = turn or {}
     error, figures = turn.get("error"), turn.get("receipt")
     if not error:
         return {"strong": "The answer failed.", "rest": _sentences(_arrived(turn, ""), _billed(figures))}
     code = str(error.get("code", ""))
-    billed = _billed(figures) or ("Nothing was billed." if code.startswith("provider_") else "")
+    unbilled = code.startswith("provider_") or code in ("context_too_long", "rate_limited")
+    billed = _billed(figures) or ("Nothing was billed." if unbilled else "")
+    happened = _what_happened(error, short_model(turn.get("model")) or "The model")
+    follows = {**_NEXT, **_NEXT_FOR_STAFF} if staff else _NEXT
     return {
-        "strong": _what_happened(error, short_model(turn.get("model")) or "The model"),
-        "rest": _sentences(_how_long(error, figures), _arrived(turn, code), billed),
+        "strong": happened.removesuffix(_ASK_STAFF) if staff else happened,
+        "rest": _sentences(_how_long(error, figures), _arrived(turn, code), billed, follows.get(code, "")),
     }
+
+
+@register.filter
+def is_for_staff(turn: Mapping[str, Any] | None) -> bool:
+    return ((turn or {}).get("error") or {}).get("code") in FOR_STAFF
+
+
+@register.filter
+def other_model(turn: Mapping[str, Any] | None) -> str:
+    """Who did not answer, and who did instead."""
+    return _noted(other_model_words, turn)
+
+
+@register.filter
+def dropped(turn: Mapping[str, Any] | None) -> str:
+    """What the model was asked without."""
+    return _noted(dropped_words, turn)
+
+
+def _noted(words: Callable[[Iterable[Note], str, str], str], turn: Mapping[str, Any] | None) -> str:
+    turn = turn or {}
+    return words(turn.get("notes") or (), str(turn.get("model") or ""), str(turn.get("status") or ""))
+
+
+@register.filter
+def wait_label(seconds: float) -> str:
+    """Beside a button that is better pressed later."""
+    return f"in {_waiting(ceil(seconds))}"
 
 
 def _what_happened(error: Mapping[str, Any], model: str) -> str:
     message = str(error.get("message") or "")
     if error.get("code") == "provider_timeout":
         return f"{model} {_TIMEOUTS.get(str(error.get('phase')), 'did not answer in time.')}"
+    if error.get("code") == "rate_limited":
+        return "There was no free place in time."
     if message.startswith(_SUBJECT):
         return f"{model} {message.removeprefix(_SUBJECT)}"
     return message or "The answer failed."
@@ -63,7 +122,11 @@ def _how_long(error: Mapping[str, Any], figures: Mapping[str, Any] | None) -> st
         took = (figures or {}).get("duration_ms")
         return f"Given up after {duration(took)}." if took else ""
     seconds = error.get("retry_after_seconds")
-    return f"It asks to wait {_waiting(seconds)}." if seconds else ""
+    if not seconds:
+        return ""
+    if error.get("code") == "rate_limited":
+        return f"One may be free in {_waiting(seconds)}."
+    return f"It asks to wait {_waiting(seconds)}."
 
 
 def _waiting(seconds: float) -> str:

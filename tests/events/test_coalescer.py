@@ -56,3 +56,19 @@ def test_any_other_event_pushes_out_what_was_held():
     gathered.add([TextDelta("first ")], hold=True)
     gathered.add([TextDelta("held")], hold=True)
     assert gathered.add([STEP_END], hold=True) == [TextDelta("held"), STEP_END]
+
+
+def test_what_is_opaque_passes_alone_and_in_its_place():
+    seal = ReasoningDelta("", {"signature": "a"})
+    events = [ReasoningDelta("r"), ReasoningDelta("s", "b"), ReasoningDelta("t"), TextDelta("u"), seal]
+    told = coalescer().add(events, hold=False)
+    assert told == events
+
+
+def test_what_is_opaque_is_not_held_and_pushes_out_what_was():
+    gathered = coalescer()
+    gathered.add([ReasoningDelta("first ")], hold=True)
+    gathered.add([ReasoningDelta("held")], hold=True)
+    seal = ReasoningDelta("", {"signature": "a"})
+    assert gathered.add([seal], hold=True) == [ReasoningDelta("held"), seal]
+    assert not gathered.holding

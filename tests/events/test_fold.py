@@ -64,3 +64,11 @@ def test_a_snapshot_is_not_changed_by_what_comes_after_it():
     state.apply(ev.TextDelta("b"))
     assert snapshot["steps"][0]["parts"] == [{"type": "text", "text": "a"}]
     assert state.parts == [{"type": "text", "text": "ab"}]
+
+
+def test_a_copy_of_a_step_stays_as_it_is():
+    state = fold([ev.StepStarted(step=1, model="m"), ev.ReasoningDelta("a")])
+    copy = state.steps[0].copy()
+    for event in (ev.ReasoningDelta("b", "seal"), ev.StepNote(1, "option_dropped", "m", option="tools")):
+        state.apply(event)
+    assert copy.as_dict() == {"step": 1, "finished": False, "parts": [{"type": "reasoning", "text": "a"}]}

@@ -5,14 +5,15 @@ import type { ErrorFacts, StopReceipt } from "../../chat/frontend/src/protocol";
 import { fixtures } from "./fixtures";
 
 interface NoteFixture extends Words {
+  staff?: boolean;
   turn: { status: string; text: string; error: ErrorFacts | null; receipt: Figures; stop_receipt: StopReceipt | null };
 }
 
-for (const [file, { turn, strong, rest }] of fixtures<NoteFixture>("notes")) {
+for (const [file, { turn, staff, strong, rest }] of fixtures<NoteFixture>("notes")) {
   test(`a note says in the browser what it says after a reload (${file})`, () => {
     const words = turn.status === "stopped"
       ? stoppedWords(turn.receipt, turn.stop_receipt ?? undefined)
-      : failedWords(turn.error ?? undefined, { ...turn.receipt, model: (turn as unknown as Figures).model }, turn.text !== "");
+      : failedWords(turn.error ?? undefined, { ...turn.receipt, model: (turn as unknown as Figures).model }, turn.text !== "", staff);
     assert.deepEqual(words, { strong, rest });
   });
 }

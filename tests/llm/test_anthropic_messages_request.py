@@ -133,7 +133,9 @@ def test_tools_and_the_choice_among_them():
 def test_options():
     body = body_of(options=Options(temperature=1.5, max_output_tokens=9, response_schema={"type": "object"}))
     assert (body["temperature"], body["max_tokens"]) == (1.0, 9)
-    assert body["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    assert body["output_config"] == {
+        "format": {"type": "json_schema", "schema": {"additionalProperties": False, "type": "object"}}
+    }
 
 
 def test_thinking_has_a_budget_within_the_limit_and_no_temperature():

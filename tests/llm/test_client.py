@@ -256,3 +256,35 @@ async def test_more_than_a_hundred_calls_at_once_are_not_queued():
             answers = await asyncio.gather(*(call.__aenter__() for call in open_calls))
         assert len(answers) == 150
         await asyncio.gather(*(call.__aexit__(None, None, None) for call in open_calls))
+
+
+@asynccontextmanager
+async def proxying() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A proxy's address and the first lines of what it was asked."""
+    asked: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngone")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+async def test_a_provider_with_a_proxy_is_reached_through_it():
+    async with proxying() as (proxy, asked):
+        assert await ask(Endpoint("http://provider.example/v1", proxy=proxy)) == (200, b"gone")
+    assert asked == [b"POST http://provider.example/v1/chat/completions HTTP/1.1\r\n"]
+
+
+async def test_the_proxy_of_the_environment_is_not_asked(monkeypatch):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ndirect"
+    async with proxying() as (proxy, asked), answering(head) as endpoint:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        assert await ask(endpoint) == (200, b"direct")
+    assert asked == []

@@ -266,7 +266,7 @@ def test_server_items_citations_and_images():
         ),
         END,
     )
-    assert ServerItem("web_search_call", search) in found
+    assert ServerItem("web_search_call", {"dialect": "openai_responses", "item": search}) in found
     assert ImageDelta("image/webp", data="AAAA") in found
     assert [delta for delta in found if isinstance(delta, CitationDelta)] == [
         CitationDelta("https://a", "A", 0, 1)

@@ -38,6 +38,16 @@ def test_settings_that_do_not_go_together_are_named_in_one_line(tmp_path: Path):
     assert line.startswith("LEASE_SECONDS must be at least three times HEARTBEAT_SECONDS")
 
 
+def test_an_address_of_redis_that_is_none_is_named_without_its_password(tmp_path: Path):
+    (line,) = refusal(tmp_path, REDIS_URL="http://:pass/word@127.0.0.1/0")
+    assert line.startswith(
+        "Bad setting REDIS_URL='http://…@127.0.0.1/0': expected a URL starting with redis://"
+    )
+    (line,) = refusal(tmp_path, REDIS_URL="redis://:password@127.0.0.1/0?socket_timeout=soon")
+    assert line.startswith("REDIS_URL cannot be read:")
+    assert "password" not in line
+
+
 def test_a_data_folder_that_cannot_be_made_is_named_in_one_line(tmp_path: Path):
     (tmp_path / "file").write_text("")
     (line,) = refusal(tmp_path / "file" / "data")

@@ -131,6 +131,18 @@ async def test_a_base_url_needs_no_key(upstream: Upstream):
     assert "Authorization" not in upstream.headers[0]
 
 
+async def test_anthropic_speaks_its_own_dialect_wherever_its_base_url_says(upstream: Upstream):
+    base_url = upstream.base_url.removesuffix("/v1")
+    environ = {"ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "sk-ant-1"}
+
+    [offer] = await found_providers(environ, local=[])
+
+    assert (offer.dialect, offer.base_url) == ("anthropic_messages", base_url)
+    assert (offer.key_env, offer.models) == ("ANTHROPIC_API_KEY", ("qwen3:32b",))
+    assert upstream.headers[0]["x-api-key"] == "sk-ant-1"
+    assert upstream.headers[0]["anthropic-version"] == "2023-06-01"
+
+
 async def test_an_address_that_is_known_from_the_environment_is_asked_once(upstream: Upstream):
     offers = await found_providers({"OPENAI_BASE_URL": upstream.base_url}, local=[local(upstream.base_url)])
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.resilience.backends.base import Backend, Bucket, BucketView, Learned
+from chat.resilience.backends.base import Backend, BreakerRule, Bucket, BucketView, Learned
 from tests.resilience.conftest import FakeTime
 
 LEASE = 9.0
@@ -10,6 +10,11 @@ LEASE = 9.0
 
 def bucket(amount: float = 1, key: str = "p", per_second: float | None = 10, burst: float = 5) -> Bucket:
     return Bucket(key, per_second, burst, amount)
+
+
+async def level(backend: Backend, asked: Bucket) -> BucketView:
+    [view] = await backend.levels([asked])
+    return view
 
 
 # --- buckets --------------------------------------------------------------------------------------
@@ -34,7 +39,7 @@ async def test_from_several_buckets_all_is_taken_or_nothing(backend: Backend):
     roomy, tight = bucket(key="roomy"), bucket(key="tight", per_second=1, burst=1)
     assert await backend.take([roomy, tight]) == 0.0
     assert await backend.take([roomy, tight]) == pytest.approx(1.0)
-    assert (await backend.level(roomy)).tokens == pytest.approx(4)
+    assert (await level(backend, roomy)).tokens == pytest.approx(4)
 
 
 async def test_more_than_a_bucket_can_hold_waits_for_a_full_one(backend: Backend, time: FakeTime):
@@ -46,7 +51,7 @@ async def test_more_than_a_bucket_can_hold_waits_for_a_full_one(backend: Backend
 
 async def test_a_bucket_without_a_limit_lets_everything_pass(backend: Backend):
     assert [await backend.take([bucket(per_second=None)]) for _ in range(50)] == [0.0] * 50
-    assert await backend.level(bucket(per_second=None)) == BucketView()
+    assert await level(backend, bucket(per_second=None)) == BucketView()
 
 
 async def test_a_learned_limit_holds_where_none_was_given(backend: Backend, time: FakeTime):
@@ -59,27 +64,27 @@ async def test_a_learned_limit_holds_where_none_was_given(backend: Backend, time
 
 async def test_of_given_and_learned_the_stricter_holds(backend: Backend):
     await backend.learn([Learned("p", capacity=3, per_second=100)])
-    view = await backend.level(bucket())
+    view = await level(backend, bucket())
     assert (view.capacity, view.per_second) == (3, 10)
 
 
 async def test_what_others_have_used_up_is_learned_but_never_given_back(backend: Backend):
     await backend.learn([Learned("p", capacity=60, per_second=1, remaining=10)])
     await backend.learn([Learned("p", capacity=60, per_second=1, remaining=40)])
-    assert (await backend.level(bucket(per_second=None))).tokens == pytest.approx(10)
+    assert (await level(backend, bucket(per_second=None))).tokens == pytest.approx(10)
 
 
 async def test_what_came_back_before_the_last_word_does_not_come_back_twice(backend: Backend, time: FakeTime):
     await backend.learn([Learned("p", capacity=60, per_second=1, remaining=0)])
     time.now += 10
     await backend.learn([Learned("p", capacity=60, per_second=1, remaining=0)])
-    assert (await backend.level(bucket(per_second=None))).tokens == pytest.approx(0)
+    assert (await level(backend, bucket(per_second=None))).tokens == pytest.approx(0)
 
 
 async def test_several_limits_are_learned_at_once(backend: Backend):
     await backend.learn([Learned("requests", 60, 1, 2), Learned("tokens", 9000, 150)])
-    assert (await backend.level(bucket(key="requests", per_second=None))).tokens == pytest.approx(2)
-    assert (await backend.level(bucket(key="tokens", per_second=None))).tokens == pytest.approx(9000)
+    assert (await level(backend, bucket(key="requests", per_second=None))).tokens == pytest.approx(2)
+    assert (await level(backend, bucket(key="tokens", per_second=None))).tokens == pytest.approx(9000)
 
 
 async def test_nothing_is_taken_while_the_provider_wants_to_be_left_alone(backend: Backend, time: FakeTime):
@@ -93,13 +98,35 @@ async def test_nothing_is_taken_while_the_provider_wants_to_be_left_alone(backen
 async def test_a_shorter_pause_does_not_end_a_longer_one(backend: Backend):
     await backend.hold_off("p", 20)
     await backend.hold_off("p", 1)
-    assert (await backend.level(bucket())).held_off_seconds == pytest.approx(20)
+    assert (await level(backend, bucket())).held_off_seconds == pytest.approx(20)
 
 
 async def test_a_clock_that_steps_back_takes_nothing_away(backend: Backend, time: FakeTime):
     await backend.take([bucket()])
     time.now -= 100
     assert await backend.take([bucket(4)]) == 0.0
+
+
+async def test_staff_see_of_several_buckets_what_is_left_and_when_all_of_it_is_back(
+    backend: Backend, time: FakeTime
+):
+    await backend.take([bucket(3)])
+    await backend.learn([Learned("learned", capacity=60, per_second=2, remaining=10)])
+    await backend.hold_off("unknown", 7)
+    time.now += 0.1
+    given, learned, unknown = await backend.levels(
+        [bucket(), bucket(key="learned", per_second=None), bucket(key="unknown", per_second=None)]
+    )
+    assert given.tokens == pytest.approx(3)
+    assert given.full_in_seconds == pytest.approx(0.2)
+    assert learned.full_in_seconds == pytest.approx(24.9)
+    assert (given.learned, learned.learned, unknown.learned) == (False, True, False)
+    assert unknown.held_off_seconds == pytest.approx(6.9)
+    assert unknown.full_in_seconds is None
+
+
+async def test_of_no_buckets_there_are_no_levels(backend: Backend):
+    assert await backend.levels([]) == []
 
 
 @pytest.mark.parametrize(("per_second", "burst"), [(0.0, 5.0), (-1.0, 5.0), (10.0, 0.0)])
@@ -167,3 +194,65 @@ async def test_a_renewed_place_stays(backend: Backend, time: FakeTime):
 async def test_a_lost_place_is_counted_again_with_its_renewal(backend: Backend):
     await backend.renew([("user:1", "a"), ("provider:1", "a")], lease_seconds=LEASE)
     assert await backend.in_use("user:1") == await backend.in_use("provider:1") == 1
+
+
+async def test_staff_see_who_holds_the_most_places(backend: Backend):
+    for key, holders in (("user:a", "1"), ("user:b", "23"), ("user:c", "45"), ("provider:p", "678")):
+        for holder in holders:
+            await backend.acquire(key, 9, holder=holder, lease_seconds=LEASE)
+    await backend.release("user:a", "1")
+    assert await backend.busiest("user:", 10) == [("user:b", 2), ("user:c", 2)]
+    assert await backend.busiest("user:", 1) == [("user:b", 2)]
+    assert await backend.busiest("provider:", 10) == [("provider:p", 3)]
+
+
+async def test_who_renews_is_still_seen(backend: Backend, time: FakeTime):
+    await acquire(backend, "a")
+    time.now += LEASE - 1
+    await backend.renew([("user:1", "a")], lease_seconds=LEASE)
+    time.now += LEASE - 1
+    assert await backend.busiest("user:", 10) == [("user:1", 1)]
+
+
+# --- breakers as staff see them ---------------------------------------------------------------------
+
+
+async def fail(backend: Backend, key: str) -> None:
+    await backend.breaker_record(key, BreakerRule(failures=9), "failure", generation=0, holder="a")
+
+
+async def test_forced_breakers_are_listed_first_then_the_latest(backend: Backend, time: FakeTime):
+    for key in ("host:a", "host:b", "host:c"):
+        time.now += 1
+        await fail(backend, key)
+    time.now += 1
+    await backend.breaker_force("host:forced", "forced_open")
+    time.now += 1
+    await fail(backend, "host:a")
+    assert list(await backend.breakers()) == ["host:forced", "host:a", "host:c", "host:b"]
+
+
+async def test_beyond_so_many_the_oldest_are_forgotten_but_none_that_staff_have_forced(
+    backend: Backend, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("memory", "redis"):
+        monkeypatch.setattr(f"chat.resilience.backends.{name}.MOST_KEPT", 3)
+    await backend.breaker_force("host:forced", "forced_open")
+    for key in ("host:a", "host:b", "host:c"):
+        time.now += 1
+        await fail(backend, key)
+    assert list(await backend.breakers()) == ["host:forced", "host:c", "host:b"]
+    assert (await backend.breakers())["host:c"].failures == 1
+    await fail(backend, "host:a")
+    assert (await backend.breakers())["host:a"].failures == 1
+
+
+async def test_only_so_many_breakers_are_listed(
+    backend: Backend, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("memory", "redis"):
+        monkeypatch.setattr(f"chat.resilience.backends.{name}.MOST_LISTED", 1)
+    for key in ("host:a", "host:b"):
+        time.now += 1
+        await fail(backend, key)
+    assert list(await backend.breakers()) == ["host:b"]

@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 import pytest
 
 from chat.resilience.backends.base import Backend, BreakerRule, Outcome, State
-from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.circuit_breaker import CircuitBreakers, CircuitOpen
 from chat.resilience.concurrency import LeaseKeeper
 from tests.resilience.conftest import FakeTime, SharedMemory
@@ -241,19 +240,6 @@ async def test_staff_see_what_counts(breakers: CircuitBreakers, time: FakeTime):
     view = (await breakers.views())[KEY]
     assert (view.state, view.failures) == ("open", 0)
     assert view.open_seconds == pytest.approx(20)
-
-
-async def test_memory_forgets_the_oldest_breakers_but_none_that_staff_have_forced(
-    time: FakeTime, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("chat.resilience.backends.memory.MOST_KEPT", 3)
-    backend = MemoryBackend(time)
-    breakers = CircuitBreakers(backend, LeaseKeeper(backend, name="me", sleep=time.sleep))
-    await breakers.force("host:forced", "forced_open")
-    for number in range(5):
-        async with breakers.passage(f"host:{number}", RULE) as passage:
-            passage.failed()
-    assert set(await breakers.views()) == {"host:forced", "host:3", "host:4"}
 
 
 async def test_a_thousand_calls_to_a_dead_provider_are_five_and_then_one_probe_each_half_minute(

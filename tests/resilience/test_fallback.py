@@ -148,4 +148,13 @@ async def test_what_the_provider_said_is_known_here_when_it_goes_away(both: Fall
     await both.hold_off("model:1", 20)
     far.away = True
     assert await both.take([Bucket("model:1")]) == pytest.approx(20)
-    assert (await both.level(Bucket("model:1"))).held_off_seconds == pytest.approx(20)
+    assert (await both.levels([Bucket("model:1")]))[0].held_off_seconds == pytest.approx(20)
+
+
+async def test_staff_see_what_this_process_counts_while_it_is_alone(both: FallbackBackend, far: Far):
+    far.away = True
+    await acquire(both, "a")
+    await both.take([Bucket("p", 10, 5)])
+    assert await both.busiest("user:", 5) == [("user:1", 1)]
+    assert (await both.levels([Bucket("p", 10, 5)]))[0].tokens == pytest.approx(4)
+    assert both.alone

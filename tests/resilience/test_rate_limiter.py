@@ -82,7 +82,7 @@ async def test_an_answer_without_such_headers_costs_no_trip(limiter: RateLimiter
 
 async def test_staff_see_the_level(limiter: RateLimiter):
     await limiter.take("model:1", [PROVIDER])
-    assert (await limiter.level(PROVIDER)).tokens == 199
+    assert (await limiter.levels([PROVIDER]))[0].tokens == 199
 
 
 @pytest.mark.parametrize(

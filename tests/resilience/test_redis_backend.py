@@ -53,21 +53,41 @@ async def test_nothing_is_kept_for_ever_but_what_staff_have_forced(backend: Redi
     names = [name.decode().removeprefix(prefix) async for name in client.scan_iter(match=f"{prefix}*")]
     lasting = {name for name in names if await client.ttl(prefix + name) == -1}
 
-    assert len(names) == 7
-    assert lasting == {"breaker:forced"}
+    assert len(names) == 9
+    assert lasting == {"breaker:forced", "index:breakers"}
     await backend.breaker_force("forced", None)
     assert await client.ttl(f"{prefix}breaker:forced") > 0
+    assert await client.ttl(f"{prefix}index:breakers") > 0
 
 
-async def test_breakers_are_listed_by_prefix_even_if_it_looks_like_a_pattern(redis_url: str):
+async def test_two_installations_with_prefixes_of_their_own_do_not_see_each_other(redis_url: str):
     client = connect(redis_url)
-    odd, other = (RedisBackend(client, prefix=prefix) for prefix in ("test[a]*:", "testa-other:"))
-    await odd.breaker_force("mine", "forced_open")
-    await other.breaker_force("theirs", "forced_open")
-    assert set(await odd.breakers()) == {"mine"}
-    for backend, key in ((odd, "mine"), (other, "theirs")):
-        await client.delete(f"{backend._prefix}breaker:{key}")
+    mine, theirs = (RedisBackend(client, prefix=f"test:{uuid.uuid4().hex}:") for _ in range(2))
+    await mine.breaker_force("provider:1", "forced_open")
+    await mine.acquire("user:1", 1, holder="a", lease_seconds=9)
+    assert set(await mine.breakers()) == {"provider:1"}
+    assert await theirs.breakers() == {}
+    assert await theirs.busiest("user:", 9) == []
+    await mine.breaker_force("provider:1", None)
     await client.aclose()
+
+
+async def test_three_hundred_at_once_wait_for_a_line_to_redis_instead_of_doing_without(
+    redis_url: str, prefix: str
+):
+    client = connect(redis_url)
+    backend = RedisBackend(client, prefix=prefix)
+    taken = [backend.acquire("p", 300, holder=str(n), lease_seconds=9) for n in range(300)]
+    assert all(await asyncio.gather(*taken))
+    assert await backend.in_use("p") == 300
+    await client.aclose()
+
+
+async def test_what_is_listed_is_forgotten_with_what_it_lists(backend: RedisBackend, prefix: str):
+    await backend.breaker_record("p", BreakerRule(failures=9), "failure", generation=0, holder="a")
+    await backend._client.delete(f"{prefix}breaker:p")
+    assert await backend.breakers() == {}
+    assert await backend._client.exists(f"{prefix}index:breakers") == 0
 
 
 async def test_a_redis_that_is_not_there_is_one_error_and_soon(unused_tcp_port: int):

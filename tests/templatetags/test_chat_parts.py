@@ -1,3 +1,5 @@
+from typing import Any
+
 from chat.templatetags.chat_parts import (
     duration,
     language,
@@ -81,3 +83,18 @@ def test_text_that_is_mostly_chinese_says_so():
     assert language("これは日本語の文章です。漢字もあります。") == ""
     assert language("") == ""
     assert language("Latin first. " * 20 + "然后是中文。" * 50) == ""
+
+
+def test_a_thought_without_words_shows_nothing_and_parts_no_text():
+    sealed = {"type": "reasoning", "text": "", "opaque": {"signature": "a"}}
+    assert segments([sealed]) == []
+    words: list[dict[str, Any]] = [{"type": "text", "text": "One "}, sealed, {"type": "text", "text": "two"}]
+    assert segments(words) == [{"kind": "text", "text": "One two"}]
+
+
+def test_thoughts_in_a_row_stand_under_one_another():
+    thoughts = [
+        {"type": "reasoning", "text": "First.", "opaque": 1},
+        {"type": "reasoning", "text": "Second."},
+    ]
+    assert segments(thoughts) == [{"kind": "reasoning", "text": "First.\n\nSecond."}]

@@ -17,7 +17,7 @@ export function startActions(column: HTMLElement, chat: Chat, models: ModelPicke
     retry: (_, turn) => chat.again(turn),
     continue: (_, turn) => chat.goOn(turn),
     "other-model": () => models.open(),
-    details: (button) => toggleDetails(button),
+    details: (button) => void toggleDetails(button, page, chat.conversation),
     sibling: (button) => void chooseLeaf(button, chat, page),
     wrap: (button) => wrap(button),
     "copy-code": (button) => void copyCode(button),

@@ -20,6 +20,11 @@ export class Announcer {
     this.say(sentence);
   }
 
+  /** Says how it goes; what is no news, only if nothing was said just before: a line may move every second. */
+  tell(sentence: string, isNews: boolean): void {
+    if (sentence && (isNews || Date.now() - this.last >= EVERY_MS)) this.say(sentence);
+  }
+
   /** Reads out the sentences that are new, if enough time has passed; only then is the text asked for. */
   follow(source: () => string): void {
     if (Date.now() - this.last < EVERY_MS) return;

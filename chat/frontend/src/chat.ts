@@ -11,6 +11,8 @@ import { LiveRun } from "./live-run";
 import type { ModelPicker } from "./models";
 import { fetchPage, pageUrl, readPageData, type PageData } from "./page";
 import { UNCOUNTED, type ErrorFacts, type Notice, type RunEvent, type StartFrame, type StartReply } from "./protocol";
+import { countDown } from "./render/end-note";
+import { whatGoesOn } from "./render/foot";
 import { readSiblings, TurnView } from "./render/turn";
 import { sourceOf } from "./render/segments";
 import type { Follower } from "./scroll";
@@ -50,10 +52,12 @@ export class Chat {
   /** Turns whose run has no id yet: asked for, not answered. */
   private readonly asked = new Set<LiveRun>();
   private noticed = false;
+  private readonly waits: HTMLCollectionOf<Element>;
   private readonly sendNote = new SendNote((words) => this.send(words));
 
   constructor(private readonly parts: ChatParts) {
     this.conversation = parts.page.conversation;
+    this.waits = parts.column.element.getElementsByClassName("wait");
     window.setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -168,9 +172,10 @@ export class Chat {
   onEvent(run: string, event: RunEvent): void {
     const live = this.runs.get(run);
     if (!live) return;
-    if (event.type === "run.started") live.turn.model = event.model;
+    const wasInLine = live.progress.line !== null;
     live.take(event);
     if (event.type === "run.finished") this.ended(live);
+    else if (event.type === "run.waiting" || event.type === "run.retrying") this.parts.announcer.tell(whatGoesOn(live.progress), !wasInLine);
     else this.parts.announcer.follow(() => sourceOf(live.state.steps));
   }
 
@@ -233,6 +238,7 @@ export class Chat {
       run.setOffline(offline);
       run.tick();
     }
+    countDown(this.waits);
   }
 
   private live(): LiveRun[] {

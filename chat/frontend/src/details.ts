@@ -2,6 +2,7 @@
 
 import { duration, money, thousands } from "./format";
 import { closeMenu, showMenu } from "./menu";
+import { attemptsUrl, fetchPage, type PageData } from "./page";
 import type { Money } from "./protocol";
 
 interface Facts {
@@ -17,9 +18,39 @@ interface Facts {
   request_id?: string;
 }
 
-export function toggleDetails(button: HTMLElement): void {
+/** What the ledger has of it is asked for; the menu waits so long for the answer, so that it stands still once it is there. */
+const PATIENCE_MS = 300;
+
+export async function toggleDetails(button: HTMLElement, page: PageData, conversation: string | null): Promise<void> {
   if (button.getAttribute("aria-expanded") === "true") return closeMenu();
   const turn = button.closest<HTMLElement>(".turn");
+  const message = turn?.dataset["message"] ?? "";
+  const attempts = conversation && message ? fetchAttempts(attemptsUrl(page, conversation, message)) : Promise.resolve(null);
+  const soon = await Promise.race([attempts, new Promise<null>((late) => setTimeout(late, PATIENCE_MS, null))]);
+  if (!button.isConnected) return;
+  const menu = makeMenu(button.title, turn);
+  button.parentElement?.querySelector(".menu")?.remove();
+  button.after(menu);
+  if (soon) menu.append(soon);
+  else void attempts.then((found) => {
+    if (found) menu.append(found);
+    keepInSight(menu);
+  });
+  showMenu(button, menu);
+  keepInSight(menu);
+}
+
+function keepInSight(menu: HTMLElement): void {
+  const thread = menu.closest(".thread");
+  if (thread && menu.getBoundingClientRect().top < thread.getBoundingClientRect().top) menu.dataset["side"] = "below";
+}
+
+async function fetchAttempts(url: string): Promise<Element | null> {
+  const page = await fetchPage(url);
+  return page === null || page === "gone" ? null : page.querySelector(".attempts");
+}
+
+function makeMenu(title: string, turn: HTMLElement | null): HTMLElement {
   const receipt = turn?.querySelector<HTMLElement>(".turn-foot > .receipt");
   const facts = JSON.parse(receipt?.dataset["facts"] ?? "{}") as Facts;
   const menu = document.createElement("div");
@@ -27,7 +58,7 @@ export function toggleDetails(button: HTMLElement): void {
   menu.dataset["side"] = "above";
   menu.dataset["align"] = "start";
   menu.setAttribute("role", "dialog");
-  menu.setAttribute("aria-label", button.title);
+  menu.setAttribute("aria-label", title);
   const list = document.createElement("dl");
   list.className = "facts";
   for (const [name, value] of rows(facts, turn?.dataset["model"] ?? "", turn?.dataset["message"] ?? "")) {
@@ -38,11 +69,7 @@ export function toggleDetails(button: HTMLElement): void {
     list.append(term, detail);
   }
   menu.append(list);
-  button.parentElement?.querySelector(".menu")?.remove();
-  button.after(menu);
-  showMenu(button, menu);
-  const thread = button.closest(".thread");
-  if (thread && menu.getBoundingClientRect().top < thread.getBoundingClientRect().top) menu.dataset["side"] = "below";
+  return menu;
 }
 
 /** When a row was made: its key, a version 7 UUID, begins with the milliseconds (RFC 9562, 5.7). */

@@ -28,6 +28,12 @@ export function fold(state: RunState, event: RunEvent): RunState {
       if (step) step.finished = true;
       break;
     }
+    case "step.note": {
+      const { type: _, step: number, ...note } = event;
+      const step = findStep(state, number);
+      if (step) step.notes = [...(step.notes ?? []), note];
+      break;
+    }
     case "run.finished":
       state.status = event.status;
       state.usage = event.usage;
@@ -37,7 +43,8 @@ export function fold(state: RunState, event: RunEvent): RunState {
       appendText(state, "text", event.text);
       break;
     case "reasoning.delta":
-      appendText(state, "reasoning", event.text);
+      if (event.opaque == null) appendText(state, "reasoning", event.text);
+      else sign(state, event.text, event.opaque);
       break;
     case "refusal.delta":
       appendText(state, "refusal", event.text);
@@ -101,8 +108,21 @@ function lastStep(state: RunState): Step {
 function appendText(state: RunState, type: "text" | "reasoning" | "refusal", text: string): void {
   const parts = lastStep(state).parts;
   const last: Part | undefined = parts.at(-1);
-  if (last?.type === type) last.text += text;
+  if (last?.type === type && !isClosed(last)) last.text += text;
   else parts.push({ type, text });
+}
+
+/** What is opaque goes back to the provider as it came; nothing of it is shown. It closes the thought it belongs to. */
+function sign(state: RunState, text: string, opaque: unknown): void {
+  if (text) appendText(state, "reasoning", text);
+  const { parts } = lastStep(state);
+  const open = parts.findLast((part) => part.type === "reasoning" && !isClosed(part));
+  if (open) Object.assign(open, { opaque });
+  else parts.push({ type: "reasoning", text: "", opaque });
+}
+
+function isClosed(part: Part): boolean {
+  return "opaque" in part;
 }
 
 function findCall(state: RunState, invocation: string): { step: Step; call: ToolCall } | undefined {

@@ -6,6 +6,7 @@ import { drawSoon } from "./frame";
 import { ENDED, type RunEvent, type RunFinished, type RunState } from "./protocol";
 import type { TurnView } from "./render/turn";
 import type { CallProgress } from "./render/tools";
+import { lastAsked, notesOf } from "./step-notes";
 
 export interface Progress {
   /** When something new last came. */
@@ -16,6 +17,10 @@ export interface Progress {
   /** Tokens a second over the last seconds; null until it can be told. */
   rate: number | null;
   retry: { attempt: number; reason: string; until: number } | null;
+  /** In a line for a free place, and since when; 1 is next. */
+  line: { place: number; since: number } | null;
+  /** What was shown does not count any more, and nothing has come in its place yet. */
+  again: boolean;
   stopping: boolean;
   finished: RunFinished | null;
   calls: Map<string, CallProgress>;
@@ -35,7 +40,8 @@ export class LiveRun {
     private readonly now: () => number = Date.now,
   ) {
     this.progress = {
-      heardAt: now(), offline: false, tokens: 0, rate: null, retry: null, stopping: false, finished: null, calls: new Map(),
+      heardAt: now(), offline: false, tokens: 0, rate: null, retry: null, line: null, again: false, stopping: false, finished: null,
+      calls: new Map(),
     };
   }
 
@@ -79,21 +85,42 @@ export class LiveRun {
 
   private note(event: RunEvent): void {
     const { progress } = this;
+    if (event.type !== "run.waiting") progress.line = null;
     switch (event.type) {
+      case "run.started":
+      case "step.started":
+        this.turn.model = event.model;
+        break;
+      case "step.note":
+        if (event.kind === "other_model") this.turn.model = event.model;
+        break;
       case "text.delta":
       case "reasoning.delta":
       case "refusal.delta":
+        if (!event.text) break;
         progress.tokens += estimateTokens(event.text);
-        progress.retry = null;
+        Object.assign(progress, { retry: null, again: false });
         break;
       case "run.snapshot":
         progress.tokens = countTokens(this.state);
+        progress.again = false;
+        this.turn.model = lastAsked(notesOf(this.state.steps), this.turn.model);
         this.samples = [];
+        break;
+      case "run.waiting":
+        progress.line = event.place > 0 ? { place: event.place, since: progress.line?.since ?? this.now() } : null;
         break;
       case "run.retrying":
         progress.retry = { attempt: event.attempt, reason: event.reason, until: this.now() + event.wait_ms };
         break;
+      case "step.reset":
+        progress.again = true;
+        this.forgetCalls();
+        break;
       case "tool.started":
+        Object.assign(progress, { retry: null, again: false });
+        this.noteCall(event);
+        break;
       case "tool.waiting":
       case "tool.running":
       case "tool.progress":
@@ -102,11 +129,18 @@ export class LiveRun {
         break;
       case "run.finished":
         progress.finished = event;
-        progress.retry = null;
+        Object.assign(progress, { retry: null, again: false });
         break;
       default:
         break;
     }
+  }
+
+  /** Those that the step which is made again had asked for. */
+  private forgetCalls(): void {
+    const kept = new Set<string>();
+    for (const step of this.state.steps) for (const part of step.parts) if (part.type === "tool_call") kept.add(part.invocation);
+    for (const invocation of this.progress.calls.keys()) if (!kept.has(invocation)) this.progress.calls.delete(invocation);
   }
 
   private noteCall(event: Extract<RunEvent, { invocation: string }>): void {

@@ -27,23 +27,55 @@ const TIMEOUTS: Record<string, string> = {
 };
 const SOURCES: Record<string, string> = { reported: ", as reported by the provider", estimated: ", estimated" };
 const MAY_COME_IN_PART = new Set(["provider_cut", "provider_timeout", "provider_garbage"]);
+/** What to do, where the buttons do not say it. */
+const NEXT: Record<string, string> = {
+  bad_frame: "Reload the page, then try again.",
+  bad_cursor: "Reload the page, then try again.",
+  not_found: "It may have been deleted meanwhile.",
+  too_large: "Send less at once.",
+  model_not_available: "Choose another model.",
+  context_too_long: "Choose a model with a larger window, or begin a new chat with what matters.",
+  moderation_blocked: "Write it differently.",
+  tool_limit: "Ask for less at once.",
+  forbidden: "An administrator can allow it.",
+  quota_exceeded: "It begins anew with the next period; an administrator can raise it.",
+  budget_exceeded: "It begins anew with the next period; an administrator can raise it.",
+  provider_rejected: "Another model may answer.",
+  provider_garbage: "If it stays so, an administrator has to look at the provider's address.",
+  internal: "If it stays so, tell an administrator.",
+};
+const ASK_STAFF = " An administrator has to look at it.";
+const NEXT_FOR_STAFF: Record<string, string> = {
+  ...NEXT,
+  provider_auth: "Look at its key in the provider's settings.",
+  provider_garbage: "If it stays so, look at its address in the provider's settings.",
+  internal: "The server's log has the details.",
+};
+/** Errors that may be mended in the provider's settings. */
+export const FOR_STAFF: ReadonlySet<string> = new Set(["provider_auth", "provider_rejected", "provider_garbage"]);
 
 export function stoppedWords(figures: Figures, receipt: StopReceipt | undefined): Words {
   return { strong: "Stopped.", rest: sentences(billed(figures), closed(receipt)) };
 }
 
-export function failedWords(error: ErrorFacts | undefined, figures: Figures, hasText: boolean): Words {
-  const isProvider = error?.code.startsWith("provider_") ?? false;
-  const arrived = hasText ? "What had come is kept." : MAY_COME_IN_PART.has(error?.code ?? "") ? "Nothing had come." : "";
+export function failedWords(error: ErrorFacts | undefined, figures: Figures, hasText: boolean, staff = false): Words {
+  const code = error?.code ?? "";
+  const unbilled = code.startsWith("provider_") || code === "context_too_long" || code === "rate_limited";
+  const arrived = hasText ? "What had come is kept." : MAY_COME_IN_PART.has(code) ? "Nothing had come." : "";
+  const happened = error ? whatHappened(error, shortModel(figures.model) || "The model") : "The answer failed.";
   return {
-    strong: error ? whatHappened(error, shortModel(figures.model) || "The model") : "The answer failed.",
-    rest: sentences(howLong(error, figures), arrived, billed(figures) || (isProvider ? "Nothing was billed." : "")),
+    strong: staff && happened.endsWith(ASK_STAFF) ? happened.slice(0, -ASK_STAFF.length) : happened,
+    rest: sentences(
+      howLong(error, figures), arrived, billed(figures) || (unbilled ? "Nothing was billed." : ""),
+      (staff ? NEXT_FOR_STAFF : NEXT)[code] ?? "",
+    ),
   };
 }
 
 function whatHappened(error: ErrorFacts, model: string): string {
   const { code, phase, message } = error;
   if (code === "provider_timeout") return `${model} ${TIMEOUTS[phase ?? ""] ?? "did not answer in time."}`;
+  if (code === "rate_limited") return "There was no free place in time.";
   if (message.startsWith(SUBJECT)) return `${model} ${message.slice(SUBJECT.length)}`;
   return message || "The answer failed.";
 }
@@ -51,7 +83,13 @@ function whatHappened(error: ErrorFacts, model: string): string {
 function howLong(error: ErrorFacts | undefined, figures: Figures): string {
   if (error?.code === "provider_timeout") return figures.duration_ms ? `Given up after ${duration(figures.duration_ms)}.` : "";
   const seconds = error?.retry_after_seconds;
-  return seconds ? `It asks to wait ${waiting(seconds)}.` : "";
+  if (!seconds) return "";
+  return error.code === "rate_limited" ? `One may be free in ${waiting(seconds)}.` : `It asks to wait ${waiting(seconds)}.`;
+}
+
+/** Beside a button that is better pressed later. */
+export function waitLabel(seconds: number): string {
+  return `in ${waiting(Math.ceil(seconds))}`;
 }
 
 function waiting(seconds: number): string {

@@ -30,6 +30,10 @@ export function pageUrl(page: PageData, conversation: string): string {
   return `${page.urls.conversation}${encodeURIComponent(conversation)}/`;
 }
 
+export function attemptsUrl(page: PageData, conversation: string, message: string): string {
+  return `${pageUrl(page, conversation)}attempts/${encodeURIComponent(message)}/`;
+}
+
 export function apiUrl(page: PageData, conversation: string): string {
   return `${page.urls.api}conversations/${encodeURIComponent(conversation)}`;
 }

@@ -44,10 +44,16 @@ export type Part =
 export type ToolCall = Extract<Part, { type: "tool_call" }>;
 export type ToolResult = Extract<Part, { type: "tool_result" }>;
 
+/** How a step was answered, where its reader should know. */
+export type Note =
+  | { kind: "other_model"; model: string; instead_of: string; reason: string }
+  | { kind: "option_dropped"; model: string; option: string };
+
 export interface Step {
   step: number;
   finished: boolean;
   parts: Part[];
+  notes?: Note[];
 }
 
 /** The snapshot's `state`: what a run has said so far, and nothing about how it is drawn. */
@@ -84,7 +90,8 @@ export type RunEvent =
   | { type: "run.started"; model: string; message: string }
   | { type: "run.snapshot"; state: RunState }
   | { type: "step.started"; step: number; model: string }
-  | { type: "text.delta" | "reasoning.delta" | "refusal.delta"; text: string }
+  | { type: "text.delta" | "refusal.delta"; text: string }
+  | { type: "reasoning.delta"; text: string; opaque?: unknown }
   | { type: "citation"; url: string; title: string; start: number | null; end: number | null }
   | { type: "image"; attachment: string; alt: string }
   | { type: "image.box"; attachment: string; label: string; box: number[]; start: number; end: number }
@@ -97,6 +104,7 @@ export type RunEvent =
   | { type: "tool.finished"; invocation: string; status: string; result: unknown; duration_ms: number }
   | { type: "run.retrying"; attempt: number; wait_ms: number; reason: string }
   | { type: "run.waiting"; place: number }
+  | ({ type: "step.note"; step: number } & Note)
   | { type: "step.reset"; step: number; reason: string }
   | {
       type: "step.finished";

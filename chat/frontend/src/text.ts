@@ -13,8 +13,11 @@ export const text = {
   thinking: (seconds: number) => (seconds >= 1 ? `Thinking for ${seconds} s` : "Thinking"),
   thought: "Thoughts",
   stopping: "Stopping…",
+  inLine: (place: number, seconds: number) =>
+    `Waiting for a free place: ${place <= 1 ? "next" : ordinal(place)} in line${seconds >= 3 ? ` · ${seconds} s` : ""}`,
   retrying: (reason: string, attempt: number, seconds: number) =>
     `${retryReasons[reason] ?? "The provider failed"}. ${tries[attempt] ?? `Try ${attempt}`} ${seconds > 0 ? `in ${seconds} s` : "now"}`,
+  tryGoesOn: (attempt: number, waiting: string) => `${tries[attempt] ?? `Try ${attempt}`}. ${waiting}`,
   answerFailed: "The answer failed.",
   limit: (tokens: number | null) =>
     tokens ? `The answer reached its limit at ${thousands(tokens)} tokens.` : "The answer reached its limit.",
@@ -59,8 +62,16 @@ export const text = {
 
 const tries: Record<number, string> = { 2: "Second try", 3: "Third try", 4: "Fourth try", 5: "Fifth try" };
 
+/** 2nd, 3rd, 11th, 22nd. */
+export function ordinal(place: number): string {
+  const tens = place % 100;
+  const end = tens > 10 && tens < 14 ? "th" : (["th", "st", "nd", "rd"][place % 10] ?? "th");
+  return `${thousands(place)}${end}`;
+}
+
 const retryReasons: Record<string, string> = {
   provider_cut: "The provider cut the line",
+  provider_garbage: "What came was no answer",
   provider_overloaded: "The provider is overloaded",
   provider_timeout: "The provider did not answer in time",
   rate_limited: "The provider asks for patience",

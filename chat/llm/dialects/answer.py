@@ -14,6 +14,7 @@ from chat.llm.sse import MAX_LINE_BYTES, SseDecoder, StreamTooLarge
 
 _BOM: Final = b"\xef\xbb\xbf"
 _UNKNOWN, _STREAM, _JSON = range(3)
+_WORDS_BYTES: Final = 2000
 
 
 class AnswerDecoder:
@@ -112,16 +113,20 @@ class AnswerDecoder:
         """An error object inside an answer of status 200."""
         self._fail(provider_error(error), out)
 
-    def _loads(self, payload: bytes, out: list[Delta]) -> Any:
+    def _loads(self, payload: bytes, out: list[Delta], name: str = "") -> Any:
         """The payload as JSON, however odd; None for what is none, which fails the answer.
 
         A dropped delta would corrupt text or arguments, so nothing but comments and a last event that
-        was cut is ever skipped.
+        was cut is ever skipped. An event named `error` may also be plain words.
         """
         try:
             return json.loads(payload.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
-            if not self._closing and not payload.lstrip().startswith(b":"):
+            body = payload.lstrip()
+            if name == "error" and not body.startswith((b"{", b"[", b'"')):
+                words = body[:_WORDS_BYTES].decode("utf-8", "replace").strip()
+                self._fail_with(WireError(message="" if words.startswith("<") else words), out)
+            elif not self._closing and not body.startswith(b":"):
                 self._fail(ProviderGarbage(detail="an event of the stream is not JSON"), out)
             return None
 

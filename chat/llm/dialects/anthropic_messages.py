@@ -8,10 +8,13 @@ from chat.llm.dialects.anthropic_messages_decoder import AnthropicMessagesDecode
 from chat.llm.dialects.anthropic_messages_request import body_of
 from chat.llm.dialects.base import Decoder, WireRequest
 from chat.llm.dialects.errors import http_error
+from chat.llm.dialects.fitting import is_streamed
 from chat.llm.dialects.openai_chat import random_call_id
-from chat.llm.messages import ModelRequest
+from chat.llm.messages import FilePart, ImagePart, ModelRequest
 
 VERSION = "2023-06-01"
+FILES_BETA = "files-api-2025-04-14"
+"""Files by id are asked for by this name: https://docs.claude.com/en/docs/build-with-claude/files"""
 
 
 class AnthropicMessages:
@@ -24,17 +27,25 @@ class AnthropicMessages:
         self._version = version
 
     def build(self, request: ModelRequest, *, api_key: str) -> WireRequest:
+        written = body_of(request)
         headers = {
             "content-type": "application/json",
-            "accept": "text/event-stream" if request.stream else "application/json",
+            "accept": "text/event-stream" if is_streamed(request) else "application/json",
             "anthropic-version": self._version,
         }
         if api_key:
             headers["x-api-key"] = api_key
-        return WireRequest("/v1/messages", headers, body_of(request))
+        if _names_files(request):
+            headers["anthropic-beta"] = FILES_BETA
+        return WireRequest("/v1/messages", headers, written.body, written.dropped)
 
     def decoder(self, *, content_type: str = "") -> Decoder:
         return AnthropicMessagesDecoder(new_id=self._new_id)
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         return http_error(status, headers, body)
+
+
+def _names_files(request: ModelRequest) -> bool:
+    parts = (part for message in request.messages for part in message.parts)
+    return any(isinstance(part, ImagePart | FilePart) and part.file_id for part in parts)

@@ -20,6 +20,8 @@ from chat.llm.dialects.text import GrowingText, clean, clean_json
 from chat.llm.dialects.turns import is_object
 
 DIALECT: Final = "anthropic_messages"
+_CARRIED: Final = ("caller", "toolset_name")
+"""Members of a call that go back with it."""
 
 
 class Block:
@@ -35,15 +37,19 @@ class Block:
     def delta(self, delta: BlockDelta, out: list[Delta]) -> None:
         if delta.partial_json:
             self.input.add(delta.partial_json)
-        if delta.content is not None:
-            self.start["content"] = delta.content
+
+    def absorb(self, delta: Any) -> None:
+        """A delta of a kind nobody knows (`compaction_delta` is one): its members are the block's."""
+        if isinstance(delta, dict):
+            self.start |= {name: value for name, value in delta.items() if name != "type"}
 
     def close(self, out: list[Delta]) -> None:
         raw = dict(self.start)
         text = self.input.text + self.input.rest()
         if is_object(text):
             raw["input"] = json.loads(text)
-        out.append(ServerItem(clean(text_at(raw, "type")), clean_json(raw)))
+        kept = {"dialect": DIALECT, "block": clean_json(raw)}
+        out.append(ServerItem(clean(text_at(raw, "type")), kept))
 
     def cut(self, out: list[Delta]) -> None:
         """The answer ends inside of the block."""
@@ -114,6 +120,10 @@ class ToolBlock(Block):
         self.slot = slot
         self.id = clean(text_at(start, "id")) or made_up_id
         self.name = clean(text_at(start, "name"))
+        carried = {name: clean_json(start[name]) for name in _CARRIED if start.get(name)}
+        if carried.get("caller") == {"type": "direct"}:
+            del carried["caller"]  # the rule
+        self.opaque = {"dialect": DIALECT, **carried} if carried else None
         self.closed = False
 
     def open(self, out: list[Delta]) -> None:
@@ -139,7 +149,7 @@ class ToolBlock(Block):
         text = self.input.text
         if only_whole and not (self.closed and is_object(text or "{}")):
             return None
-        return ToolCallReady(self.slot, self.id, self.name, text or "{}")
+        return ToolCallReady(self.slot, self.id, self.name, text or "{}", self.opaque)
 
     def _show(self, text: str, out: list[Delta]) -> None:
         if text:

@@ -21,7 +21,7 @@ from chat.llm.dialects.anthropic_messages_blocks import (
 )
 from chat.llm.dialects.anthropic_messages_events import EVENTS, MessageEvent, loosely
 from chat.llm.dialects.errors import WireError, error_in
-from chat.llm.dialects.json_values import listed, opened, text_at
+from chat.llm.dialects.json_values import is_error, listed, opened, text_at
 from chat.llm.dialects.openai_usage import count
 from chat.llm.dialects.text import clean
 
@@ -36,6 +36,13 @@ _REASONS: Final = {
     "refusal": "content_filter",
     "pause_turn": "pause",
 }
+_KNOWN_DELTAS: Final = (
+    "text_delta",
+    "input_json_delta",
+    "thinking_delta",
+    "signature_delta",
+    "citations_delta",
+)
 
 
 class AnthropicMessagesDecoder(AnswerDecoder):
@@ -57,21 +64,21 @@ class AnthropicMessagesDecoder(AnswerDecoder):
         except (MsgspecError, RecursionError, UnicodeDecodeError):
             self._odd_event(name, payload, out)
             return
-        self._typed(event.type or name, event, payload, out)
+        self._typed(name, event, payload, out)
 
     def _odd_event(self, name: str, payload: bytes, out: list[Delta]) -> None:
         if payload.lstrip().startswith(b"[DONE]"):
             return  # gateways append it; only the protocol's own end counts
-        value = self._loads(payload, out)
+        value = self._loads(payload, out, name)
         if isinstance(value, dict):
-            event = loosely(value)
-            self._typed(event.type or name, event, payload, out)
+            self._typed(name, loosely(value), payload, out)
         elif name == "error" and value:
             self._fail_with(WireError(message=str(value)), out)
 
-    def _typed(self, kind: str, event: MessageEvent, payload: bytes, out: list[Delta]) -> None:
+    def _typed(self, name: str, event: MessageEvent, payload: bytes, out: list[Delta]) -> None:
+        kind = event.type or name
         if kind == "content_block_delta":
-            self._block_delta(event, out)
+            self._block_delta(event, payload, out)
         elif kind == "content_block_start":
             self._open_block(event.index or 0, opened(event.content_block), out)
         elif kind == "content_block_stop":
@@ -82,14 +89,18 @@ class AnthropicMessagesDecoder(AnswerDecoder):
             self._message_delta(event)
         elif kind == "message_stop":
             self._done(out)
-        elif kind == "error" or not kind:
-            self._error(kind, payload, out)
+        elif name == "error" or not kind or is_error(kind):
+            self._error(name or kind, payload, out)
+        elif kind == "message" and not self._started:
+            value = self._loads(payload, out)
+            if isinstance(value, dict):
+                self._whole(value, out)  # a whole answer in one event
 
     def _error(self, kind: str, payload: bytes, out: list[Delta]) -> None:
         value = self._loads(payload, out)
         error = error_in(value)
-        if error is None and kind == "error":
-            error = WireError()
+        if error is None and kind:
+            error = WireError(type=text_at(value, "type") if isinstance(value, dict) else "")
         if error is not None:
             self._fail_with(error, out)
 
@@ -159,7 +170,7 @@ class AnthropicMessagesDecoder(AnswerDecoder):
         self._blocks[index] = block
         block.open(out)
 
-    def _block_delta(self, event: MessageEvent, out: list[Delta]) -> None:
+    def _block_delta(self, event: MessageEvent, payload: bytes, out: list[Delta]) -> None:
         delta = event.delta
         if delta is None:
             return
@@ -169,6 +180,9 @@ class AnthropicMessagesDecoder(AnswerDecoder):
                 self._start("", "", out)
             block = self._blocks[event.index or 0] = block_of_delta(delta)
         block.delta(delta, out)
+        if block.__class__ is Block and delta.type not in _KNOWN_DELTAS:
+            value = self._loads(payload, out)
+            block.absorb(value.get("delta") if isinstance(value, dict) else None)
 
     def _close_block(self, index: int, out: list[Delta]) -> None:
         block = self._blocks.pop(index, None)

@@ -16,7 +16,6 @@ class BlockDelta(Struct):
     thinking: str | None = None
     signature: str | None = None
     citation: Raw = Raw()
-    content: Any = None
     stop_reason: str | None = None
     stop_details: Any = None
 
@@ -51,7 +50,7 @@ def loosely(value: dict[str, Any]) -> MessageEvent:
 
 
 def _delta(value: dict[str, Any]) -> BlockDelta:
-    delta = BlockDelta(content=value.get("content"), stop_details=value.get("stop_details"))
+    delta = BlockDelta(stop_details=value.get("stop_details"))
     for name in ("type", "text", "partial_json", "thinking", "signature", "stop_reason"):
         if isinstance(value.get(name), str):
             setattr(delta, name, value[name])

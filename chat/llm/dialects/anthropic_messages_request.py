@@ -1,157 +1,177 @@
 """Writes a request of the Messages protocol (`POST {base}/v1/messages`)."""
 
-import base64
-import re
 from typing import Any, Final
 
-from chat.llm.dialects.anthropic_messages_blocks import DIALECT
-from chat.llm.dialects.turns import Turn, arguments_object, encode_body, opaque_of, turns_of
-from chat.llm.messages import (
-    ImagePart,
-    ModelRequest,
-    Options,
-    Part,
-    ReasoningPart,
-    RefusalPart,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-    ToolSchema,
+from chat.llm.dialects.anthropic_messages_history import called_names, messages_of, says_file, thinks_on
+from chat.llm.dialects.fitting import (
+    Written,
+    choice_of,
+    effort_of,
+    fitted,
+    is_streamed,
+    with_system_said,
+    without_refused,
+    written,
 )
+from chat.llm.dialects.turns import turns
+from chat.llm.messages import ModelRequest, ToolSchema
 
 DEFAULT_MAX_TOKENS: Final = 4096
 """The protocol demands a limit."""
 
-THINKING_TOKENS: Final = {"low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32000}
-"""Budgets for models that take one; never below 1024."""
+LEAST_THINKING_TOKENS: Final = 1024
+THINKING_TOKENS: Final = {
+    "minimal": LEAST_THINKING_TOKENS,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 24576,
+    "max": 32000,
+}
+"""Budgets for models that take one."""
 
 WORTH_CACHING_CHARACTERS: Final = 6000
 """The shortest prompt the provider caches is 1024 tokens; a mark on less is only refused attention."""
 
+PICTURE_CHARACTERS: Final = 2000
 
-def body_of(request: ModelRequest) -> bytes:
+Json = dict[str, Any]
+
+
+def body_of(request: ModelRequest) -> Written:
     capabilities = request.capabilities
-    body: dict[str, Any] = {"model": request.model, "messages": _messages(request)}
-    if request.system:
-        body["system"] = _system(request)
-    if request.tools and "no_tools" not in capabilities:
-        body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.options.tool_choice:
-            body["tool_choice"] = _tool_choice(request.options.tool_choice)
-    body |= _options(request.options, capabilities, forced="tool_choice" in body)
-    body["stream"] = request.stream
-    return encode_body(body, capabilities)
+    says_system = "no_system" not in capabilities
+    conversation = fitted(request, says_file)
+    if request.system and not says_system:
+        conversation = with_system_said(conversation, request.system)
+    messages = messages_of(turns(conversation))
+    body: Json = {"model": request.model, "messages": messages}
+    if request.system and says_system:
+        body["system"] = request.system
+    body |= _tools(request, messages)
+    body |= _options(request, messages)
+    body["stream"] = is_streamed(request)
+    body = without_refused(body, capabilities)
+    if "no_cache_control" not in capabilities:
+        _mark(body)
+    output = body.get("output_config", {})
+    thinks = "thinking" in body or "effort" in output
+    carried = {
+        "temperature": "temperature" in body,
+        "max_output_tokens": True,
+        "reasoning_effort": thinks or effort_of(request) == "none",
+        "tool_choice": "tool_choice" in body,
+        "response_schema": "format" in output,
+        "tools": "tools" in body,
+    }
+    return written(request, body, carried, says_file)
 
 
-def _options(options: Options, capabilities: frozenset[str], *, forced: bool) -> dict[str, Any]:
-    limit = options.max_output_tokens or DEFAULT_MAX_TOKENS
-    body: dict[str, Any] = {"max_tokens": limit}
-    output: dict[str, Any] = {}
-    budget = THINKING_TOKENS.get(options.reasoning_effort or "", 0)
-    # a forced call and thinking exclude each other
-    forced = forced and options.tool_choice not in ("auto", "none")
-    if budget and not forced and "no_thinking" not in capabilities:
-        if "adaptive_thinking" in capabilities:
-            body["thinking"] = {"type": "adaptive"}
-            output["effort"] = options.reasoning_effort
-        else:
-            body |= {"thinking": {"type": "enabled", "budget_tokens": budget}, "max_tokens": limit + budget}
-    if options.temperature is not None and "thinking" not in body:
-        body["temperature"] = min(options.temperature, 1.0)
-    if options.response_schema is not None:
-        output["format"] = {"type": "json_schema", "schema": options.response_schema}
-    return body | ({"output_config": output} if output else {})
+# --- tools ----------------------------------------------------------------------------------------
 
 
-def _system(request: ModelRequest) -> Any:
-    """A long one is marked for caching, and with it the tools, which stand before it."""
-    length = len(request.system) + sum(len(str(tool.parameters)) for tool in request.tools)
-    if length < WORTH_CACHING_CHARACTERS or "no_cache_control" in request.capabilities:
-        return request.system
-    return [_marked({"type": "text", "text": request.system})]
+def _tools(request: ModelRequest, messages: list[Json]) -> Json:
+    """A conversation with calls has to name their tools, also where none is offered any more."""
+    if request.tools:
+        choice = choice_of(request)
+        tools = {"tools": [_tool(tool) for tool in request.tools]}
+        return tools | ({"tool_choice": _tool_choice(choice)} if choice else {})
+    names = called_names(messages)
+    if not names:
+        return {}
+    past = [{"name": name, "input_schema": {"type": "object"}} for name in names]
+    return {"tools": past, "tool_choice": {"type": "none"}}
 
 
-def _marked(block: dict[str, Any]) -> dict[str, Any]:
-    return block | {"cache_control": {"type": "ephemeral"}}
-
-
-def _tool(tool: ToolSchema) -> dict[str, Any]:
+def _tool(tool: ToolSchema) -> Json:
     body = {"name": tool.name, "input_schema": {"type": "object", **tool.parameters}}
     return body | ({"description": tool.description} if tool.description else {})
 
 
-def _tool_choice(choice: str) -> dict[str, Any]:
+def _tool_choice(choice: str) -> Json:
     known = {"auto": "auto", "none": "none", "required": "any"}
     return {"type": known[choice]} if choice in known else {"type": "tool", "name": choice}
 
 
-def _messages(request: ModelRequest) -> list[dict[str, Any]]:
-    """The roles alternate, the first is the user's, and a turn's results begin the next user message."""
-    messages: list[dict[str, Any]] = []
-    for turn in turns_of(request):
-        role = "assistant" if turn.role == "assistant" else "user"
-        blocks = _blocks(turn)
-        if not blocks:
-            continue
-        if messages and messages[-1]["role"] == role:
-            messages[-1]["content"] += blocks
-        else:
-            messages.append({"role": role, "content": blocks})
-    if messages and messages[0]["role"] == "assistant":
-        messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "…"}]})
-    _finish(messages, request.capabilities)
-    return messages
+# --- options --------------------------------------------------------------------------------------
 
 
-def _finish(messages: list[dict[str, Any]], capabilities: frozenset[str]) -> None:
-    """The answer to be continued may not end in blanks; a long conversation is marked for caching."""
-    if not messages:
+def _options(request: ModelRequest, messages: list[Json]) -> Json:
+    options = request.options
+    body: Json = {"max_tokens": options.max_output_tokens or DEFAULT_MAX_TOKENS}
+    output: Json = {}
+    _add_thinking(request, messages, body, output)
+    if options.temperature is not None and "thinking" not in body:
+        body["temperature"] = min(options.temperature, 1.0)
+    if options.response_schema is not None and "no_response_format" not in request.capabilities:
+        output["format"] = {"type": "json_schema", "schema": _closed(options.response_schema)}
+    return body | ({"output_config": output} if output else {})
+
+
+def _add_thinking(request: ModelRequest, messages: list[Json], body: Json, output: Json) -> None:
+    """A forced call and thinking exclude each other; so do a budget and a step that was begun without thinking."""
+    capabilities, effort = request.capabilities, effort_of(request)
+    if effort not in THINKING_TOKENS:
         return
-    blocks = messages[-1]["content"]
-    if messages[-1]["role"] == "assistant" and blocks[-1]["type"] == "text":
-        blocks[-1]["text"] = blocks[-1]["text"].rstrip()
-    length = sum(
-        len(str(block.get("text") or block.get("content") or "")) for m in messages for block in m["content"]
-    )
-    if length >= WORTH_CACHING_CHARACTERS and "no_cache_control" not in capabilities:
-        blocks[-1] = _marked(blocks[-1])
+    forced = choice_of(request) not in ("", "auto", "none")
+    if "adaptive_thinking" in capabilities and "no_adaptive_thinking" not in capabilities:
+        if not forced and "no_thinking" not in capabilities:
+            body["thinking"] = {"type": "adaptive"}
+        if "no_reasoning_effort" not in capabilities:
+            output["effort"] = "low" if effort == "minimal" else effort
+    elif not forced and thinks_on(messages):
+        body |= _budget(THINKING_TOKENS[effort], request.options.max_output_tokens)
 
 
-def _blocks(turn: Turn) -> list[dict[str, Any]]:
-    blocks = [block for part in turn.parts if (block := _block(part)) is not None]
-    if turn.role == "assistant" and all(block["type"].endswith("thinking") for block in blocks):
-        return []  # thinking that led to nothing is refused
-    return blocks
+def _budget(wish: int, limit: int | None) -> Json:
+    """Thinking counts as output: it takes at most half of the limit, and comes on top where none was set or the limit
+    is too small for it."""
+    half = (limit or 0) // 2
+    if half >= LEAST_THINKING_TOKENS:
+        return {"thinking": {"type": "enabled", "budget_tokens": min(wish, half)}, "max_tokens": limit}
+    total = wish + (limit or DEFAULT_MAX_TOKENS)
+    return {"thinking": {"type": "enabled", "budget_tokens": wish}, "max_tokens": total}
 
 
-def _block(part: Part) -> dict[str, Any] | None:
-    if isinstance(part, TextPart | RefusalPart):
-        return {"type": "text", "text": part.text} if part.text.strip() else None
-    if isinstance(part, ImagePart):
-        return {"type": "image", "source": _source(part)}
-    if isinstance(part, ToolCallPart):
-        arguments = arguments_object(part.arguments)
-        return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": arguments}
-    if isinstance(part, ToolResultPart):
-        result = {"type": "tool_result", "tool_use_id": _id(part.id), "content": part.result}
-        return result | ({"is_error": True} if part.failed else {})
-    return _thinking(part)
+def _closed(schema: Any) -> Any:
+    """The schema with `additionalProperties: false` where an object does not say: the provider wants to hear it."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _closed(value) for name, value in schema.items()}
+    return {"additionalProperties": False, **found} if schema.get("type") == "object" else found
 
 
-def _thinking(part: ReasoningPart) -> dict[str, Any] | None:
-    """Only what this provider signed goes back, exactly as it came."""
-    opaque = opaque_of(part, DIALECT)
-    block = opaque.get("block") if opaque else None
-    return block if isinstance(block, dict) else None
+# --- caching --------------------------------------------------------------------------------------
 
 
-def _source(part: ImagePart) -> dict[str, Any]:
-    if part.url:
-        return {"type": "url", "url": part.url}
-    data = base64.b64encode(part.data).decode()
-    return {"type": "base64", "media_type": part.media_type or "image/png", "data": data}
+def _mark(body: Json) -> None:
+    """Three of the four marks there may be: tools and system text, the user's last message and the one before.
+
+    The last but one is what the request before this one has written. https://docs.claude.com/en/docs/build-with-claude/prompt-caching
+    """
+    length = len(str(body.get("tools", ""))) + len(body.get("system", ""))
+    if length >= WORTH_CACHING_CHARACTERS:
+        if "system" in body:
+            body["system"] = [_marked({"type": "text", "text": body["system"]})]
+        else:
+            body["tools"][-1] = _marked(body["tools"][-1])
+    worth: list[Json] = []
+    for message in body["messages"]:
+        length += sum(_length(block) for block in message["content"])
+        if message["role"] == "user" and length >= WORTH_CACHING_CHARACTERS:
+            worth.append(message)
+    for message in worth[-2:]:
+        message["content"][-1] = _marked(message["content"][-1])
 
 
-def _id(identity: str) -> str:
-    """Ids of other providers may hold characters that are refused here."""
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", identity)
+def _length(block: Json) -> int:
+    """Pictures and pages are some hundred tokens at least."""
+    if block["type"] in ("image", "document"):
+        return PICTURE_CHARACTERS
+    return len(str(block.get("text") or block.get("content") or block.get("input") or ""))
+
+
+def _marked(block: Json) -> Json:
+    return block | {"cache_control": {"type": "ephemeral"}}

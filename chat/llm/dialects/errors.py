@@ -15,7 +15,19 @@ from typing import Any, Final
 from msgspec import Struct
 
 from chat.exceptions import ContextTooLong, ProviderAuth, ProviderError, ProviderOverloaded, ProviderRejected
+from chat.llm.dialects.refusals import capability_after_refusal, inability, refused_field
 from chat.llm.dialects.text import clean
+
+__all__ = [
+    "WireError",
+    "capability_after_refusal",
+    "error_in",
+    "error_in_body",
+    "http_error",
+    "provider_error",
+    "retry_after",
+    "status_line",
+]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_DETAIL_CHARACTERS: Final = 2000
@@ -64,37 +76,6 @@ _CONTEXT = re.compile(
     r"|context (length|size|window)|maximum (prompt|input|context|number of tokens)"
     r"|(prompt|input|request) (is )?too long|too many (input |prompt )?tokens|reduce the length of",
     re.IGNORECASE,
-)
-_REFUSED = re.compile(
-    r"unsupported|unrecogni[sz]ed|unknown (parameter|field|argument|name)|not supported|does not support"
-    r"|no endpoints found that support"
-    r"|extra (inputs|fields) (are )?not permitted|no such field|unexpected (keyword|field|parameter)",
-    re.IGNORECASE,
-)
-_IMAGES = re.compile(r"\b(image(s|_url)?|vision|multi-?modal)\b", re.IGNORECASE)
-_OPTIONAL_FIELDS = frozenset(
-    {
-        "cache_control",
-        "include",
-        "max_completion_tokens",
-        "max_tokens",
-        "output_config",
-        "parallel_tool_calls",
-        "reasoning",
-        "reasoning_content",
-        "reasoning_details",
-        "reasoning_effort",
-        "response_format",
-        "store",
-        "stream_options",
-        "system",
-        "temperature",
-        "text",
-        "thinking",
-        "tool_choice",
-        "tools",
-        "top_p",
-    }
 )
 
 
@@ -171,12 +152,11 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
     names = {name.lower(): value for name, value in headers.items()}
     wire = error_in_body(body) or WireError(message=status_line(status, body))
     error = provider_error(wire, status, retry_after(names))
-    if status in (400, 404, 422):  # 404: OpenRouter, where none of its endpoints knows it
-        error.field = _refused_field(wire)
-    if error.retryable and names.get("x-should-retry") == "false":
-        return ProviderRejected(
-            str(error), detail=error.detail, status=status, upstream_code=error.upstream_code
-        )
+    field = _unable(wire, status)
+    if error.retryable and (field or names.get("x-should-retry") == "false"):
+        text = "" if field else str(error)
+        error = ProviderRejected(text, detail=error.detail, status=status, upstream_code=error.upstream_code)
+    error.field = field
     return error
 
 
@@ -218,21 +198,12 @@ def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.ti
     return max(0.0, until - sent) if until - sent <= LONGEST_WAIT_SECONDS else None
 
 
-def capability_after_refusal(field: str) -> str:
-    """The capability that keeps a refused field out of later requests."""
-    return "max_completion_tokens" if field == "max_tokens" else f"no_{field}"
-
-
-def _refused_field(error: WireError) -> str:
-    if not _REFUSED.search(f"{error.code} {error.message}"):
-        return ""
-    words = re.findall(r"[a-z_]+", f"{error.param} {error.message}")
-    field = next((word for word in words if word in _OPTIONAL_FIELDS - {"text", "system"}), "")
-    if not field and _IMAGES.search(error.message):
-        return "vision"
-    if not field and re.search(r"\btool (use|calling)\b", error.message, re.IGNORECASE):
-        return "tools"
-    return field or next((word for word in words if word in _OPTIONAL_FIELDS), "")
+def _unable(wire: WireError, status: int | None) -> str:
+    """The refused field. 404: OpenRouter, where none of its endpoints knows it; 500: llama.cpp, where it was not
+    started with what pictures or tools need."""
+    if status in (400, 404, 422):
+        return refused_field(str(wire.code or ""), wire.param, wire.message)
+    return inability(wire.message) if status in (500, 501) else ""
 
 
 def _kind(error: WireError, status: int | None) -> tuple[type[ProviderError], str]:
@@ -282,7 +253,7 @@ def _facts(error: dict[str, Any]) -> WireError:
         status=_status_in(error),
         raw=raw[:MAX_DETAIL_CHARACTERS],
         retry_after_seconds=_retry_delay(error.get("details")),
-        param=_as_text(error.get("param")),
+        param=_as_text(error.get("param")) or _where(error.get("message")),
     )
 
 
@@ -304,6 +275,14 @@ def _retry_delay(details: Any) -> float | None:
             seconds = float(delay[:-1])
             return seconds if seconds <= LONGEST_WAIT_SECONDS else None
     return None
+
+
+def _where(message: Any) -> str:
+    """Mistral's message is FastAPI's list: `{"detail": [{"loc": ["body", "store"], "msg": ...}]}`."""
+    detail = message.get("detail") if isinstance(message, dict) else None
+    first = detail[0] if isinstance(detail, list) and detail else None
+    steps = first.get("loc") if isinstance(first, dict) else None
+    return ".".join(str(step) for step in steps) if isinstance(steps, list) else ""
 
 
 def _detail_text(detail: Any) -> str:

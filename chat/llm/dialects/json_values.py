@@ -22,3 +22,8 @@ def listed(value: Any) -> list[dict[str, Any]]:
 def text_at(value: dict[str, Any], *names: str) -> str:
     """The first of these members that is a text with something in it."""
     return next((value[name] for name in names if isinstance(value.get(name), str) and value[name]), "")
+
+
+def is_error(kind: str) -> bool:
+    """Whether an event's type says that the answer failed; some servers name the error in its place."""
+    return kind in ("error", "response.error") or (kind.endswith("_error") and "." not in kind)

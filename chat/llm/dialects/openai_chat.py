@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from chat.exceptions import ProviderError
 from chat.llm.dialects.base import Decoder, WireRequest
 from chat.llm.dialects.errors import http_error
+from chat.llm.dialects.fitting import is_streamed
 from chat.llm.dialects.openai_chat_decoder import OpenAIChatDecoder
-from chat.llm.dialects.openai_chat_request import DIALECT, body_of
+from chat.llm.dialects.openai_chat_history import DIALECT
+from chat.llm.dialects.openai_chat_request import body_of
 from chat.llm.messages import ModelRequest
 
 
@@ -19,7 +21,7 @@ def bearer_headers(request: ModelRequest, api_key: str) -> dict[str, str]:
     """No authorisation without a key: local servers want none."""
     headers = {
         "content-type": "application/json",
-        "accept": "text/event-stream" if request.stream else "application/json",
+        "accept": "text/event-stream" if is_streamed(request) else "application/json",
     }
     return headers | ({"authorization": f"Bearer {api_key}"} if api_key else {})
 
@@ -33,7 +35,10 @@ class OpenAIChat:
         self._new_id = new_id
 
     def build(self, request: ModelRequest, *, api_key: str) -> WireRequest:
-        return WireRequest("/chat/completions", bearer_headers(request, api_key), body_of(request))
+        written = body_of(request)
+        return WireRequest(
+            "/chat/completions", bearer_headers(request, api_key), written.body, written.dropped
+        )
 
     def decoder(self, *, content_type: str = "") -> Decoder:
         return OpenAIChatDecoder(new_id=self._new_id)

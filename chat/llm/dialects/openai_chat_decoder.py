@@ -82,7 +82,7 @@ class OpenAIChatDecoder(AnswerDecoder):
         if payload.lstrip().startswith(b"[DONE]"):
             self._done(out)
             return
-        value = self._loads(payload, out)
+        value = self._loads(payload, out, name)
         if isinstance(value, dict):
             chunk = loosely(value, whole=not self._said)
             if chunk.choices:
@@ -127,7 +127,7 @@ class OpenAIChatDecoder(AnswerDecoder):
         if chunk.usage:
             self._usage = chunk.usage
         elif chunk.x_groq is not None and isinstance(chunk.x_groq.get("usage"), dict):
-            self._usage = chunk.x_groq["usage"]
+            self._usage = chunk.x_groq["usage"] or self._usage
         if chunk.search_results or chunk.citations:
             self._citations = chunk.search_results or chunk.citations or []
         for choice in chunk.choices or ():
@@ -135,7 +135,7 @@ class OpenAIChatDecoder(AnswerDecoder):
                 self._choice(choice, out)
                 if self._ended:
                     return
-        error = chunk.error
+        error = chunk.error or (chunk.x_groq.get("error") if chunk.x_groq is not None else None)
         if error:
             self._fail_with(error_in({"error": error}) or WireError(), out)
 
@@ -165,7 +165,7 @@ class OpenAIChatDecoder(AnswerDecoder):
                 self._add_rest(delta, out)
         if choice.usage:
             self._usage = choice.usage
-        if choice.finish_reason:
+        if choice.finish_reason and choice.finish_reason != "null":
             self._finish_reason = choice.finish_reason
         if choice.error:
             self._fail_with(error_in({"error": choice.error}) or WireError(), out)
@@ -180,8 +180,11 @@ class OpenAIChatDecoder(AnswerDecoder):
         for kind, text in split_content(content):
             if kind == "text":
                 self._add_text(text, out)
+            elif kind == "refusal":
+                self._add_refusal(text, out)
             else:
                 self._show_reasoning(text, out)
+        out.extend(picture for part in content if (picture := image_of(part)) is not None)
 
     def _add_reasoning(self, delta: ChunkDelta, out: list[Delta]) -> None:
         """One of three names for the same thing; where two are sent, they say the same."""
@@ -202,17 +205,21 @@ class OpenAIChatDecoder(AnswerDecoder):
             self._said = True
             out.append(ReasoningDelta(text))
 
+    def _add_refusal(self, text: str, out: list[Delta]) -> None:
+        text = self._refusal.add(text)
+        if text:
+            self._said = True
+            out.append(RefusalDelta(text))
+
     def _add_rest(self, delta: ChunkDelta, out: list[Delta]) -> None:
         if delta.refusal:
-            refusal = self._refusal.add(delta.refusal)
-            if refusal:
-                out.append(RefusalDelta(refusal))
+            self._add_refusal(delta.refusal, out)
         if delta.tool_calls:
             self._said = True
             for fragment in delta.tool_calls:
                 self._tools.add(fragment, out)
         elif delta.function_call is not None:
-            self._tools.add_legacy(delta.function_call, out)
+            self._tools.add_legacy(delta.function_call)
         for annotation in delta.annotations or ():
             citation = citation_of(annotation)
             if citation is not None:

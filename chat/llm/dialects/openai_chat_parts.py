@@ -7,23 +7,35 @@ from chat.llm.deltas import CitationDelta, ImageDelta
 from chat.llm.dialects.text import clean, clean_json
 
 _TEXTS: Final = ("text", "summary")
+_THOUGHTS: Final = ("thinking", "reasoning")
 
 
 def split_content(content: list[Any]) -> Iterator[tuple[str, str]]:
-    """Mistral's `content: [{type: text | thinking, ...}]` as pairs of kind (`text`, `reasoning`) and text."""
+    """A content list as pairs of kind (`text`, `reasoning`, `refusal`) and text.
+
+    Mistral thinks in `{type: thinking, thinking: [{type: text, text}]}`, Databricks in
+    `{type: reasoning, summary: [{type: summary_text, text}]}`.
+    """
     for part in content:
         if isinstance(part, str):
             yield "text", part
         elif isinstance(part, dict):
+            kind = "reasoning" if part.get("type") in _THOUGHTS else "text"
             if isinstance(part.get("text"), str):
-                yield "text", part["text"]
-            thinking = part.get("thinking")
-            if isinstance(thinking, str):
-                yield "reasoning", thinking
-            elif isinstance(thinking, list):
-                for kind, text in split_content(thinking):
-                    del kind  # text inside of thinking is thinking
+                yield kind, part["text"]
+            if isinstance(part.get("refusal"), str):
+                yield "refusal", part["refusal"]
+            for name in _THOUGHTS if kind == "text" else (*_THOUGHTS, "summary"):
+                for text in _texts_in(part.get(name)):
                     yield "reasoning", text
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Text inside of thinking is thinking, whatever it is called there."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        yield from (text for _, text in split_content(value))
 
 
 class Details:

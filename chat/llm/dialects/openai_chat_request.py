@@ -1,59 +1,93 @@
 """Writes a request of the Chat Completions protocol (`POST {base}/chat/completions`)."""
 
-from typing import Any
+import hashlib
+from typing import Any, Final
 
-from chat.llm.dialects.turns import (
-    Turn,
-    arguments_text,
-    encode_body,
-    image_url,
-    is_strict,
-    opaque_of,
-    turns_of,
+from chat.llm.dialects.fitting import (
+    Written,
+    choice_of,
+    effort_of,
+    fitted,
+    is_streamed,
+    with_system_said,
+    without_refused,
+    written,
 )
-from chat.llm.messages import (
-    ImagePart,
-    ModelRequest,
-    Options,
-    Part,
-    ReasoningPart,
-    RefusalPart,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-    ToolSchema,
-)
+from chat.llm.dialects.openai_chat_history import messages_of
+from chat.llm.dialects.turns import is_strict, turns
+from chat.llm.messages import FilePart, ModelRequest, TextPart, ToolSchema
 
-DIALECT = "openai_chat"
+_CACHE_MARK: Final = {"cache_control": {"type": "ephemeral"}}
 
 
-def body_of(request: ModelRequest) -> bytes:
+def body_of(request: ModelRequest) -> Written:
     capabilities = request.capabilities
     body: dict[str, Any] = {"model": request.model, "messages": _messages(request)}
-    if request.tools and "no_tools" not in capabilities:
+    if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.options.tool_choice:
-            body["tool_choice"] = _tool_choice(request.options.tool_choice)
-    body |= _options(request.options, capabilities)
-    body["stream"] = request.stream
-    if request.stream:
+        if choice := choice_of(request):
+            body["tool_choice"] = _tool_choice(choice)
+    limit = _limit_name(capabilities)
+    body |= _options(request, limit)
+    body["stream"] = is_streamed(request)
+    if is_streamed(request):
         body["stream_options"] = {"include_usage": True}
-    return encode_body(body, capabilities)
+    if "prompt_cache_key" in capabilities:
+        body["prompt_cache_key"] = cache_key(request)
+    body = without_refused(body, capabilities)
+    carried = {name: name in body for name in ("temperature", "reasoning_effort", "tool_choice", "tools")}
+    carried |= {"max_output_tokens": limit in body, "response_schema": "response_format" in body}
+    return written(request, body, carried, says_file)
 
 
-def _options(options: Options, capabilities: frozenset[str]) -> dict[str, Any]:
+def says_file(part: FilePart) -> bool:
+    """The protocol has no word for a file's address."""
+    return bool(part.file_id or part.data)
+
+
+def _messages(request: ModelRequest) -> list[dict[str, Any]]:
+    messages = fitted(request, says_file)
+    role = system_role(request.capabilities)
+    if request.system and not role:
+        messages = with_system_said(messages, request.system)
+    found = messages_of(turns(messages), request.capabilities)
+    if request.system and role:
+        found.insert(0, {"role": role, "content": request.system})
+    if "cache_control" in request.capabilities and "no_cache_control" not in request.capabilities:
+        _mark(found)
+    return found
+
+
+def system_role(capabilities: frozenset[str]) -> str:
+    """`developer` is OpenAI's newer word, which most imitators refuse; a few models know neither: "".
+
+    https://platform.openai.com/docs/api-reference/chat/create
+    """
+    if "developer_role" in capabilities and "no_developer_role" not in capabilities:
+        return "developer"
+    return "" if "no_system_role" in capabilities else "system"
+
+
+def _limit_name(capabilities: frozenset[str]) -> str:
+    """OpenAI's reasoning models refuse the old name, imitators mostly know no other."""
+    newer = "max_completion_tokens" in capabilities and "no_max_completion_tokens" not in capabilities
+    return "max_completion_tokens" if newer else "max_tokens"
+
+
+def _options(request: ModelRequest, limit: str) -> dict[str, Any]:
+    options = request.options
     body: dict[str, Any] = {}
     if options.temperature is not None:
         body["temperature"] = options.temperature
     if options.max_output_tokens is not None:
-        # OpenAI's reasoning models refuse the old name, imitators mostly know no other
-        name = "max_completion_tokens" if "max_completion_tokens" in capabilities else "max_tokens"
-        body[name] = options.max_output_tokens
-    if options.reasoning_effort is not None:
-        body["reasoning_effort"] = options.reasoning_effort
+        body[limit] = options.max_output_tokens
+    if effort := effort_of(request):
+        body["reasoning_effort"] = effort
     if options.response_schema is not None:
         schema = options.response_schema
-        named = {"name": "response", "schema": schema, "strict": is_strict(schema)}
+        named: dict[str, Any] = {"name": "response", "schema": schema}
+        if "no_strict" not in request.capabilities:
+            named["strict"] = is_strict(schema)
         body["response_format"] = {"type": "json_schema", "json_schema": named}
     return body
 
@@ -71,73 +105,23 @@ def _tool_choice(choice: str) -> Any:
     return {"type": "function", "function": {"name": choice}}
 
 
-def _messages(request: ModelRequest) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = []
-    if request.system:
-        role = "developer" if "developer_role" in request.capabilities else "system"
-        messages.append({"role": role, "content": request.system})
-    for turn in turns_of(request):
-        if turn.role == "user":
-            messages += _user(turn)
-        elif turn.role == "assistant":
-            messages += _assistant(turn, request.capabilities)
-        else:
-            messages += [
-                {"role": "tool", "tool_call_id": part.id, "content": part.result}
-                for part in turn.parts
-                if isinstance(part, ToolResultPart)
-            ]
-    return messages
+def _mark(messages: list[dict[str, Any]]) -> None:
+    """Models of Anthropic and Alibaba behind routers: the system text and the last two messages of the user.
+
+    https://openrouter.ai/docs/features/prompt-caching
+    """
+    marked = [message for message in messages if message["role"] in ("system", "developer")][:1]
+    for message in [*marked, *[message for message in messages if message["role"] == "user"][-2:]]:
+        content = message["content"]
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        texts = [place for place, part in enumerate(parts) if part["type"] == "text"]
+        if texts:
+            parts[texts[-1]] = parts[texts[-1]] | _CACHE_MARK
+            message["content"] = parts
 
 
-def _user(turn: Turn) -> list[dict[str, Any]]:
-    """A plain string where it is all text: some imitators know nothing else."""
-    if not any(isinstance(part, ImagePart) for part in turn.parts):
-        text = _text(turn.parts)
-        return [{"role": "user", "content": text}] if text else []
-    content: list[dict[str, Any]] = []
-    for part in turn.parts:
-        if isinstance(part, TextPart) and part.text:
-            content.append({"type": "text", "text": part.text})
-        elif isinstance(part, ImagePart):
-            content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
-    return [{"role": "user", "content": content}]
-
-
-def _assistant(turn: Turn, capabilities: frozenset[str]) -> list[dict[str, Any]]:
-    text = _text(turn.parts, join="")
-    calls = [_call(part) for part in turn.parts if isinstance(part, ToolCallPart)]
-    if not text and not calls:
-        return []
-    message: dict[str, Any] = {"role": "assistant", "content": text or None}
-    if calls:
-        message["tool_calls"] = calls
-    return [message | _reasoning(turn, capabilities, in_tool_turn=bool(calls))]
-
-
-def _call(part: ToolCallPart) -> dict[str, Any]:
-    function = {"name": part.name, "arguments": arguments_text(part.arguments)}
-    call = {"id": part.id, "type": "function", "function": function}
-    opaque = opaque_of(part, DIALECT)
-    if opaque and opaque.get("extra_content") is not None:  # Gemini refuses its calls without their signature
-        call["extra_content"] = opaque["extra_content"]
-    return call
-
-
-def _reasoning(turn: Turn, capabilities: frozenset[str], *, in_tool_turn: bool) -> dict[str, Any]:
-    """OpenRouter wants its details back verbatim, DeepSeek and its like the text of tool turns."""
-    parts = [part for part in turn.parts if isinstance(part, ReasoningPart)]
-    carried = [opaque for part in parts if (opaque := opaque_of(part, DIALECT))]
-    details = [detail for opaque in carried for detail in opaque.get("details") or ()]
-    if details:
-        return {"reasoning_details": details} if "no_reasoning_details" not in capabilities else {}
-    field = next((str(opaque["field"]) for opaque in carried if opaque.get("field")), "")
-    if not field and "reasoning_content" in capabilities:
-        field = "reasoning_content"
-    text = "".join(part.text for part in parts)
-    wanted = in_tool_turn and field and text and f"no_{field}" not in capabilities
-    return {field: text} if wanted else {}
-
-
-def _text(parts: tuple[Part, ...], join: str = "\n\n") -> str:
-    return join.join(part.text for part in parts if isinstance(part, TextPart | RefusalPart) and part.text)
+def cache_key(request: ModelRequest) -> str:
+    """The same for all requests of a conversation, so that they meet the same cache."""
+    first = request.messages[0].parts if request.messages else ()
+    text = "\0".join([request.system, *(part.text for part in first if isinstance(part, TextPart))])
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

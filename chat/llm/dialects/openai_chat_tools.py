@@ -44,12 +44,14 @@ class ToolCalls:
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
         self._legacy: _Call | None = None
+        self._held: list[Delta] = []  # of the legacy call
 
     def __bool__(self) -> bool:
-        return bool(self._calls)
+        return bool(self._calls) or self._legacy is not None
 
     def add(self, fragment: ToolCallFragment, out: list[Delta]) -> None:
         function = fragment.function or FunctionFragment()
+        self._legacy = None
         call = self._call_of(fragment, function)
         if not call.id and fragment.id:
             call.id = clean(fragment.id)
@@ -58,17 +60,21 @@ class ToolCalls:
             call.extra = clean_json(fragment.extra_content)
         self._extend(call, function, out)
 
-    def add_legacy(self, function: FunctionFragment, out: list[Delta]) -> None:
-        """`function_call`: one call, no id. Some servers send it beside `tool_calls`, which then count."""
-        if self._legacy is None:
-            if self._calls:
-                return
-            self._legacy = self._open()
-        if len(self._calls) == 1:
-            self._extend(self._legacy, function, out)
+    def add_legacy(self, function: FunctionFragment) -> None:
+        """`function_call`: one call, no id. If `tool_calls` ever appears, those count alone.
+
+        So it is told at the end only: what was shown cannot be taken back.
+        """
+        if self._calls or not (function.name or function.arguments or self._legacy):
+            return
+        self._legacy = self._legacy or _Call(0)
+        self._extend(self._legacy, function, self._held)
 
     def end(self, out: list[Delta]) -> None:
         """Shows what was held back. The answer ends here, whole or not."""
+        if self._legacy is not None and not self._calls:
+            self._calls.append(self._legacy)
+            out += self._held
         for call in self._calls:
             self._start(call, out)
             rest = "".join(call.waiting) + call.joiner.rest()
@@ -112,7 +118,7 @@ class ToolCalls:
             return
         if fresh:
             self._start(call, out)
-        if text:
+        if text and not (function.name and _is_repeated(call, text)):
             self._arguments(call, text, out)
 
     def _arguments(self, call: _Call, text: str, out: list[Delta]) -> None:
@@ -147,11 +153,18 @@ class ToolCalls:
 
 def _is_another(call: _Call, fragment: ToolCallFragment, function: FunctionFragment) -> bool:
     """Whether a fragment whose index is taken opens a call of its own (servers that number all calls 0)."""
-    if not function.name or not call.name:
+    if not function.name:
         return False
     if fragment.id and call.id:
         return fragment.id != call.id
+    if not call.name:
+        return False
     if function.name != call.name:
         return True
     closed = bool(call.arguments) and call.arguments[-1].endswith("}")
     return closed and bool(function.arguments) and is_object(call.text())
+
+
+def _is_repeated(call: _Call, text: str) -> bool:
+    """Whether a fragment says the whole call once more, as some servers do at its end."""
+    return text.startswith("{") and text.endswith("}") and text == call.text() and is_object(text)

@@ -21,7 +21,8 @@ class OpenAIResponses:
         self._new_id = new_id
 
     def build(self, request: ModelRequest, *, api_key: str) -> WireRequest:
-        return WireRequest("/responses", bearer_headers(request, api_key), body_of(request))
+        written = body_of(request)
+        return WireRequest("/responses", bearer_headers(request, api_key), written.body, written.dropped)
 
     def decoder(self, *, content_type: str = "") -> Decoder:
         return OpenAIResponsesDecoder(new_id=self._new_id)

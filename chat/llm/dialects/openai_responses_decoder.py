@@ -22,9 +22,9 @@ from chat.llm.deltas import (
 )
 from chat.llm.dialects.answer import AnswerDecoder
 from chat.llm.dialects.errors import WireError, error_in
-from chat.llm.dialects.json_values import listed, opened, text_at
+from chat.llm.dialects.json_values import is_error, listed, opened, text_at
 from chat.llm.dialects.openai_responses_events import EVENTS, ResponseEvent, loosely
-from chat.llm.dialects.openai_responses_parts import citations_of, images_of, server_item_of
+from chat.llm.dialects.openai_responses_parts import citations_of, images_of, phase_of, server_item_of
 from chat.llm.dialects.openai_responses_tools import CALL_TYPES, DIALECT, ResponseCalls
 from chat.llm.dialects.openai_usage import usage_of
 from chat.llm.dialects.text import GrowingText, clean, clean_json
@@ -41,9 +41,12 @@ class OpenAIResponsesDecoder(AnswerDecoder):
         self._texts: dict[tuple[int, int], GrowingText] = {}
         self._refusals: dict[tuple[int, int], GrowingText] = {}
         self._reasoning: dict[tuple[int, str, int], GrowingText] = {}
+        self._text: GrowingText | None = None  # the last one that grew
         self._thought: set[int] = set()  # output indexes that have shown reasoning
+        self._signed: set[int] = set()  # those whose item is to be carried back
         self._cited: set[int] = set()
-        self._closed: set[int] = set()
+        self._closed: dict[int, str] = {}  # output indexes of whole items, and these items' ids
+        self._again: dict[int, int] = {}  # where an index names a second item, the one that stands for it
         self._revised = False  # the whole texts contradict what was shown
         self._calls = ResponseCalls(new_id)
         self._last_index = 0
@@ -56,6 +59,8 @@ class OpenAIResponsesDecoder(AnswerDecoder):
             "response.reasoning_summary_text.done": self._summary_done,
             "response.reasoning_text.delta": self._raw_delta,
             "response.reasoning_text.done": self._raw_done,
+            "response.reasoning.delta": self._raw_delta,
+            "response.reasoning.done": self._raw_done,
             "response.function_call_arguments.delta": self._arguments_delta,
             "response.function_call_arguments.done": self._arguments_done,
             "response.custom_tool_call_input.delta": self._arguments_delta,
@@ -73,48 +78,61 @@ class OpenAIResponsesDecoder(AnswerDecoder):
         except (MsgspecError, RecursionError, UnicodeDecodeError):
             self._odd_event(name, payload, out)
             return
-        self._typed(event.type or name, event, payload, out)
+        self._typed(name, event, payload, out)
 
     def _odd_event(self, name: str, payload: bytes, out: list[Delta]) -> None:
         if payload.lstrip().startswith(b"[DONE]"):
             return  # gateways append it; only the protocol's own end counts
-        value = self._loads(payload, out)
+        value = self._loads(payload, out, name)
         if not isinstance(value, dict):
             if name == "error" and value:
                 self._fail_with(WireError(message=str(value)), out)
             return
         event = loosely(value)
-        self._typed(event.type or name, event, payload, out)
+        self._typed(name, event, payload, out)
 
-    def _typed(self, kind: str, event: ResponseEvent, payload: bytes, out: list[Delta]) -> None:
+    def _typed(self, name: str, event: ResponseEvent, payload: bytes, out: list[Delta]) -> None:
+        kind = event.type or name
         handler = self._handlers.get(kind)
         if handler is None:
-            self._other_event(kind, event, payload, out)
+            self._other_event(name, kind, event, payload, out)
             return
         if not self._started:
             self._start({}, out)
         handler(event, out)
 
-    def _other_event(self, kind: str, event: ResponseEvent, payload: bytes, out: list[Delta]) -> None:
+    def _other_event(
+        self, name: str, kind: str, event: ResponseEvent, payload: bytes, out: list[Delta]
+    ) -> None:
         """The answer's begin and end, errors in all their shapes; unknown events pass by."""
         if kind.removeprefix("response.") in _TERMINAL:
             self._terminal(kind.removeprefix("response."), opened(event.response), out)
+        elif name == "error" or not kind or is_error(kind):
+            self._error(name or kind, payload, out)
         elif event.response and not self._started:
             self._start(opened(event.response), out)
-        elif kind == "error" or not kind:
-            value = self._loads(payload, out)
-            error = error_in(value)
-            if error is None and kind == "error":
-                error = WireError(message=text_at(value, "message") if isinstance(value, dict) else "")
-            if error is not None:
-                self._fail_with(error, out)
+
+    def _error(self, kind: str, payload: bytes, out: list[Delta]) -> None:
+        value = self._loads(payload, out)
+        error = error_in(value)
+        if error is None and kind:
+            told = value if isinstance(value, dict) else {}
+            error = WireError(text_at(told, "message"), text_at(told, "code") or None, text_at(told, "type"))
+        if error is not None:
+            self._fail_with(error, out)
+        elif isinstance(value, dict) and isinstance(value.get("output"), list):
+            self._whole(value, out)  # a whole answer in one event
 
     def _whole(self, value: dict[str, Any], out: list[Delta]) -> None:
         status = text_at(value, "status")
         if not isinstance(value.get("output"), list) and status not in _TERMINAL:
             self._fail(ProviderGarbage(detail="an answer without output"), out)
             return
-        self._start(value, out)
+        if not self._started:
+            self._start(value, out)
+        if status in ("queued", "in_progress"):
+            self._fail(ProviderCut(detail=f"the response is {status}"), out)
+            return
         self._terminal(status if status in _TERMINAL else "completed", value, out)
 
     def _start(self, response: dict[str, Any], out: list[Delta]) -> None:
@@ -122,8 +140,9 @@ class OpenAIResponsesDecoder(AnswerDecoder):
         out.append(Started(clean(text_at(response, "id")), clean(text_at(response, "model"))))
 
     def _index(self, event: ResponseEvent) -> int:
-        if event.output_index is not None:
-            self._last_index = event.output_index
+        index = event.output_index
+        if index is not None:
+            self._last_index = self._again.get(index, index) if self._again else index
         return self._last_index
 
     # --- texts ------------------------------------------------------------------------------------
@@ -135,9 +154,17 @@ class OpenAIResponsesDecoder(AnswerDecoder):
         text = self._texts.get(key)
         if text is None:
             text = self._texts[key] = GrowingText()
+        if text is not self._text:
+            self._grows(key, text)
         shown = text.add(event.delta)
         if shown:
             out.append(TextDelta(shown))
+
+    def _grows(self, key: tuple[int, int], text: GrowingText) -> None:
+        """Another text grows now. What comes late for an earlier one is shown behind a later one."""
+        self._text = text
+        if any(other > key for other in self._texts):
+            self._revised = True
 
     def _text_done(self, event: ResponseEvent, out: list[Delta]) -> None:
         self._complete_text((self._index(event), event.content_index or 0), event.text or "", out)
@@ -146,10 +173,12 @@ class OpenAIResponsesDecoder(AnswerDecoder):
         """The whole text is what counts: it fills gaps, and corrects what was shown if it has to."""
         if not whole:
             return
-        left = self._texts.setdefault(key, GrowingText()).complete(whole)
+        text = self._texts.setdefault(key, GrowingText())
+        left = text.complete(whole)
         if left is None:
             self._revised = True
         elif left:
+            self._grows(key, text)
             out.append(TextDelta(left))
 
     def _all_text(self) -> str:
@@ -218,15 +247,22 @@ class OpenAIResponsesDecoder(AnswerDecoder):
 
     def _item_added(self, event: ResponseEvent, out: list[Delta]) -> None:
         item = opened(event.item)
-        if event.output_index is None and self._closed:
+        index = self._index(event)
+        if self._closed and (event.output_index is None or self._is_second(index, item)):
             self._last_index = max(self._closed) + 1
+            if event.output_index is not None:
+                self._again[event.output_index] = self._last_index
         if item.get("type") in CALL_TYPES:
-            self._calls.item(self._index(event), item, out, done=False)
+            self._calls.item(self._last_index, item, out, done=False)
+
+    def _is_second(self, index: int, item: dict[str, Any]) -> bool:
+        """Some servers number all items 0."""
+        return index in self._closed and (self._closed[index] != text_at(item, "id") or not item.get("id"))
 
     def _item_done(self, event: ResponseEvent, out: list[Delta]) -> None:
-        index = self._index(event)
-        self._closed.add(index)
-        self._close_item(index, opened(event.item), out)
+        index, item = self._index(event), opened(event.item)
+        self._closed[index] = text_at(item, "id")
+        self._close_item(index, item, out)
 
     def _close_item(self, index: int, item: dict[str, Any], out: list[Delta]) -> None:
         kind = text_at(item, "type")
@@ -248,13 +284,16 @@ class OpenAIResponsesDecoder(AnswerDecoder):
                 self._complete_text((index, position), text_at(part, "text"), out)
             if index not in self._cited:
                 out.extend(citations_of(part.get("annotations")))
+        if (phase := phase_of(item)) is not None:
+            out.append(phase)
 
     def _close_reasoning(self, index: int, item: dict[str, Any], out: list[Delta]) -> None:
         for position, part in enumerate(listed(item.get("summary"))):
             self._complete_reasoning((index, "summary", position), text_at(part, "text"), out)
         for position, part in enumerate(listed(item.get("content"))):
             self._complete_reasoning((index, "raw", position), text_at(part, "text"), out)
-        if item.get("encrypted_content") or item.get("content"):
+        if index not in self._signed and (item.get("encrypted_content") or item.get("content")):
+            self._signed.add(index)
             out.append(ReasoningDelta("", {"dialect": DIALECT, "item": clean_json(item)}))
 
     def _annotation(self, event: ResponseEvent, out: list[Delta]) -> None:
@@ -291,10 +330,15 @@ class OpenAIResponsesDecoder(AnswerDecoder):
             for index, item in enumerate(items):
                 self._close_item(index, item, out)
             return
+        for index, item in enumerate(items):
+            if not self._closed and item.get("type") not in ("message", *CALL_TYPES):
+                self._close_item(index, item, out)
         self._calls.final([item for item in items if item.get("type") in CALL_TYPES], out)
         parts = [
             part for item in items if item.get("type") == "message" for part in listed(item.get("content"))
         ]
+        if not self._refusals:
+            self._complete_refusal((0, 0), "".join(text_at(part, "refusal") for part in parts), out)
         whole = clean("".join(text_at(part, "text") for part in parts))
         shown = self._all_text()
         if not whole or whole == shown:

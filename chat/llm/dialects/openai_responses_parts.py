@@ -5,6 +5,7 @@ from typing import Any
 
 from chat.llm.deltas import CitationDelta, ImageDelta, ServerItem
 from chat.llm.dialects.json_values import listed, text_at
+from chat.llm.dialects.openai_responses_tools import DIALECT
 from chat.llm.dialects.text import clean, clean_json
 
 
@@ -37,6 +38,16 @@ def images_of(item: dict[str, Any]) -> Iterator[ImageDelta]:
 
 
 def server_item_of(item: dict[str, Any]) -> ServerItem:
-    """Images are told apart, and not kept twice."""
-    kept = {name: value for name, value in item.items() if name not in ("result", "outputs")}
-    return ServerItem(clean(text_at(item, "type")), clean_json(kept))
+    """Images are told apart, and not kept twice; the members that held them stay, since requests must have them."""
+    kept = dict(item)
+    if item.get("type") == "image_generation_call":
+        kept["result"] = None
+    if isinstance(item.get("outputs"), list):
+        kept["outputs"] = [output for output in listed(item["outputs"]) if output.get("type") != "image"]
+    return ServerItem(clean(text_at(item, "type")), {"dialect": DIALECT, "item": clean_json(kept)})
+
+
+def phase_of(item: dict[str, Any]) -> ServerItem | None:
+    """What a message is, `commentary` or `final_answer`: goes back with its text, which is told in deltas."""
+    phase = clean(text_at(item, "phase"))
+    return ServerItem("message", {"dialect": DIALECT, "item": {"phase": phase}}) if phase else None

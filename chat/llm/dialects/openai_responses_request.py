@@ -1,146 +1,93 @@
 """Writes a request of the Responses protocol (`POST {base}/responses`)."""
 
-from typing import Any
+from typing import Any, Final
 
-from chat.llm.dialects.openai_responses_tools import DIALECT
-from chat.llm.dialects.turns import (
-    Turn,
-    arguments_text,
-    encode_body,
-    image_url,
-    is_strict,
-    opaque_of,
-    turns_of,
+from chat.llm.dialects.fitting import (
+    Written,
+    choice_of,
+    effort_of,
+    fitted,
+    is_streamed,
+    with_system_said,
+    without_refused,
+    written,
 )
-from chat.llm.messages import (
-    ImagePart,
-    ModelRequest,
-    Options,
-    ReasoningPart,
-    RefusalPart,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-    ToolSchema,
-)
+from chat.llm.dialects.openai_chat_request import cache_key, system_role
+from chat.llm.dialects.openai_responses_history import input_of
+from chat.llm.dialects.turns import is_strict, turns
+from chat.llm.messages import ModelRequest, ToolSchema
 
-MIN_OUTPUT_TOKENS = 16
+MIN_OUTPUT_TOKENS: Final = 16
 """OpenAI refuses less."""
 
 
-def body_of(request: ModelRequest) -> bytes:
+def body_of(request: ModelRequest) -> Written:
     """Nothing is stored at the provider: the whole conversation is sent, encrypted reasoning included."""
     capabilities = request.capabilities
     body: dict[str, Any] = {"model": request.model, "input": _input(request), "store": False}
-    if request.system:
+    if request.system and "no_instructions" not in capabilities:
         body["instructions"] = request.system
-    if request.tools and "no_tools" not in capabilities:
-        body["tools"] = [_tool(tool) for tool in request.tools]
-        if request.options.tool_choice:
-            body["tool_choice"] = _tool_choice(request.options.tool_choice)
-    body |= _options(request.options, capabilities)
-    body["stream"] = request.stream
-    return encode_body(body, capabilities)
+    if request.tools:
+        body["tools"] = [_tool(tool, capabilities) for tool in request.tools]
+        if choice := choice_of(request):
+            body["tool_choice"] = _tool_choice(choice)
+    body |= _options(request)
+    body["stream"] = is_streamed(request)
+    if "prompt_cache_key" in capabilities:
+        body["prompt_cache_key"] = cache_key(request)
+    body = without_refused(body, capabilities)
+    carried = {name: name in body for name in ("temperature", "max_output_tokens", "tool_choice", "tools")}
+    carried["reasoning_effort"] = "effort" in body.get("reasoning", {})
+    carried["response_schema"] = "text" in body
+    return written(request, body, carried)
 
 
-def _options(options: Options, capabilities: frozenset[str]) -> dict[str, Any]:
+def _input(request: ModelRequest) -> list[dict[str, Any]]:
+    messages = fitted(request)
+    if not request.system or "no_instructions" not in request.capabilities:
+        return input_of(turns(messages))
+    role = system_role(request.capabilities)
+    if not role:
+        return input_of(turns(with_system_said(messages, request.system)))
+    return [{"role": role, "content": request.system}, *input_of(turns(messages))]
+
+
+def _options(request: ModelRequest) -> dict[str, Any]:
+    options, capabilities = request.options, request.capabilities
     body: dict[str, Any] = {}
     if options.temperature is not None:
         body["temperature"] = options.temperature
     if options.max_output_tokens is not None:
         body["max_output_tokens"] = max(options.max_output_tokens, MIN_OUTPUT_TOKENS)
-    if options.reasoning_effort is not None or "reasoning" in capabilities:
-        # models that do not reason refuse both fields
-        effort = {"effort": options.reasoning_effort} if options.reasoning_effort is not None else {}
-        body["reasoning"] = {**effort, "summary": "auto"}
-        body["include"] = ["reasoning.encrypted_content"]
-    if options.response_schema is not None:
+    body |= _reasoning(request)
+    if options.response_schema is not None and "no_response_format" not in capabilities:
         schema = options.response_schema
-        named = {"name": "response", "schema": schema, "strict": is_strict(schema)}
+        named: dict[str, Any] = {"name": "response", "schema": schema}
+        if "no_strict" not in capabilities:
+            named["strict"] = is_strict(schema)
         body["text"] = {"format": {"type": "json_schema", **named}}
     return body
 
 
-def _tool(tool: ToolSchema) -> dict[str, Any]:
-    strict = is_strict(tool.parameters)
-    function = {"type": "function", "name": tool.name, "parameters": tool.parameters, "strict": strict}
+def _reasoning(request: ModelRequest) -> dict[str, Any]:
+    """Models that do not reason refuse both fields."""
+    capabilities = request.capabilities
+    effort = effort_of(request) if "no_reasoning_effort" not in capabilities else ""
+    if "no_thinking" in capabilities or not (effort or "reasoning" in capabilities):
+        return {}
+    reasoning = {"effort": effort} if effort else {}
+    if "no_reasoning_summary" not in capabilities:
+        reasoning["summary"] = "auto"
+    include = {"include": ["reasoning.encrypted_content"]}
+    return include | ({"reasoning": reasoning} if reasoning else {})
+
+
+def _tool(tool: ToolSchema, capabilities: frozenset[str]) -> dict[str, Any]:
+    function: dict[str, Any] = {"type": "function", "name": tool.name, "parameters": tool.parameters}
+    if "no_strict" not in capabilities:
+        function["strict"] = is_strict(tool.parameters)
     return function | ({"description": tool.description} if tool.description else {})
 
 
 def _tool_choice(choice: str) -> Any:
     return choice if choice in ("auto", "none", "required") else {"type": "function", "name": choice}
-
-
-def _input(request: ModelRequest) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    custom: set[str] = set()
-    for turn in turns_of(request):
-        if turn.role == "user":
-            items += _user(turn)
-        elif turn.role == "assistant":
-            items += _assistant(turn)
-            calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
-            custom |= {part.id for part in calls if _is_custom(part)}
-        else:
-            items += [
-                _result(part, part.id in custom) for part in turn.parts if isinstance(part, ToolResultPart)
-            ]
-    return items
-
-
-def _user(turn: Turn) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = []
-    for part in turn.parts:
-        if isinstance(part, TextPart) and part.text:
-            content.append({"type": "input_text", "text": part.text})
-        elif isinstance(part, ImagePart):
-            content.append({"type": "input_image", "detail": "auto", "image_url": image_url(part)})
-    if all(part["type"] == "input_text" for part in content):
-        text = "\n\n".join(part["text"] for part in content)
-        return [{"role": "user", "content": text}] if text else []
-    return [{"role": "user", "content": content}]
-
-
-def _assistant(turn: Turn) -> list[dict[str, Any]]:
-    """Reasoning goes back unchanged and only in front of what it led to, or the request is refused."""
-    items: list[dict[str, Any]] = []
-    reasoning: list[dict[str, Any]] = []
-    for part in turn.parts:
-        item: dict[str, Any] | None = None
-        if isinstance(part, ReasoningPart):
-            opaque = opaque_of(part, DIALECT)
-            if opaque and isinstance(opaque.get("item"), dict):
-                reasoning.append(_reasoning(opaque["item"]))
-        elif isinstance(part, TextPart | RefusalPart) and part.text:
-            if items and not reasoning and items[-1].get("role") == "assistant":
-                items[-1]["content"] += part.text
-            else:
-                item = {"role": "assistant", "content": part.text}
-        elif isinstance(part, ToolCallPart):
-            item = _call(part)
-        if item is not None:
-            items += [*reasoning, item]
-            reasoning = []
-    return items
-
-
-def _reasoning(item: dict[str, Any]) -> dict[str, Any]:
-    """The item as it came, less what only answers have."""
-    return {name: value for name, value in item.items() if name != "status" and value is not None}
-
-
-def _is_custom(part: ToolCallPart) -> bool:
-    opaque = opaque_of(part, DIALECT)
-    return bool(opaque) and opaque is not None and opaque.get("type") == "custom_tool_call"
-
-
-def _call(part: ToolCallPart) -> dict[str, Any]:
-    if _is_custom(part):
-        return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": part.arguments}
-    arguments = arguments_text(part.arguments)
-    return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
-
-
-def _result(part: ToolResultPart, custom: bool) -> dict[str, Any]:
-    kind = "custom_tool_call_output" if custom else "function_call_output"
-    return {"type": kind, "call_id": part.id, "output": part.result}

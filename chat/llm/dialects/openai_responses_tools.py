@@ -5,15 +5,28 @@ from typing import Any, Final
 
 from chat.llm.deltas import Delta, ToolArgumentsDelta, ToolCallReady, ToolCallStarted
 from chat.llm.dialects.json_values import text_at
-from chat.llm.dialects.text import GrowingText, clean
+from chat.llm.dialects.text import GrowingText, clean, clean_json
 from chat.llm.dialects.turns import is_object
 
 DIALECT: Final = "openai_responses"
 CALL_TYPES: Final = ("function_call", "custom_tool_call")
+_CARRIED: Final = ("caller", "namespace")
+"""Members of a call that OpenAI wants back with it."""
 
 
 class _Call:
-    __slots__ = ("arguments", "id", "kind", "made_up_id", "name", "shown", "slot", "started", "status")
+    __slots__ = (
+        "arguments",
+        "extra",
+        "id",
+        "kind",
+        "made_up_id",
+        "name",
+        "shown",
+        "slot",
+        "started",
+        "status",
+    )
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
@@ -25,6 +38,7 @@ class _Call:
         self.started = False
         self.arguments = GrowingText()
         self.shown = 0  # characters of the arguments; they wait for the name
+        self.extra: dict[str, Any] = {}
 
 
 class ResponseCalls:
@@ -43,6 +57,7 @@ class ResponseCalls:
         call.kind = item["type"]
         call.id = call.id or clean(text_at(item, "call_id"))
         call.name = call.name or clean(text_at(item, "name"))
+        call.extra |= {name: clean_json(item[name]) for name in _CARRIED if item.get(name)}
         if done:
             call.status = text_at(item, "status")
             self._complete(call, text_at(item, "arguments", "input"), out)
@@ -63,11 +78,23 @@ class ResponseCalls:
         self._complete(call, whole, out)
 
     def final(self, items: list[dict[str, Any]], out: list[Delta]) -> None:
-        """The calls of the finished answer; those already known by their call id are left as they are."""
-        known = {call.id for call in self._calls.values()}
+        """The calls of the finished answer: those not seen yet, and what the stream did not say of the others."""
+        left = dict(self._calls)
+        unknown = []
         for item in items:
-            if text_at(item, "call_id") not in known:
-                self.item(max(self._calls, default=-1) + 1, item, out, done=True)
+            identity = clean(text_at(item, "call_id"))
+            index = next((index for index, call in left.items() if identity and call.id == identity), None)
+            if index is None:
+                unknown.append(item)
+            else:
+                del left[index]
+                self.item(index, item, out, done=True)
+        for item in unknown:
+            index = next((index for index, call in left.items() if _is_same(call, item)), None)
+            if index is None:
+                index = max(self._calls, default=-1) + 1
+            left.pop(index, None)
+            self.item(index, item, out, done=True)
 
     def end(self, out: list[Delta]) -> None:
         """Shows what was held back."""
@@ -84,7 +111,7 @@ class ResponseCalls:
             text = call.arguments.text
             if call.status == "incomplete" or (cut and not custom and not is_object(text)):
                 continue
-            opaque = {"dialect": DIALECT, "type": call.kind} if custom else None
+            opaque = {"dialect": DIALECT, "type": call.kind, **call.extra} if custom or call.extra else None
             text = text if custom else text or "{}"
             out.append(ToolCallReady(call.slot, call.id or call.made_up_id, call.name, text, opaque))
 
@@ -114,3 +141,10 @@ class ResponseCalls:
         if text:
             call.shown += len(text)
             out.append(ToolArgumentsDelta(call.slot, text))
+
+
+def _is_same(call: _Call, item: dict[str, Any]) -> bool:
+    """Whether an item whose id was never seen is this call: gateways change ids."""
+    if call.name != clean(text_at(item, "name")):
+        return False
+    return not call.id or call.arguments.text == clean(text_at(item, "arguments", "input"))

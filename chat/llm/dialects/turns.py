@@ -10,20 +10,11 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from msgspec.json import encode
+from msgspec.structs import replace
 
-from chat.llm.dialects.text import clean_json
-from chat.llm.messages import (
-    ChatMessage,
-    ImagePart,
-    ModelRequest,
-    Part,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-)
+from chat.llm.dialects.fitting import call_name
+from chat.llm.messages import ChatMessage, FilePart, ImagePart, Part, ToolCallPart, ToolResultPart
 
-NOT_SEEN: Final = "[An image, which this model cannot see.]"
 NOT_RUN: Final = "This call was not run."
 
 
@@ -32,19 +23,6 @@ class Turn(Struct, frozen=True):
 
     role: Literal["user", "assistant", "results"]
     parts: tuple[Part, ...]
-
-
-def turns_of(request: ModelRequest) -> list[Turn]:
-    """The turns as this model can take them (capability `no_vision`)."""
-    if "no_vision" not in request.capabilities:
-        return turns(request.messages)
-    return turns(
-        ChatMessage(
-            message.role,
-            tuple(TextPart(NOT_SEEN) if isinstance(part, ImagePart) else part for part in message.parts),
-        )
-        for message in request.messages
-    )
 
 
 def turns(messages: Iterable[ChatMessage]) -> list[Turn]:
@@ -95,24 +73,22 @@ def arguments_text(arguments: str) -> str:
 
 def image_url(part: ImagePart) -> str:
     """An https URL, or the data as a `data:` URL."""
-    if part.url:
-        return part.url
-    return f"data:{part.media_type or 'image/png'};base64,{base64.b64encode(part.data).decode()}"
+    return part.url or data_url(part, "image/png")
+
+
+def data_url(part: ImagePart | FilePart, media_type: str) -> str:
+    """`media_type` is what it is where the part does not say."""
+    return f"data:{part.media_type or media_type};base64,{base64_of(part)}"
+
+
+def base64_of(part: ImagePart | FilePart) -> str:
+    return base64.b64encode(part.data).decode()
 
 
 def opaque_of(part: Any, dialect: str) -> dict[str, Any] | None:
     """What a part carries for this dialect; what another dialect left there is not for it."""
     opaque = part.opaque
     return opaque if isinstance(opaque, dict) and opaque.get("dialect") == dialect else None
-
-
-def encode_body(body: dict[str, Any], capabilities: frozenset[str]) -> bytes:
-    """JSON without the fields that the model is known to refuse (capability `no_<field>`)."""
-    allowed = {name: value for name, value in body.items() if f"no_{name}" not in capabilities}
-    try:
-        return encode(allowed)
-    except UnicodeEncodeError:
-        return encode(clean_json(allowed))
 
 
 def is_strict(schema: Any) -> bool:
@@ -132,6 +108,9 @@ def is_strict(schema: Any) -> bool:
 def _turn(role: Literal["user", "assistant"], parts: list[Part], results: list[ToolResultPart]) -> list[Turn]:
     if not parts:
         return []
+    parts = [
+        replace(part, name=call_name(part.name)) if isinstance(part, ToolCallPart) else part for part in parts
+    ]
     found = [Turn(role, tuple(parts))]
     calls = [part for part in parts if isinstance(part, ToolCallPart)]
     if calls:

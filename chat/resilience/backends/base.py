@@ -18,6 +18,10 @@ MOST_PROBES: Final = 3
 PROBE_AGAIN_SECONDS: Final = 1.0
 """What a caller is told to wait when all probes are out: how long they take is not known."""
 
+MOST_KEPT: Final = 10_000
+"""Breakers that are kept. Beyond it the oldest that nobody has forced are forgotten: they start as new."""
+MOST_LISTED: Final = 1000
+
 
 class BackendUnavailable(Exception):
     """The backend cannot be reached. Limits are not worth an outage: see `FallbackBackend`."""
@@ -88,12 +92,23 @@ class Learned(Struct, frozen=True):
 
 
 class BucketView(Struct, frozen=True):
-    """A bucket as staff see it. None: no limit is known. `held_off_seconds` is what is left of a pause."""
+    """A bucket as staff see it. None: no limit is known. `held_off_seconds` is what is left of a pause.
+
+    `learned`: what the provider tells is part of the limit, or all of it.
+    """
 
     tokens: float | None = None
     capacity: float | None = None
     per_second: float | None = None
     held_off_seconds: float = 0.0
+    learned: bool = False
+
+    @property
+    def full_in_seconds(self) -> float | None:
+        """Until all of it is back, if nobody takes anything."""
+        if self.tokens is None or self.capacity is None or self.per_second is None:
+            return None
+        return max(0.0, self.capacity - self.tokens) / self.per_second
 
 
 class Backend(Protocol):
@@ -102,6 +117,10 @@ class Backend(Protocol):
     @property
     def shared(self) -> bool:
         """True where holders outlive their process and so must be renewed (`LeaseKeeper`)."""
+
+    @property
+    def alone(self) -> bool:
+        """True while this process counts for itself."""
 
     # --- circuit breakers -----------------------------------------------------------------------------
 
@@ -119,7 +138,7 @@ class Backend(Protocol):
         """None: closed, and counting again."""
 
     async def breakers(self) -> dict[str, BreakerView]:
-        """All that are not as new."""
+        """The ones that are not as new, at most `MOST_LISTED`: first what staff have forced, then the latest."""
 
     # --- token buckets --------------------------------------------------------------------------------
 
@@ -132,8 +151,8 @@ class Backend(Protocol):
     async def hold_off(self, key: str, seconds: float) -> None:
         """Nothing is taken from this bucket for so long; an earlier, longer pause stays."""
 
-    async def level(self, bucket: Bucket) -> BucketView:
-        """How full it is now; `amount` does not matter."""
+    async def levels(self, buckets: Sequence[Bucket]) -> list[BucketView]:
+        """How full each is now, in their order; `amount` does not matter."""
 
     # --- places ---------------------------------------------------------------------------------------
 
@@ -149,6 +168,9 @@ class Backend(Protocol):
 
     async def in_use(self, key: str) -> int:
         """How many places are taken now."""
+
+    async def busiest(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        """At most so many keys of that beginning with the places taken of them, the most first, then by name."""
 
 
 def probe_key(breaker: str) -> str:

@@ -50,7 +50,6 @@ class FallbackBackend:
 
     @property
     def alone(self) -> bool:
-        """True while this process counts for itself."""
         return self._try_again_at is not None
 
     async def _either(self, ask: Callable[[Backend], Awaitable[T]]) -> T:
@@ -108,8 +107,8 @@ class FallbackBackend:
         await self._near.hold_off(key, seconds)
         await self._either(lambda backend: backend.hold_off(key, seconds))
 
-    async def level(self, bucket: Bucket) -> BucketView:
-        return await self._either(lambda backend: backend.level(bucket))
+    async def levels(self, buckets: Sequence[Bucket]) -> list[BucketView]:
+        return await self._either(lambda backend: backend.levels(buckets))
 
     async def acquire(self, key: str, most: int, *, holder: str, lease_seconds: float) -> bool:
         return await self._either(
@@ -126,3 +125,6 @@ class FallbackBackend:
 
     async def in_use(self, key: str) -> int:
         return await self._either(lambda backend: backend.in_use(key))
+
+    async def busiest(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        return await self._either(lambda backend: backend.busiest(prefix, most))

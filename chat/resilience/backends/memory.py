@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chat.resilience.backends.base import (
+    MOST_KEPT,
+    MOST_LISTED,
     PROBE_AGAIN_SECONDS,
     Admission,
     BreakerRule,
@@ -17,8 +19,6 @@ from chat.resilience.backends.base import (
     probe_key,
 )
 
-MOST_KEPT: Final = 10_000
-"""Breakers and buckets each. Beyond it the oldest that nobody has forced are forgotten: they start as new."""
 _ROUNDING: Final = 1e-6
 
 
@@ -64,11 +64,21 @@ class _Level:
             return capacity
         return min(capacity, self.tokens + max(0.0, now - self.stamp) * per_second)
 
+    def view(self, bucket: Bucket, now: float) -> BucketView:
+        held_off = max(0.0, self.not_before - now)
+        limits = self.limits(bucket)
+        if limits is None:
+            return BucketView(held_off_seconds=held_off)
+        per_second, capacity = limits
+        learned = self.capacity is not None
+        return BucketView(self.at(now, per_second, capacity), capacity, per_second, held_off, learned)
+
 
 class MemoryBackend:
     """Fulfils `Backend`. `clock` gives seconds that only grow."""
 
     shared = False
+    alone = True
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -110,6 +120,7 @@ class MemoryBackend:
         counting = breaker.state in ("closed", "half_open") and breaker.generation == generation
         if not counting or outcome == "neutral":
             return breaker.state
+        self._breakers[key] = self._breakers.pop(key)  # the latest comes last
         if outcome == "success":
             self._count_success(breaker, rule)
         else:
@@ -133,10 +144,14 @@ class MemoryBackend:
     async def breaker_force(self, key: str, state: Forced | None) -> None:
         if key not in self._breakers:
             _make_room(self._breakers)
-        self._breakers.setdefault(key, _Breaker()).become(state or "closed")
+        breaker = self._breakers.pop(key) if key in self._breakers else _Breaker()
+        self._breakers[key] = breaker
+        breaker.become(state or "closed")
 
     async def breakers(self) -> dict[str, BreakerView]:
         now = self._clock()
+        latest_first = reversed(self._breakers.items())
+        listed = sorted(latest_first, key=lambda one: not _is_forced(one[1]))
         return {
             key: BreakerView(
                 breaker.state,
@@ -145,7 +160,7 @@ class MemoryBackend:
                 len(self._places.get(probe_key(key), ())),
                 max(0.0, breaker.until - now) if breaker.state == "open" else 0.0,
             )
-            for key, breaker in self._breakers.items()
+            for key, breaker in listed[:MOST_LISTED]
         }
 
     # --- token buckets --------------------------------------------------------------------------------
@@ -185,15 +200,9 @@ class MemoryBackend:
         level = self._level(key, now)
         level.not_before = max(level.not_before, now + seconds)
 
-    async def level(self, bucket: Bucket) -> BucketView:
+    async def levels(self, buckets: Sequence[Bucket]) -> list[BucketView]:
         now = self._clock()
-        level = self._levels.get(bucket.key) or _Level(now)
-        held_off = max(0.0, level.not_before - now)
-        limits = level.limits(bucket)
-        if limits is None:
-            return BucketView(held_off_seconds=held_off)
-        per_second, capacity = limits
-        return BucketView(level.at(now, per_second, capacity), capacity, per_second, held_off)
+        return [(self._levels.get(bucket.key) or _Level(now)).view(bucket, now) for bucket in buckets]
 
     def _level(self, key: str, now: float) -> _Level:
         level = self._levels.get(key)
@@ -223,6 +232,10 @@ class MemoryBackend:
 
     async def in_use(self, key: str) -> int:
         return len(self._places.get(key, ()))
+
+    async def busiest(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        taken = [(key, len(held)) for key, held in self._places.items() if key.startswith(prefix)]
+        return sorted(taken, key=lambda one: (-one[1], one[0]))[:most]
 
 
 def _make_room(kept: dict[str, _Breaker] | dict[str, _Level]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from redis.asyncio import Redis
+from redis import Redis as SyncRedis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -15,6 +16,8 @@ from redis.exceptions import RedisError
 
 from chat.resilience.backends import redis_scripts as scripts
 from chat.resilience.backends.base import (
+    MOST_KEPT,
+    MOST_LISTED,
     PROBE_AGAIN_SECONDS,
     Admission,
     BackendUnavailable,
@@ -32,6 +35,11 @@ from chat.resilience.backends.base import (
 PATIENCE_SECONDS: Final = 0.5
 """For one trip. A limit that is waited for longer than this costs more than it guards."""
 
+CONNECTIONS: Final = 8
+"""A trip takes a fraction of a millisecond: more lines to Redis only cost the time to open them (docs/adr/0007)."""
+QUEUE_SECONDS: Final = 1.0
+"""For a free line, when several hundred calls begin at once."""
+
 _SCRIPTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         name: text
@@ -42,19 +50,38 @@ _SCRIPTS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def connect(url: str) -> Redis:
-    """A client that gives up soon: whoever waits for it is a person. A line that went stale is tried once more."""
-    return Redis.from_url(
+    """A client that gives up soon: whoever waits for it is a person. A line that went stale is tried once more.
+
+    Raises:
+        ValueError: the URL cannot be read. Nothing is connected before the first trip.
+    """
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=CONNECTIONS,
+        timeout=QUEUE_SECONDS,
         socket_timeout=PATIENCE_SECONDS,
         socket_connect_timeout=PATIENCE_SECONDS,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+    return Redis.from_pool(pool)
+
+
+def answers(url: str) -> bool:
+    """Whether there is a Redis at this URL, asked over a line of its own. For threads."""
+    try:
+        with SyncRedis.from_url(
+            url, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
+        ) as client:
+            return bool(client.ping())
+    except (RedisError, OSError):
+        return False
 
 
 class RedisBackend:
     """Fulfils `Backend`. The client is the caller's, to close too. `clock` None: the server's own, for all alike."""
 
     shared = True
+    alone = False
 
     def __init__(
         self, client: Redis, *, prefix: str = "resilience:", clock: Callable[[], float] | None = None
@@ -97,23 +124,25 @@ class RedisBackend:
                 rule.open_seconds,
                 rule.successes,
                 max(scripts.KEEP_SECONDS, int(2 * rule.open_seconds)),
+                f"{self._prefix}breaker:",
+                key,
+                MOST_KEPT,
             )
         )
 
     async def breaker_force(self, key: str, state: Forced | None) -> None:
-        await self._run("FORCE", _breaker_keys(key), state or "closed", scripts.KEEP_SECONDS)
+        start = f"{self._prefix}breaker:"
+        await self._run(
+            "FORCE", _breaker_keys(key), state or "closed", scripts.KEEP_SECONDS, start, key, MOST_KEPT
+        )
 
     async def breakers(self) -> dict[str, BreakerView]:
-        start = f"{self._prefix}breaker:"
-        try:
-            found = [name.decode() async for name in self._client.scan_iter(match=f"{_literal(start)}*")]
-        except (RedisError, OSError) as error:
-            raise BackendUnavailable(f"{type(error).__name__}: {error}") from error
-        views = {}
-        for key in sorted(name.removeprefix(start) for name in found):
-            state, failures, successes, probes, rest = await self._run("VIEW", _breaker_keys(key))
-            views[key] = BreakerView(_state(state), failures, successes, probes, float(rest))
-        return views
+        starts = f"{self._prefix}breaker:", f"{self._prefix}places:{probe_key('')}"
+        found = await self._run("BREAKERS", [_BREAKERS], *starts, MOST_LISTED)
+        return {
+            name.decode(): BreakerView(_state(state), failures, successes, probes, float(rest))
+            for name, state, failures, successes, probes, rest in found
+        }
 
     # --- token buckets --------------------------------------------------------------------------------
 
@@ -136,19 +165,24 @@ class RedisBackend:
     async def hold_off(self, key: str, seconds: float) -> None:
         await self._run("HOLD_OFF", [f"bucket:{key}"], seconds)
 
-    async def level(self, bucket: Bucket) -> BucketView:
-        held_off, *known = await self._run("LEVEL", [f"bucket:{bucket.key}"], *_given(bucket))
-        tokens, capacity, per_second = map(float, known) if known else (None, None, None)
-        return BucketView(tokens, capacity, per_second, float(held_off))
+    async def levels(self, buckets: Sequence[Bucket]) -> list[BucketView]:
+        arguments = [figure for bucket in buckets for figure in _given(bucket)]
+        found = await self._run("LEVELS", [f"bucket:{bucket.key}" for bucket in buckets], *arguments)
+        views = []
+        for held_off, learned, *known in found:
+            tokens, capacity, per_second = map(float, known) if known else (None, None, None)
+            views.append(BucketView(tokens, capacity, per_second, float(held_off), bool(known and learned)))
+        return views
 
     # --- places ---------------------------------------------------------------------------------------
 
     async def acquire(self, key: str, most: int, *, holder: str, lease_seconds: float) -> bool:
-        return bool(await self._run("ACQUIRE", [f"places:{key}"], most, holder, lease_seconds))
+        return bool(await self._run("ACQUIRE", [f"places:{key}", _PLACES], most, holder, lease_seconds, key))
 
     async def renew(self, held: Sequence[tuple[str, str]], *, lease_seconds: float) -> None:
         keys = [f"places:{key}" for key, _holder in held]
-        await self._run("RENEW", keys, lease_seconds, *(holder for _key, holder in held))
+        holders, names = [holder for _key, holder in held], [key for key, _holder in held]
+        await self._run("RENEW", [*keys, _PLACES], lease_seconds, *holders, *names)
 
     async def release(self, key: str, holder: str) -> None:
         await self._run("RELEASE", [f"places:{key}"], holder)
@@ -156,9 +190,17 @@ class RedisBackend:
     async def in_use(self, key: str) -> int:
         return int(await self._run("IN_USE", [f"places:{key}"]))
 
+    async def busiest(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        found = await self._run("BUSIEST", [_PLACES], f"{self._prefix}places:", prefix, most)
+        return [(name.decode(), int(taken)) for name, taken in found]
+
+
+_BREAKERS: Final = "index:breakers"
+_PLACES: Final = "index:places"
+
 
 def _breaker_keys(key: str) -> list[str]:
-    return [f"breaker:{key}", f"places:{probe_key(key)}"]
+    return [f"breaker:{key}", f"places:{probe_key(key)}", _BREAKERS]
 
 
 def _given(bucket: Bucket) -> tuple[float | str, float | str]:
@@ -167,8 +209,3 @@ def _given(bucket: Bucket) -> tuple[float | str, float | str]:
 
 def _state(word: bytes | str) -> State:
     return cast(State, word.decode() if isinstance(word, bytes) else word)
-
-
-def _literal(text: str) -> str:
-    """The text as a pattern that matches only itself."""
-    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)

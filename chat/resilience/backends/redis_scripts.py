@@ -29,22 +29,39 @@ local function acquire(key, most, holder, lease)
 end
 """
 
+# An index of the keys that hold places, by the end of their latest lease: finding them by SCAN would cost as
+# much as everything else that lives in this Redis (docs/adr/0007).
+_INDEX_PLACES: Final = """
+local function index_places(index, lease, names)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', text(now))
+  for _, name in ipairs(names) do redis.call('ZADD', index, text(now + lease), name) end
+  redis.call('EXPIRE', index, math.ceil(lease) + 60)
+end
+"""
+
 ACQUIRE: Final = (
     _CLOCK
     + _ACQUIRE
+    + _INDEX_PLACES
     + """
-return acquire(KEYS[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])) and 1 or 0
+local lease = tonumber(ARGV[4])
+if not acquire(KEYS[1], tonumber(ARGV[2]), ARGV[3], lease) then return 0 end
+index_places(KEYS[2], lease, {ARGV[5]})
+return 1
 """
 )
 
 RENEW: Final = (
     _CLOCK
+    + _INDEX_PLACES
     + """
-local lease = tonumber(ARGV[2])
-for i, key in ipairs(KEYS) do
-  redis.call('ZADD', key, text(now + lease), ARGV[2 + i])
-  redis.call('EXPIRE', key, math.ceil(lease) + 60)
+local lease, held, names = tonumber(ARGV[2]), #KEYS - 1, {}
+for i = 1, held do
+  redis.call('ZADD', KEYS[i], text(now + lease), ARGV[2 + i])
+  redis.call('EXPIRE', KEYS[i], math.ceil(lease) + 60)
+  names[i] = ARGV[2 + held + i]
 end
+index_places(KEYS[held + 1], lease, names)
 """
 )
 
@@ -58,6 +75,39 @@ IN_USE: Final = (
 return redis.call('ZCOUNT', KEYS[1], '(' .. text(now), '+inf')
 """
 )
+
+BUSIEST: Final = (
+    _CLOCK
+    + """
+local found = {}
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. text(now), '+inf')) do
+  if name:sub(1, #ARGV[3]) == ARGV[3] then
+    local taken = redis.call('ZCOUNT', ARGV[2] .. name, '(' .. text(now), '+inf')
+    if taken > 0 then found[#found + 1] = {name, taken} end
+  end
+end
+table.sort(found, function(a, b) if a[2] ~= b[2] then return a[2] > b[2] end return a[1] < b[1] end)
+local first = {}
+for i = 1, math.min(#found, tonumber(ARGV[4])) do first[i] = found[i] end
+return first
+"""
+)
+
+# An index of the breakers that are not as new, by the time of their last change, the forced ones above all others.
+_INDEX_BREAKER: Final = """
+local function index_breaker(index, start, name, score, most, keep)
+  redis.call('ZADD', index, score, name)
+  local surplus = redis.call('ZCARD', index) - most
+  if surplus > 0 then
+    for _, old in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', '(+inf', 'LIMIT', 0, surplus)) do
+      redis.call('ZREM', index, old)
+      redis.call('DEL', start .. old)
+    end
+  end
+  if redis.call('ZCOUNT', index, '+inf', '+inf') > 0 then redis.call('PERSIST', index)
+  else redis.call('EXPIRE', index, keep) end
+end
+"""
 
 ADMIT: Final = (
     _CLOCK
@@ -81,6 +131,7 @@ return {1, state, generation, 1, ''}
 
 RECORD: Final = (
     _CLOCK
+    + _INDEX_BREAKER
     + """
 local outcome, generation, holder = ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local most_failures, open_seconds, most_successes = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -108,24 +159,44 @@ if state ~= before then current, failures, successes = current + 1, 0, 0 end
 redis.call('HSET', KEYS[1], 'state', state, 'generation', current, 'failures', failures,
   'successes', successes, 'until', text(opened))
 redis.call('EXPIRE', KEYS[1], ARGV[8])
+index_breaker(KEYS[3], ARGV[9], ARGV[10], text(now), tonumber(ARGV[11]), ARGV[8])
 return state
 """
 )
 
-FORCE: Final = """
+FORCE: Final = (
+    _CLOCK
+    + _INDEX_BREAKER
+    + """
 local generation = redis.call('HINCRBY', KEYS[1], 'generation', 1)
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'failures', 0, 'successes', 0)
-if ARGV[2] == 'closed' then redis.call('EXPIRE', KEYS[1], ARGV[3]) else redis.call('PERSIST', KEYS[1]) end
+local score = '+inf'
+if ARGV[2] == 'closed' then
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+  score = text(now)
+else
+  redis.call('PERSIST', KEYS[1])
+end
+index_breaker(KEYS[3], ARGV[4], ARGV[5], score, tonumber(ARGV[6]), ARGV[3])
 return generation
 """
+)
 
-VIEW: Final = (
+BREAKERS: Final = (
     _CLOCK
     + """
-local row = redis.call('HMGET', KEYS[1], 'state', 'failures', 'successes', 'until')
-local rest = row[1] == 'open' and math.max(0, tonumber(row[4]) - now) or 0
-local probes = redis.call('ZCOUNT', KEYS[2], '(' .. text(now), '+inf')
-return {row[1] or 'closed', tonumber(row[2] or 0), tonumber(row[3] or 0), probes, text(rest)}
+local found = {}
+for _, name in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, tonumber(ARGV[4]) - 1)) do
+  local row = redis.call('HMGET', ARGV[2] .. name, 'state', 'failures', 'successes', 'until')
+  if row[1] then
+    local rest = row[1] == 'open' and math.max(0, tonumber(row[4]) - now) or 0
+    local probes = redis.call('ZCOUNT', ARGV[3] .. name, '(' .. text(now), '+inf')
+    found[#found + 1] = {name, row[1], tonumber(row[2] or 0), tonumber(row[3] or 0), probes, text(rest)}
+  else
+    redis.call('ZREM', KEYS[1], name)
+  end
+end
+return found
 """
 )
 
@@ -193,14 +264,18 @@ if redis.call('TTL', KEYS[1]) < ends - now + 60 then redis.call('EXPIRE', KEYS[1
 """
 )
 
-LEVEL: Final = (
+LEVELS: Final = (
     _CLOCK
     + _LEVEL
     + """
-local row = read(KEYS[1])
-local held_off = text(math.max(0, (tonumber(row[5] or nil) or 0) - now))
-local rate, capacity = limits(row, tonumber(ARGV[2]), tonumber(ARGV[3]))
-if not rate then return {held_off} end
-return {held_off, text(level(row, rate, capacity)), text(capacity), text(rate)}
+local found = {}
+for i, key in ipairs(KEYS) do
+  local row = read(key)
+  local view = {text(math.max(0, (tonumber(row[5] or nil) or 0) - now)), row[3] and 1 or 0}
+  local rate, capacity = limits(row, tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1]))
+  if rate then view[3], view[4], view[5] = text(level(row, rate, capacity)), text(capacity), text(rate) end
+  found[i] = view
+end
+return found
 """
 )

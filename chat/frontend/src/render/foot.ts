@@ -6,10 +6,13 @@ import type { Progress } from "../live-run";
 import type { Figures } from "../notes";
 import type { RunState } from "../protocol";
 import { text } from "../text";
+import { lastShown } from "./segments";
 import { GOING } from "./tools";
 
 /** A spinner that turns for longer than this without anything new says what it waits for. */
 const SILENT_SECONDS = 3;
+/** Why there is another try stays to be read for so long after it has begun. */
+const NOW_MS = 2000;
 
 export interface Siblings {
   index: number;
@@ -30,7 +33,7 @@ export function drawLive(foot: HTMLElement, model: string, state: RunState, prog
 
 /** A thought or a tool that is under way has a spinner of its own, and one is enough. */
 function turnsAbove(state: RunState, progress: Progress): boolean {
-  return isAtWork(progress) || state.steps.at(-1)?.parts.at(-1)?.type === "reasoning";
+  return isAtWork(progress) || lastShown(state.steps)?.type === "reasoning";
 }
 
 function isAtWork(progress: Progress): boolean {
@@ -39,18 +42,26 @@ function isAtWork(progress: Progress): boolean {
 
 /** What stands beside the spinner. */
 export function liveWords(model: string, state: RunState, progress: Progress, now: number): string[] {
-  const { retry } = progress;
   const counted = progress.tokens > 0 ? [tokens(Math.ceil(progress.tokens), true)] : [];
   if (progress.offline) return [...counted, text.notConnected];
   if (progress.stopping) return [text.stopping];
-  if (retry) return [text.retrying(retry.reason, retry.attempt, Math.max(0, Math.ceil((retry.until - now) / 1000)))];
+  const goesOn = whatGoesOn(progress, now);
+  if (goesOn) return [goesOn];
   const name = model ? shortModel(model) : "the model";
-  const silent = Math.floor((now - progress.heardAt) / 1000);
-  if (!state.steps.some((step) => step.parts.length > 0)) return [text.waiting(name, silent)];
+  const silent = Math.floor((now - Math.max(progress.heardAt, progress.retry?.until ?? 0)) / 1000);
+  if (progress.retry) return [text.tryGoesOn(progress.retry.attempt, text.waiting(name, silent))];
+  if (!lastShown(state.steps)) return [text.waiting(name, silent)];
   if (isAtWork(progress)) return counted;
   if (silent >= SILENT_SECONDS) return [...counted, text.waiting(name, silent)];
   if (progress.rate !== null && progress.rate >= 0.5) counted.push(`${Math.round(progress.rate)} tok/s`);
   return counted;
+}
+
+/** What stands between the question and the first word, in a sentence: a line, or the pause before another try. */
+export function whatGoesOn({ line, retry }: Progress, now = Date.now()): string {
+  if (line) return text.inLine(line.place, Math.floor((now - line.since) / 1000));
+  if (!retry || now >= retry.until + NOW_MS) return "";
+  return text.retrying(retry.reason, retry.attempt, Math.max(0, Math.ceil((retry.until - now) / 1000)));
 }
 
 /** What is known of an ended answer; the server's receipt has the same names. */

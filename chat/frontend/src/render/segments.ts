@@ -18,6 +18,22 @@ export type Segment =
   | { kind: "tools"; calls: Call[] }
   | { kind: "sources"; sources: Source[] };
 
+const BETWEEN_THOUGHTS = "\n\n";
+
+/** A thought may have no words: only what the provider wants to have back. */
+function shows(part: Part): boolean {
+  return part.type !== "reasoning" || part.text !== "";
+}
+
+/** The last part that there is something to see of. */
+export function lastShown(steps: readonly Step[]): Part | undefined {
+  for (const step of [...steps].reverse()) {
+    const part = step.parts.findLast(shows);
+    if (part) return part;
+  }
+  return undefined;
+}
+
 export function segments(steps: readonly Step[]): Segment[] {
   const items: Segment[] = [];
   const sources: Source[] = [];
@@ -30,7 +46,8 @@ export function segments(steps: readonly Step[]): Segment[] {
 function add(part: Part, items: Segment[], sources: Source[], calls: Map<string, Call>): void {
   const last = items.at(-1);
   if (part.type === "text" || part.type === "reasoning" || part.type === "refusal") {
-    if (last && last.kind === part.type) last.text += part.text;
+    if (!shows(part)) return;
+    if (last && last.kind === part.type) last.text += (part.type === "reasoning" ? BETWEEN_THOUGHTS : "") + part.text;
     else items.push({ kind: part.type, text: part.text });
   } else if (part.type === "tool_call") {
     const call: Call = { call: part, result: null };

@@ -4,12 +4,14 @@ import { find, fromTemplate, setText } from "../dom";
 import { shortModel } from "../format";
 import type { Progress } from "../live-run";
 import { ENDED, type RunState } from "../protocol";
-import { failedWords, stoppedWords, type Figures } from "../notes";
+import { droppedWords, notesOf, otherModelWords } from "../step-notes";
 import { text } from "../text";
+import { Aside } from "./aside";
+import { makeNote } from "./end-note";
 import { drawEnded, drawLive, figuresOf, type Siblings } from "./foot";
 import { Prose } from "./prose";
 import { ReasoningView } from "./reasoning";
-import { segments, sourceOf, type Segment, type Source } from "./segments";
+import { lastShown, segments, sourceOf, type Segment, type Source } from "./segments";
 import { ToolsView } from "./tools";
 
 type View =
@@ -26,14 +28,19 @@ export class TurnView {
   private readonly views: View[] = [];
   private readonly standsUntil: number;
   private readonly standingLength: number;
+  private readonly otherModel: Aside;
+  private readonly dropped: Aside;
   private taken = false;
   private endedDrawn = false;
+  private fading = false;
 
   constructor(
     readonly article: HTMLElement,
     public model: string,
   ) {
     this.foot = find(article, ".turn-foot");
+    this.otherModel = new Aside("other-model", (aside) => find(article, "h2").after(aside));
+    this.dropped = new Aside("dropped", (aside) => this.foot.before(aside));
     this.standingLength = article.querySelector<HTMLTemplateElement>("template.source")?.content.textContent?.length ?? 0;
     this.standsUntil = Date.now() + (this.standingLength > 0 ? CATCH_UP_MS : 0);
   }
@@ -50,33 +57,56 @@ export class TurnView {
   update(state: RunState, progress: Progress): void {
     if (this.endedDrawn) return;
     const ended = ENDED.has(state.status);
-    if (!this.taken && !ended && this.mustStand(state)) return;
+    if (!this.taken && !ended && this.mustStand(state, progress)) {
+      if (progress.again) {
+        this.fade(this.standing());
+        drawLive(this.foot, this.model, state, progress);
+      }
+      return;
+    }
     this.take();
+    this.name(state);
     this.article.dataset["status"] = state.status;
     this.drawSegments(state, progress, ended);
     if (ended) this.end(state, progress);
     else drawLive(this.foot, this.model, state, progress);
   }
 
-  private mustStand(state: RunState): boolean {
+  private mustStand(state: RunState, { again }: Progress): boolean {
+    if (this.standingLength === 0) return false;
+    if (again && !lastShown(state.steps)) return true;
     return Date.now() < this.standsUntil && sourceOf(state.steps).length < this.standingLength;
+  }
+
+  private standing(): HTMLElement[] {
+    return ([...this.article.children] as HTMLElement[]).filter((child) => !child.matches("h2.sr, .turn-foot, template"));
   }
 
   /** Takes over what the server drew: its segments go, ours come in the same frame. */
   private take(): void {
     if (this.taken) return;
     this.taken = true;
-    for (const child of [...this.article.children]) {
-      if (!child.matches("h2.sr, .turn-foot, template")) child.remove();
-    }
+    for (const child of this.standing()) child.remove();
+  }
+
+  /** Who answers, and without what: known before the first word, so nothing moves when it is told. */
+  private name(state: RunState): void {
+    const notes = notesOf(state.steps);
+    if (this.article.dataset["model"] !== this.model) this.article.dataset["model"] = this.model;
     setText(find(this.article, "h2"), text.answering(shortModel(this.model)));
+    this.otherModel.show(otherModelWords(notes, this.model, state.status));
+    this.dropped.show(droppedWords(notes, this.model, state.status));
   }
 
   private drawSegments(state: RunState, progress: Progress, ended: boolean): void {
     const wanted = segments(state.steps);
+    if (progress.again && !ended && wanted.length < this.views.length) {
+      return this.fade(this.views.slice(wanted.length).map(({ view }) => view.element));
+    }
+    this.fading = false;
     for (let index = 0; index < Math.max(wanted.length, this.views.length); index++) {
       const segment = wanted[index];
-      if (segment && this.views[index]?.kind === segment.kind) continue;
+      if (segment && this.views[index]?.kind === segment.kind && !isStale(this.views[index])) continue;
       for (const { view } of this.views.splice(index)) view.element.remove();
       if (segment) this.add(segment);
     }
@@ -85,10 +115,19 @@ export class TurnView {
     });
   }
 
+  /** What does not count any more stays to be read until something comes in its place; the turn keeps its height, up to a point. */
+  private fade(gone: HTMLElement[]): void {
+    if (this.fading) return;
+    this.fading = true;
+    this.article.dataset["stood"] = "";
+    this.article.style.setProperty("--stood", `${this.article.offsetHeight}px`);
+    for (const element of gone) element.dataset["stale"] = "";
+  }
+
   private add(segment: Segment): void {
     const entry = makeView(segment);
     this.views.push(entry);
-    this.foot.before(entry.view.element);
+    this.dropped.or(this.foot).before(entry.view.element);
   }
 
   private draw(segment: Segment, entry: View | undefined, last: boolean, progress: Progress, ended: boolean): void {
@@ -113,11 +152,15 @@ export class TurnView {
     this.article.removeAttribute("aria-busy");
     setText(find(this.article, "h2"), text.said(shortModel(this.model)));
     const note = makeNote(state, progress, figuresOf(this.model, state, progress));
-    if (note) this.foot.before(note);
+    if (note) this.dropped.or(this.foot).before(note);
     drawEnded(this.foot, this.model, state, progress, readSiblings(this.article));
     const source = this.article.querySelector<HTMLTemplateElement>("template.source");
     source?.content.replaceChildren(sourceOf(state.steps));
   }
+}
+
+function isStale(entry: View | undefined): boolean {
+  return entry?.view.element.dataset["stale"] !== undefined;
 }
 
 function makeView(segment: Segment): View {
@@ -147,22 +190,6 @@ function makeSource(source: Source): HTMLElement {
   else link.removeAttribute("href");
   setText(find(item, "span:last-child"), source.url);
   return item;
-}
-
-function makeNote(state: RunState, progress: Progress, figures: Figures): HTMLElement | null {
-  const { status } = state;
-  if (status === "completed") return null;
-  const note = fromTemplate(`note-${status}`);
-  const error = progress.finished?.error;
-  const strong = find(note, "strong");
-  if (status === "stopped" || status === "failed") {
-    const words = status === "stopped"
-      ? stoppedWords(figures, progress.finished?.stop_receipt)
-      : failedWords(error, figures, sourceOf(state.steps) !== "");
-    setText(strong, words.strong);
-    setText(find(note, "p > span"), words.rest);
-  } else setText(strong, error?.message || text.limit(figures.tokens));
-  return note;
 }
 
 /** Where this answer stands among its siblings; kept on the turn, because the pager is not there while it runs. */

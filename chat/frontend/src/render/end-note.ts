@@ -1,0 +1,51 @@
+/** The note below an answer that did not end well: what happened, and what to do. */
+
+import { find, fromTemplate, setHidden, setText } from "../dom";
+import type { Progress } from "../live-run";
+import { failedWords, FOR_STAFF, stoppedWords, waitLabel, type Figures } from "../notes";
+import type { ErrorFacts, RunState } from "../protocol";
+import { text } from "../text";
+import { sourceOf } from "./segments";
+
+export function makeNote(state: RunState, progress: Progress, figures: Figures): HTMLElement | null {
+  const { status } = state;
+  if (status === "completed") return null;
+  const note = fromTemplate(`note-${status}`);
+  const error = progress.finished?.error;
+  const strong = find(note, "strong");
+  if (status === "stopped" || status === "failed") {
+    const words = status === "stopped"
+      ? stoppedWords(figures, progress.finished?.stop_receipt)
+      : failedWords(error, figures, sourceOf(state.steps) !== "", linkForStaff(note) !== null);
+    setText(strong, words.strong);
+    setText(find(note, "p > span"), words.rest);
+  } else setText(strong, error?.message || text.limit(figures.tokens));
+  if (status === "failed" && error) offerNext(note, error);
+  return note;
+}
+
+function linkForStaff(note: HTMLElement): HTMLElement | null {
+  return note.querySelector<HTMLElement>("[data-for-staff]");
+}
+
+function offerNext(note: HTMLElement, error: ErrorFacts): void {
+  const link = linkForStaff(note);
+  if (link) setHidden(link, !FOR_STAFF.has(error.code));
+  if (!error.retry_after_seconds) return;
+  const wait = fromTemplate("wait");
+  wait.dataset["seconds"] = String(error.retry_after_seconds);
+  wait.textContent = waitLabel(error.retry_after_seconds);
+  find(note, '[data-action="retry"]').append(" ", wait);
+}
+
+const until = new WeakMap<Element, number>();
+
+/** Buttons that are better pressed later say how much later; `waits` is a live collection. */
+export function countDown(waits: Iterable<Element>, now = Date.now()): void {
+  for (const wait of [...waits] as HTMLElement[]) {
+    const end = until.get(wait) ?? now + Number(wait.dataset["seconds"] ?? 0) * 1000;
+    until.set(wait, end);
+    if (end > now) setText(wait, waitLabel((end - now) / 1000));
+    else wait.remove();
+  }
+}
