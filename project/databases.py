@@ -67,7 +67,9 @@ def _postgresql(limits: DatabaseLimits) -> dict[str, Any]:
             "reconnect_timeout": RECONNECT_SECONDS,
         },
         # Said while connecting: no round trip of its own. PgBouncer has to be told to let it pass (docs/operations.md).
-        "options": " ".join(f"-c {name}={round(seconds * 1000)}" for name, seconds in bounds.items() if seconds),
+        "options": " ".join(
+            f"-c {name}={round(seconds * 1000)}" for name, seconds in bounds.items() if seconds
+        ),
         "connect_timeout": max(2, math.ceil(limits.wait)),
         "tcp_user_timeout": UNANSWERED_MS,
         "keepalives_idle": 10,

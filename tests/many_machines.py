@@ -20,7 +20,9 @@ def main(arguments: Sequence[str]) -> int:
             name = f"lectern_{secrets.token_hex(4)}"
             # Django works on a database of its own, named after this one, and leaves no trace of either.
             os.environ["DATABASE_URL"] = server.at(name)
-            return pytest.main(["-p", "tests.plugins.require_all", "-p", "tests.plugins.closing_line", *arguments])
+            return pytest.main(
+                ["-p", "tests.plugins.require_all", "-p", "tests.plugins.closing_line", *arguments]
+            )
     except PostgresMissing as error:
         sys.stdout.write(f"\n!!! NOT RUN on PostgreSQL: {error}\n")
         _leave_closing_line(f"NOT RUN: {error}")

@@ -1,4 +1,4 @@
-"""A PostgreSQL for tests: the one of TEST_DATABASE_URL, else one that is started from the machine's or a wheel's binaries."""
+"""A PostgreSQL for tests: that of TEST_DATABASE_URL, else one started from the machine's or a wheel's binaries."""
 
 import hashlib
 import importlib.util
@@ -33,11 +33,10 @@ MISSING = (
     "postgresql) or the wheel pgserver, which brings one"
 )
 
-# It is thrown away: nothing needs to survive the machine. (A killed server still finds everything.)
+# It is thrown away: nothing needs to survive the machine. (What is committed does survive the server being killed.)
 SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
@@ -111,7 +110,7 @@ class Postgres:
 
     def _execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as line:
-            line.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            line.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def name_for(folder: Path) -> str:
@@ -122,7 +121,9 @@ def name_for(folder: Path) -> str:
 def binaries() -> Path | None:
     """The folder with `postgres` and `initdb`: on the PATH, Debian's, or of a wheel."""
     places = [Path(found).resolve().parent] if (found := shutil.which("postgres")) else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True)
+    places += sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True
+    )
     for wheel, inside in WHEELS.items():
         spec = importlib.util.find_spec(wheel)
         if spec is not None and spec.origin:
@@ -160,7 +161,19 @@ def _new_server(found: Path, folder: Path, ports: range) -> Postgres:
         os.chown(folder, runner["user"], runner["group"])
         found = _reachable(found, folder, runner)
     done = subprocess.run(
-        [found / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+        [
+            found / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -195,7 +208,9 @@ def as_whom() -> dict[str, Any]:
         except KeyError:
             continue
         return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    raise PostgresMissing("PostgreSQL does not run as root, and there is no user nobody: run the tests as another")
+    raise PostgresMissing(
+        "PostgreSQL does not run as root, and there is no user nobody: run the tests as another"
+    )
 
 
 def _reachable(found: Path, folder: Path, runner: dict[str, Any]) -> Path:

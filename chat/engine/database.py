@@ -17,6 +17,7 @@ RETRY_AFTER_SECONDS = 2
 
 READ_ONLY = "25006"
 STALLED = "25P03"
+LOCKED = "55P03"
 GONE = ("08", "53", "57P", READ_ONLY)
 """Beginnings of SQLSTATEs of a server that serves nobody: no connection, no room, shutting down, a stand-by
 (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
@@ -41,16 +42,10 @@ def storage_errors() -> Iterator[None]:
     except Error as error:
         if not is_unavailable(error):
             raise
-        if is_gone(error):
+        if _is_gone(error):
             _forget_idle_connections()
         detail = str(error).strip() or type(error).__name__
         raise StorageUnavailable(detail=detail, retry_after_seconds=RETRY_AFTER_SECONDS) from error
-
-
-def is_gone(error: BaseException) -> bool:
-    """Everybody meets this error now, not only one statement; SQLite's lock is there for everybody too."""
-    sqlstate = _sqlstate(error)
-    return sqlstate is None or sqlstate.startswith(GONE)
 
 
 class DatabaseThreads:
@@ -63,7 +58,7 @@ class DatabaseThreads:
         self._size = size
         self._clock = clock
         self._waiting = 0
-        self._gone_at = -1.0
+        self._waited_in_vain_at = -1.0
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="database")
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -90,16 +85,17 @@ class DatabaseThreads:
             connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it
 
     def _in_thread(self, job: Callable[[], R], asked_at: float) -> R:
-        if self._gone_at > asked_at:
-            # Each who stands in line would wait as long as the one before, one after the other.
-            raise _unavailable("the database was found away by somebody who asked before")
+        if self._waited_in_vain_at > asked_at:
+            # Who stood in line meanwhile would only begin to wait now.
+            raise _unavailable("the database was found away or locked by somebody who asked before")
         close_old_connections()
         try:
             with storage_errors():
                 return job()
         except StorageUnavailable as error:
-            if error.__cause__ is not None and is_gone(error.__cause__):
-                self._gone_at = self._clock()
+            cause = error.__cause__
+            if cause is not None and (_is_gone(cause) or _sqlstate(cause) == LOCKED):
+                self._waited_in_vain_at = self._clock()
             raise
         finally:
             # A pooled connection goes back at once: an idle thread needs none.
@@ -108,6 +104,12 @@ class DatabaseThreads:
 
 def _unavailable(detail: str) -> StorageUnavailable:
     return StorageUnavailable(detail=detail, retry_after_seconds=RETRY_AFTER_SECONDS)
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Everybody meets this error now, not one statement alone; so it is with SQLite's, too."""
+    sqlstate = _sqlstate(error)
+    return sqlstate is None or sqlstate.startswith(GONE)
 
 
 def _sqlstate(error: BaseException) -> str | None:

@@ -23,7 +23,8 @@ def register(kind: Node.Kind) -> UUID:
 class Heartbeat:
     """Writes once every `each_seconds` while `loop_turns` says so; a loop that hangs must lose its runs.
 
-    It keeps one connection as long as that works: a process under load must not wait in its own line to say that it lives.
+    It keeps one connection as long as that works: a process under load must not wait in its own line to say that
+    it lives.
     """
 
     def __init__(self, node: UUID, *, each_seconds: float, loop_turns: Callable[[], bool]) -> None:

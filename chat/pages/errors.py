@@ -14,4 +14,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if error is None or not is_unavailable(error):
         return defaults.server_error(request)
-    return render(request, "503.html", status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    page = render(request, "503.html", status=503)
+    page["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return page
