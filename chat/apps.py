@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
 
@@ -12,6 +13,9 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks  # noqa: F401  (registers the system checks)
+        from chat.engine.sqlite import wait_in_turns
+
+        connection_created.connect(wait_in_turns)
 
         # A migration may take its time, whatever limits the sessions of the site have.
         pre_migrate.connect(_lift_time_limits, sender=self)
