@@ -20,7 +20,7 @@ FIND_PYTHON = \
 	  exit 1; \
 	fi
 
-.PHONY: help run setup dev test test-interop check audit lock bench screenshots clean
+.PHONY: help run setup dev test test-interop check audit lock bench chaos fuzz screenshots clean
 
 help:
 	@echo "make run          set up what is missing and serve on http://$(HOST):$(PORT) (HOST, PORT, SERVER=daphne|uvicorn)"
@@ -28,6 +28,8 @@ help:
 	@echo "make check        format, lint, types, import contracts, migrations, deployment check"
 	@echo "make test-interop against servers of other projects"
 	@echo "make bench        time to first token, load, next to a bare relay"
+	@echo "make chaos        what providers can do wrong, over the whole engine; ARGS='--runs 10' for less"
+	@echo "make fuzz         hostile bytes for the decoders; SECONDS=600 in all"
 	@echo "make screenshots  the pictures of the documentation"
 	@echo "make audit        known vulnerabilities of the dependencies (needs the advisory databases)"
 	@echo "make lock         compile requirements*.in into requirements*.txt, package.json into package-lock.json"
@@ -77,6 +79,12 @@ lock: dev
 
 bench: dev
 	@$(BIN)/python bench/run.py $(ARGS)
+
+chaos: dev
+	@$(BIN)/python -m tests.chaos --out $(ARGS)
+
+fuzz: dev
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) --out $(ARGS)
 
 screenshots: dev
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)

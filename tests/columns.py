@@ -11,10 +11,10 @@ from django.conf import settings
 
 HERE = Path(__file__).parent
 BOTH = {
-    "accounts", "actions", "admin", "api", "chaos", "engine", "events", "pages", "providers", "resilience", "usage",
-    "websocket",
+    "accounts", "actions", "admin", "api", "engine", "events", "pages", "providers", "usage", "websocket",
 }  # fmt: skip
-"""Folders that the second session repeats."""
+"""Folders that the second session repeats whole. Elsewhere files mark themselves with `both_columns`. What is run on
+every backend anyway (limits and breakers, tests/resilience) is not repeated."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

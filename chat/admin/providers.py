@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from chat.actions.providers import check_base_url
 from chat.admin.provider_models import add_models
+from chat.admin.safeguards import LimitsNow
 from chat.conf import CallLimits, Deadlines
 from chat.exceptions import InvalidRequest
 from chat.llm.dialects.registry import DIALECTS
@@ -101,9 +102,9 @@ class ModelInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProviderAdmin(LimitsNow):
     form = ProviderForm
-    list_display = ("name", "dialect", "base_url", "key", "enabled")
+    list_display = ("name", "dialect", "base_url", "key", "enabled", "limits")
     list_filter = ("enabled", "dialect")
     search_fields = ("name", "base_url")
     readonly_fields = ("key", "created_at", "updated_at")

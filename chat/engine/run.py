@@ -12,6 +12,7 @@ from chat.engine.attempts import Attempt, Kept, copied, text_length
 from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books, ledger_rows
 from chat.engine.database import DatabaseThreads
 from chat.engine.loop import Step
+from chat.engine.place import PlaceInLine
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
 from chat.events import run_events as ev
@@ -28,8 +29,6 @@ from chat.resilience.deadline import Interrupted
 logger = structlog.get_logger(__name__)
 
 LONGEST_WAIT_SECONDS = 2.0
-PLACE_EACH_SECONDS = 1.0
-"""A place in a line is told so often at most: lines move fast."""
 MOST_CHARACTERS = 1_000_000
 """What one answer may have; a provider that says more is stopped there."""
 
@@ -69,7 +68,7 @@ class RunEngine:
         self._attempts: list[Attempt] = []
         self._to_ledger: asyncio.Task[None] | None = None
         self._noted: set[tuple[str, str]] = set()
-        self._place_told_at: float | None = None
+        self._line = PlaceInLine(self._tell_place, clock)
         self._cursor = Cursor(plan.epoch, 0)
         self._saved_cursor = self._cursor
         self._stop_requested_at = plan.stop_requested_at
@@ -125,6 +124,7 @@ class RunEngine:
             logger.exception("closing a run failed", run=self.plan.run)
             return await self._end(failed_books(self._step.number, Internal()))
         finally:
+            self._line.leave()
             if self._flush_handle is not None:
                 self._flush_handle.cancel()
         return await self._let_go()
@@ -140,10 +140,11 @@ class RunEngine:
             self._tell(ev.RunStarted(model=self.plan.model_name, message=self.plan.message))
         else:
             self._tell(ev.RunSnapshot(state=self.plan.rescued.as_dict()))
-        if self._kept is None:
-            self._tell(ev.StepStarted(step=self._step.number, model=self.plan.model_name))
-        elif self._stop_requested_at is None:
+        if self._kept is not None and self._stop_requested_at is None:
             self._tell(ev.StepReset(step=self._step.number, reason="rescued"))
+        # Also where it goes on: before, another model may have been asked.
+        if self._kept is None or self._stop_requested_at is None:
+            self._tell(ev.StepStarted(step=self._step.number, model=self.plan.model_name))
 
     async def _ask(self) -> tuple[ev.EndStatus, ChatError | None]:
         """The model's answer; returns the run's status and the error that ended it, if one did."""
@@ -269,6 +270,7 @@ class RunEngine:
     # --- what the guard says ----------------------------------------------------------------------------
 
     def attempt_began(self, facts: CallFacts, dropped: Sequence[str]) -> Tell:
+        self._line.got()
         self._step = Step(self._step.number)
         self._attempts.append(Attempt(len(self._attempts) + 1, self._asked, self._step, facts))
         model = self._asked.model_name
@@ -294,12 +296,7 @@ class RunEngine:
         self._ended_to_ledger()
 
     def waiting(self, place: int) -> None:
-        now = self._clock()
-        if self._place_told_at is not None and now - self._place_told_at < PLACE_EACH_SECONDS:
-            return
-        self._place_told_at = now
-        if not self._abandoned:
-            self._tell(ev.RunWaiting(place=place))
+        self._line.stands(place)
 
     # --- telling --------------------------------------------------------------------------------------
 
@@ -322,6 +319,10 @@ class RunEngine:
             for event in self._coalescer.flush():
                 self._tell(event)
 
+    def _tell_place(self, place: int) -> None:
+        if not self._abandoned:
+            self._tell(ev.RunWaiting(place=place))
+
     def _tell(self, event: ev.RunEvent) -> None:
         self._cursor = self._log.append(self.plan.run, self.plan.epoch, event)
 
@@ -331,7 +332,9 @@ class RunEngine:
         return error.detail.replace(key, "…") if key else error.detail
 
     def _shows_something(self) -> bool:
-        return bool(self._state.steps and self._state.steps[-1].parts)
+        # A signature without words is nothing that anybody has seen.
+        parts = self._state.steps[-1].parts if self._state.steps else []
+        return any(part["type"] != "reasoning" or part["text"] for part in parts)
 
     def _shorter_than(self, kept: Kept) -> bool:
         return text_length(self._state.steps) < kept.length

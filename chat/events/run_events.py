@@ -165,7 +165,7 @@ class RunRetrying(_Event, frozen=True, tag="run.retrying"):
 
 
 class RunWaiting(_Event, frozen=True, tag="run.waiting"):
-    """The call stands in a line; 1 is next."""
+    """The call stands in a line; 1 is next, 0 is told when it has its turn."""
 
     place: int
 

@@ -125,6 +125,8 @@ class ModelCall:
                         self._pass_on(deltas, timer, tell)
                     if decoder.ended:
                         timer.answered()
+                    elif decoder.whole:
+                        timer.told_all(again=bool(deltas))
             except ProviderCut as cut:
                 ending = decoder.abort(cut.detail)
             else:

@@ -27,6 +27,7 @@ from chat.llm.attempt import CallFacts, ModelCall, Tell
 from chat.llm.client import Endpoint
 from chat.llm.dialects.base import Dialect
 from chat.llm.dialects.errors import capability_after_refusal
+from chat.llm.dialects.fitting import is_streamed
 from chat.llm.messages import ModelRequest
 from chat.llm.safeguards import Safeguards
 from chat.llm.tape import Tape
@@ -43,7 +44,7 @@ OVERLOADED: Final = frozenset({429, 503, 529, None})
 """Statuses that say "too much"; None is an overload told inside a stream. A 500 says nothing of the load."""
 BUSY_AGAIN_SECONDS: Final = 5.0
 """When to come back to a full line: nobody knows when those before will have been answered."""
-MOST_REFUSED_FIELDS: Final = 3
+MOST_REFUSED_FIELDS: Final = 5
 CHARACTERS_A_TOKEN: Final = 4
 _AT_FAULT = (ProviderOverloaded, ProviderTimeout, ProviderCut, ProviderGarbage)
 
@@ -186,7 +187,7 @@ class Guard:
             now = self._safeguards.clock()
             facts = CallFacts(queued_seconds=now - queued_at)
             wire = self._target.dialect.build(request, api_key=self._target.api_key)
-            call = self._call(facts, slot, request.model, until - now)
+            call = self._call(facts, slot, request, until - now)
             tell = listener.attempt_began(facts, wire.dropped)
             try:
                 await call.run(wire, tell)
@@ -234,21 +235,29 @@ class Guard:
         passage = self._safeguards.breakers.passage(self._provider, _breaker_rule(self._limits))
         return await stack.enter_async_context(passage)
 
-    def _call(self, facts: CallFacts, slot: Slot | None, model: str, left_seconds: float) -> ModelCall:
+    def _call(
+        self, facts: CallFacts, slot: Slot | None, request: ModelRequest, left_seconds: float
+    ) -> ModelCall:
+        streamed = is_streamed(request)
+
         def shown() -> None:
             if slot is not None and facts.first_token_at is not None and facts.began_at is not None:
-                slot.succeeded(facts.first_token_at - facts.began_at, model)
+                waited_seconds = facts.first_token_at - facts.began_at
+                slot.succeeded(waited_seconds if streamed else None, request.model)
                 # Only now: nobody should wait for their first token because of it.
                 self._safeguards.spawn(self._learn(call))
 
         target, safeguards = self._target, self._safeguards
+        deadlines = replace(target.deadlines, total_seconds=left_seconds)
+        if not streamed:  # its first word comes with its last
+            deadlines = replace(deadlines, first_token_seconds=left_seconds)
         call = ModelCall(
             client=safeguards.client,
             clockwork=safeguards.clockwork,
             clock=safeguards.clock,
             dialect=target.dialect,
             endpoint=target.endpoint,
-            deadlines=replace(target.deadlines, total_seconds=left_seconds),
+            deadlines=deadlines,
             facts=facts,
             on_first_token=shown,
             tape=self._tape_for(facts.call) if self._tape_for is not None else None,

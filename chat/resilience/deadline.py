@@ -11,6 +11,8 @@ from chat.conf import Deadlines
 
 TICK_SECONDS = 0.05
 TRAILER_SECONDS = 2.0
+USAGE_SECONDS = 5.0
+"""How long a provider that has told its whole answer may take to tell what it cost."""
 
 
 class Interrupted(Exception):
@@ -36,7 +38,7 @@ class CallTimer:
         self.reason: str | None = None
 
     def touch(self) -> None:
-        """Bytes arrived: life for the idle deadline, not for the first token, the trailer or the total."""
+        """Bytes arrived: life for the idle deadline, not for the first token, the usage, the trailer or the total."""
         if self._phase == "idle":
             self._phase_began = self._clock()
 
@@ -48,6 +50,12 @@ class CallTimer:
         """The answer is whole; what may still come is the end of the body, so that the line can be used again."""
         if self._phase != "trailer":
             self._phase = "trailer"
+            self._phase_began = self._clock()
+
+    def told_all(self, *, again: bool) -> None:
+        """Nothing of the answer is missing; its usage may still come. `again`: more was told after all."""
+        if self._phase != "trailer" and (again or self._phase != "usage"):
+            self._phase = "usage"
             self._phase_began = self._clock()
 
     @property
@@ -63,6 +71,8 @@ class CallTimer:
             return "first_token" if now - self._began > limits.first_token_seconds else None
         if self._phase == "trailer":
             return "idle" if now - self._phase_began > TRAILER_SECONDS else None
+        if self._phase == "usage":
+            return "idle" if now - self._phase_began > min(USAGE_SECONDS, limits.idle_seconds) else None
         return "idle" if now - self._phase_began > limits.idle_seconds else None
 
     @property

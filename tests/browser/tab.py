@@ -26,8 +26,10 @@ class Tab:
         return self.page.get_by_role("button", name=name, exact=True)
 
     async def choose_model(self, name: str) -> None:
+        """One of the built-in provider's by its name alone, others as `provider/model`."""
+        full_name = name if "/" in name else f"demo/{name}"
         await self.page.locator("#model-picker").click()
-        await self.page.locator(f'[data-model="demo/{name}"][role="option"]').click()
+        await self.page.locator(f'[data-model="{full_name}"][role="option"]').click()
 
     async def say(self, text: str) -> None:
         await self.message.fill(text)

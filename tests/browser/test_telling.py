@@ -21,6 +21,8 @@ async def test_a_failure_is_told_with_figures_and_in_the_same_words_after_a_relo
     await tab.wait_for_end("failed")
     note = tab.answer.locator(".note p")
     await expect(note).to_contain_text(told)
+    # The time that the button counts down is over, which a reload would find further on.
+    await expect(tab.answer.get_by_role("button", name="Retry", exact=True)).to_be_visible()
     turns = [await turn.inner_text() for turn in await tab.page.locator(".turn").all()]
     await tab.page.reload()
     assert [await turn.inner_text() for turn in await tab.page.locator(".turn").all()] == turns

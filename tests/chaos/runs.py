@@ -1,136 +1,177 @@
-"""Runs of the whole engine against the demo upstream's faults, each under short deadlines."""
+"""Runs of the whole engine against an upstream that fails, each under short deadlines, and what is known of them."""
 
 import asyncio
 import itertools
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from chat.actions.runs import Started, StartRequest, start_runs
-from chat.demo.faults import ANSWERED, Fault
-from chat.demo.script import NOT_UTF8
 from chat.exceptions import StorageUnavailable
-from chat.models import LanguageModel, Message, Provider, User
-from chat.wiring import Runtime
+from chat.models import LanguageModel, Message, ModelCall, Price, Provider, Run, User
+from tests.chaos.bed import Bed
 
 DELTAS = 50
 MODEL = f"demo-n{DELTAS}-r0-d0"
-WHOLE = "".join(f"w{index} " for index in range(DELTAS))
-TOTAL_SECONDS = 4.0
-SLACK_SECONDS = 3.0
-"""What a busy machine may take on top of the deadline."""
+INPUT_PRICE, OUTPUT_PRICE = Decimal(3), Decimal(15)
+TOTAL_SECONDS = 6.0
 SHORT_DEADLINES = {
-    "first_token_seconds": 0.8,
-    "first_token_reasoning_seconds": 0.8,
-    "idle_seconds": 0.8,
+    "first_token_seconds": 1.0,
+    "first_token_reasoning_seconds": 1.0,
+    "idle_seconds": 1.0,
     "total_seconds": TOTAL_SECONDS,
-    "retry_base_seconds": 0.02,
-    "longest_retry_after_seconds": 0.5,
+    "retry_base_seconds": 0.05,
+    "longest_retry_after_seconds": 3.0,
 }
+"""A twentieth to a hundredth of the defaults; what counts is the same."""
+PATIENCE_SECONDS = 20.0
+"""Who has not ended so long after the deadline hangs."""
 _numbers = itertools.count()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ended:
-    """One run: how many times its end was told, and with what. `seconds` from its start to its end."""
+    """One run: the events a viewer saw, what was stored, and what the ledger says. `seconds` from start to end."""
 
-    ends: int
-    status: str
-    code: str
-    text: str
+    run: str
+    events: list[dict[str, Any]]
     seconds: float
-    doubled: bool
-
-    def wrong(self, fault: Fault) -> str:
-        """What is not as promised; "" where all is."""
-        if self.ends != 1:
-            return f"ended {self.ends} times"
-        if self.seconds > TOTAL_SECONDS + SLACK_SECONDS:
-            return f"took {self.seconds:.1f} s"
-        if self.doubled:
-            return "what viewers saw is not what was stored"
-        if self.status == "completed":
-            return "" if _is_whole(self.text) else "completed, but not the whole answer"
-        if self.status != "failed":
-            return f"status {self.status}"
-        # An open breaker says overloaded, whatever had opened it.
-        expected = {fault.outcome, "provider_overloaded"}
-        if fault.phase == "first_token" or fault.outcome == "provider_overloaded":
-            # These let the adaptive limit fall, and then the line in front of it may be longer than the deadline.
-            expected.add("rate_limited")
-        if fault.outcome == ANSWERED or self.code not in expected:
-            return f"ended in {self.code}, not in {fault.outcome}"
-        return ""
-
-
-class FaultyProviders:
-    """Makes a provider a fault, so that no breaker or learned limit of one fault touches another."""
-
-    def __init__(self, runtime: Runtime, user: User) -> None:
-        self._runtime = runtime
-        self._user = user
+    text: str = ""
+    row: Run = field(default_factory=Run)
+    calls: list[ModelCall] = field(default_factory=list)
 
     @property
-    def calls_made(self) -> int:
-        return self._runtime._demo.stats.total
+    def last(self) -> dict[str, Any]:
+        return self.events[-1] if self.events else {}
 
-    async def model_of(self, **columns: Any) -> LanguageModel:
-        def prepare() -> LanguageModel:
-            provider = Provider.objects.create(
-                name=f"faulty-{next(_numbers)}",
-                base_url=self._runtime._demo.base_url,
-                **{**SHORT_DEADLINES, **columns},
-            )
-            return LanguageModel.objects.create(provider=provider, name=MODEL)
+    @property
+    def hung(self) -> bool:
+        return self.last.get("type") != "run.finished"
+
+    @property
+    def status(self) -> str:
+        return str(self.last.get("status", ""))
+
+    @property
+    def error(self) -> dict[str, Any]:
+        return dict(self.last.get("error") or {})
+
+    @property
+    def code(self) -> str:
+        return str(self.error.get("code", ""))
+
+    def count(self, kind: str) -> int:
+        return sum(event["type"] == kind for event in self.events)
+
+    def attempts_shown(self) -> list[str]:
+        """The text of each attempt as a viewer saw it grow."""
+        texts = [""]
+        for event in self.events:
+            if event["type"] == "text.delta":
+                texts[-1] += event["text"]
+            elif event["type"] == "run.retrying":
+                texts.append("")
+        return texts
+
+    def text_at_the_end(self) -> str:
+        """What a viewer of all events has before the eyes."""
+        text = ""
+        for event in self.events:
+            if event["type"] == "text.delta":
+                text += event["text"]
+            elif event["type"] == "step.reset":
+                text = ""
+            elif event["type"] == "run.snapshot":
+                parts = [part for step in event["state"]["steps"] for part in step["parts"]]
+                text = "".join(part["text"] for part in parts if part["type"] == "text")
+        return text
+
+
+class Runs:
+    """Starts runs as the socket's commands do, and follows each to its end."""
+
+    def __init__(self, bed: Bed) -> None:
+        self._bed = bed
+        self._runtime = bed.runtime
+        self._users = itertools.cycle(bed.users)
+
+    async def models(self, many: int = 1, **columns: Any) -> list[LanguageModel]:
+        """Each of a provider of its own, so that no breaker or learned limit of one touches another."""
+
+        def prepare() -> list[LanguageModel]:
+            settings = {**SHORT_DEADLINES, **columns}
+            base_url = self._bed.upstream.base_url
+            providers = [
+                Provider(name=f"faulty-{next(_numbers)}", base_url=base_url, **settings) for _ in range(many)
+            ]
+            Provider.objects.bulk_create(providers)
+            found = [LanguageModel(provider=provider, name=MODEL) for provider in providers]
+            LanguageModel.objects.bulk_create(found)
+            prices = [Price(model=model, input=INPUT_PRICE, output=OUTPUT_PRICE) for model in found]
+            Price.objects.bulk_create(prices)
+            return found
 
         return await self._runtime.database(prepare)
 
-    async def run(self, model: LanguageModel, fault: str) -> Ended:
-        request = StartRequest(
-            key=uuid.uuid4(),
-            models=(model.full_name,),
-            content=[{"type": "text", "text": f"fail:{fault}"}],
-        )
-        started = await self._started(request)
+    async def model(self, **columns: Any) -> LanguageModel:
+        return (await self.models(**columns))[0]
+
+    async def many(self, models: Sequence[LanguageModel], prompt: str, *, at_once: int) -> list[Ended]:
+        """One run for each of `models`, which may name one often; each ended and looked up in the database."""
+        places = asyncio.Semaphore(at_once)
+
+        async def one(model: LanguageModel) -> Ended:
+            async with places:
+                return await self.follow(model, prompt)
+
+        ended = await asyncio.gather(*(one(model) for model in models))
+        await self.look_up(ended)
+        return list(ended)
+
+    async def run(self, model: LanguageModel, prompt: str) -> Ended:
+        return (await self.many([model], prompt, at_once=1))[0]
+
+    async def follow(self, model: LanguageModel, prompt: str) -> Ended:
+        """As `run`, without what the database has of it."""
+        content = [{"type": "text", "text": prompt}]
+        request = StartRequest(key=uuid.uuid4(), models=(model.full_name,), content=content)
+        started = await self._started(next(self._users), request)
         began = time.monotonic()
         events = await self._events_of(started.run)
-        seconds = time.monotonic() - began
-        stored = await self._runtime.database(Message.objects.get, pk=started.runs[0].message)
-        ends = [event for event in events if event["type"] == "run.finished"]
-        return Ended(
-            ends=len(ends),
-            status=ends[-1]["status"] if ends else "",
-            code=ends[-1].get("error", {}).get("code", "") if ends else "",
-            text=stored.text,
-            seconds=seconds,
-            doubled=_seen(events) != stored.text,
-        )
+        return Ended(started.run, events, time.monotonic() - began)
 
-    async def _started(self, request: StartRequest) -> Started:
+    async def look_up(self, ended: Sequence[Ended]) -> None:
+        """Fills in what is stored of them."""
+        for start in range(0, len(ended), 200):
+            await self._runtime.database(_look_up, ended[start : start + 200])
+
+    async def _started(self, user: User, request: StartRequest) -> Started:
         """As a browser does: a database that is busy is asked again, under the same key."""
         while True:
             try:
-                return await self._runtime.database(start_runs, self._user, request, self._runtime)
+                return await self._runtime.database(start_runs, user, request, self._runtime)
             except StorageUnavailable:
                 await asyncio.sleep(0.2)
 
     async def _events_of(self, run: str) -> list[dict[str, Any]]:
-        """Until the end and a moment longer, in which nothing may come any more; what has come where none does."""
+        """All of them; what has come where no end comes."""
         news = asyncio.Event()
         feed = self._runtime.log.follow(run, None, news.set)
         seen: list[dict[str, Any]] = []
         try:
-            async with asyncio.timeout(TOTAL_SECONDS + 2 * SLACK_SECONDS):
-                while True:
+            async with asyncio.timeout(TOTAL_SECONDS + PATIENCE_SECONDS):
+                while not feed.done:
                     while made := feed.take(100):
                         seen += [msgspec.json.decode(one.frame)["event"] for one in made]
-                    if seen and seen[-1]["type"] == "run.finished":
-                        break
-                    await news.wait()
-                    news.clear()
+                    if not feed.done:
+                        await news.wait()
+                        news.clear()
         except TimeoutError:
             pass
         finally:
@@ -138,24 +179,14 @@ class FaultyProviders:
         return seen
 
 
-def _seen(events: list[dict[str, Any]]) -> str:
-    """What a viewer of all events has before the eyes at the end."""
-    text = ""
-    for event in events:
-        if event["type"] == "text.delta":
-            text += event["text"]
-        elif event["type"] == "step.reset":
-            text = ""
-        elif event["type"] == "run.snapshot":
-            parts = [part for step in event["state"]["steps"] for part in step["parts"]]
-            text = "".join(part["text"] for part in parts if part["type"] == "text")
-    return text
-
-
-def _is_whole(text: str) -> bool:
-    said = NOT_UTF8 if isinstance(NOT_UTF8, str) else ""
-    return (
-        text == WHOLE
-        or ("\ufffd" in text and text.startswith("w0 ") and text.endswith(f"w{DELTAS - 1} "))
-        or (bool(said) and text.replace(said, "") == WHOLE)
-    )
+def _look_up(ended: Sequence[Ended]) -> None:
+    keys = [UUID(one.run) for one in ended]
+    rows = {str(row.pk): row for row in Run.objects.filter(pk__in=keys)}
+    texts = {message.pk: message.text for message in Message.objects.filter(runs__in=keys)}
+    for one in ended:
+        one.row = rows[one.run]
+        one.text = texts[one.row.message_id]
+        one.calls = []
+    by_run = {one.run: one for one in ended}
+    for call in ModelCall.objects.filter(run__in=keys).order_by("attempt"):
+        by_run[str(call.run_id)].calls.append(call)

@@ -55,7 +55,9 @@ async def test_who_has_all_places_waits_and_knows_it(chat, upstream):
     assert (await chat.events(second.run, until="run.waiting"))[-1]["place"] == 1
     assert len(upstream.requests) == 1
     await chat.stop(first)
-    assert (await chat.events(second.run))[-1]["status"] == "completed"
+    events = await chat.events(second.run)
+    assert events[-1]["status"] == "completed"
+    assert [event["place"] for event in events if event["type"] == "run.waiting"] == [1, 0]
     await chat.events(first.run)
     queued = [call.queue_ms for call in await chat.calls()]
     assert queued[1] > queued[0]

@@ -53,7 +53,8 @@ async def test_a_run_of_a_dead_node_is_made_again_under_a_new_epoch(chat):
     started = await chat.runtime.database(half_done, chat, "Hel")
     assert await chat.runtime.supervisor.rescue() == 1
     events = await chat.events(started.run)
-    assert [event["type"] for event in events[:2]] == ["run.snapshot", "step.reset"]
+    assert [event["type"] for event in events[:3]] == ["run.snapshot", "step.reset", "step.started"]
+    assert events[2]["model"] == chat.model.full_name
     assert {event["cursor"].split("-")[0] for event in events} == {"2"}
     assert events[-1]["status"] == "completed"
     assert (await chat.answer(started)).parts == [{"type": "text", "text": "Hello"}]

@@ -103,7 +103,8 @@ class FakeUpstream:
 async def fake_upstream() -> AsyncIterator[FakeUpstream]:
     fake = FakeUpstream()
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", fake.handle)
+    for path in ("/v1/chat/completions", "/v1/messages"):
+        app.router.add_post(path, fake.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

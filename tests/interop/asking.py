@@ -1,9 +1,14 @@
 """One question through our own dialect and client, and everything that was heard."""
 
 import asyncio
+import random
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from chat.conf import Deadlines
 from chat.exceptions import ProviderCut, ProviderError
+from chat.llm.attempt import CallFacts, Tell
 from chat.llm.client import Endpoint, ModelClient
 from chat.llm.deltas import (
     Delta,
@@ -16,7 +21,11 @@ from chat.llm.deltas import (
     UsageReported,
 )
 from chat.llm.dialects.registry import DIALECTS
+from chat.llm.guard import CallTarget, Guard
 from chat.llm.messages import ChatMessage, ModelRequest, TextPart, ToolSchema
+from chat.llm.safeguards import Safeguards
+from chat.resilience.backends.memory import MemoryBackend
+from chat.resilience.deadline import Clockwork
 
 SECONDS = 60
 GET_WEATHER = ToolSchema(
@@ -74,9 +83,14 @@ def question(
     return ModelRequest(model=model, messages=messages, tools=tools, stream=stream)
 
 
-async def ask(base_url: str, request: ModelRequest, headers: dict[str, str] | None = None) -> Heard:
+async def ask(
+    base_url: str,
+    request: ModelRequest,
+    headers: dict[str, str] | None = None,
+    dialect_name: str = "openai_chat",
+) -> Heard:
     """A refusal counts as heard: it is the last delta, as `Failed`."""
-    dialect = DIALECTS["openai_chat"]
+    dialect = DIALECTS[dialect_name]
     wire = dialect.build(request, api_key="any")
     heard = Heard()
     try:
@@ -99,3 +113,60 @@ async def ask(base_url: str, request: ModelRequest, headers: dict[str, str] | No
     except ProviderError as error:
         heard.deltas.append(Failed(error))
     return heard
+
+
+class _Hearing:
+    """A listener that keeps all; what an attempt has shown that is made again does not count."""
+
+    def __init__(self) -> None:
+        self.heard = Heard()
+        self.learned: list[str] = []
+
+    def attempt_began(self, facts: CallFacts, dropped: Sequence[str]) -> Tell:
+        self.heard = Heard()
+        return self.heard.deltas.extend
+
+    def attempt_ended(self, error: ProviderError | None) -> None:
+        pass
+
+    def retrying(self, wait_seconds: float, error: ProviderError) -> None:
+        pass
+
+    def waiting(self, place: int) -> None:
+        pass
+
+
+async def ask_through_guard(
+    base_url: str, dialect_name: str, request: ModelRequest
+) -> tuple[Heard, list[str]]:
+    """By the road that runs take: dialect, guard, client, decoder. Also the capabilities that were learned.
+
+    Raises:
+        ProviderError: no attempt succeeded.
+    """
+    hearing = _Hearing()
+    target = CallTarget(
+        user="u",
+        provider="p",
+        model="m",
+        dialect=DIALECTS[dialect_name],
+        endpoint=Endpoint(base_url),
+        api_key="any",
+        deadlines=Deadlines(total_seconds=SECONDS),
+    )
+    async with ModelClient() as client:
+        safeguards = Safeguards(
+            MemoryBackend(time.monotonic),
+            client=client,
+            clockwork=Clockwork(time.monotonic),
+            clock=time.monotonic,
+            wall_clock=time.time,
+            sleep=asyncio.sleep,
+            uniform=random.uniform,
+            name="interop",
+        )
+        try:
+            await Guard(safeguards, target, remember=hearing.learned.append).run(request, hearing)
+        finally:
+            await safeguards.aclose()
+    return hearing.heard, hearing.learned

@@ -7,7 +7,7 @@ from tests.interop.installation import CannotInstall, aimock_command, litellm_co
 from tests.interop.servers import running_aimock, running_litellm
 
 # LiteLLM is several hundred megabytes: `make test-interop` only, not a skip of the ordinary tests.
-collect_ignore = [] if os.environ.get("INTEROP_LITELLM") else ["test_litellm.py"]
+collect_ignore = [] if os.environ.get("INTEROP_LITELLM") else ["test_litellm.py", "test_litellm_requests.py"]
 
 
 @pytest.fixture(scope="session")

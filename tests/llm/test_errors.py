@@ -239,3 +239,35 @@ def test_refused_fields_map_to_capabilities():
 )
 def test_what_a_model_cannot_do_is_named(status: int, message: str, field: str):
     assert refused(status, {"error": {"message": message}}).field == field
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "message"),
+    [
+        (
+            400,
+            [openai_error("API key not valid. Please pass a valid API key.", "", "400")],
+            "provider_auth",
+            "API key not",
+        ),
+        (
+            400,
+            {"base_resp": {"status_code": 1004, "status_msg": "login fail"}},
+            "provider_auth",
+            "login fail",
+        ),
+        (429, {"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "Slow"}, "provider_overloaded", "Slow"),
+        (424, {"error": "Too many inputs", "error_type": "validation"}, "provider_rejected", "Too many"),
+    ],
+)
+def test_bodies_of_one_provider_each(status: int, body: Any, code: str, message: str):
+    error = refused(status, body)
+    assert (error.code, error.detail.startswith(message)) == (code, True)
+
+
+@pytest.mark.parametrize("head", ["", "event: error\n", ": hm\n\n"])
+@pytest.mark.parametrize("end", ["\n\n", ""])
+def test_a_refusal_that_comes_as_a_stream(head: str, end: str):
+    body = f'{head}data: {{"error": {{"message": "slow down", "code": "rate_limit_exceeded"}}}}{end}'
+    error = refused(429, body.encode())
+    assert (error.upstream_code, error.detail) == ("rate_limit_exceeded", "slow down")

@@ -5,12 +5,15 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
+from msgspec.structs import replace
 
 from chat.conf import CallLimits, Deadlines
 from chat.exceptions import ChatError, ProviderOverloaded
 from chat.llm.client import Endpoint, ModelClient
+from chat.llm.deltas import TextDelta
 from chat.llm.guard import CallTarget, Guard
-from chat.llm.messages import ChatMessage, ModelRequest, TextPart
+from chat.llm.messages import ChatMessage, ModelRequest, Options, TextPart
 from chat.llm.safeguards import Safeguards
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.deadline import Clockwork, Interrupted
@@ -66,7 +69,7 @@ async def safeguards() -> AsyncIterator[Safeguards]:
         await made.aclose()
 
 
-def guard(safeguards, upstream, limits=QUICK, **deadlines):
+def guard(safeguards, upstream, limits=QUICK, remember=None, **deadlines):
     target = CallTarget(
         user="u",
         provider="p",
@@ -77,7 +80,7 @@ def guard(safeguards, upstream, limits=QUICK, **deadlines):
         deadlines=Deadlines(**deadlines),
         limits=limits,
     )
-    return Guard(safeguards, target)
+    return Guard(safeguards, target, remember=remember)
 
 
 async def error_of(run):
@@ -171,3 +174,42 @@ async def test_a_call_of_our_own_that_fails_says_nothing_of_the_provider(safegua
     for _ in range(2):
         await error_of(guard(safeguards, upstream, limits).run(REQUEST, Hearing()))
     assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize("refuses_streams", [False, True])
+async def test_an_answer_in_one_piece_has_all_the_time_there_is(safeguards, upstream, refuses_streams):
+    """Also where the model was found out to have no other."""
+    asked = REQUEST if refuses_streams else replace(REQUEST, stream=False)
+    whole = {"choices": [{"index": 0, "message": {"content": "hello"}, "finish_reason": "stop"}]}
+    refusal = {"error": {"message": "Streaming is not supported for this model.", "param": "stream"}}
+
+    async def play(answer):
+        if answer.body.get("stream"):
+            answer.response = web.json_response(refusal, status=400)
+            return
+        await asyncio.sleep(0.3)
+        answer.response = web.json_response(whole)
+
+    upstream.play = play
+    hearing = Hearing()
+    await guard(safeguards, upstream, first_token_seconds=0.1, idle_seconds=0.1).run(asked, hearing)
+    assert TextDelta("hello") in hearing.deltas
+    assert len(upstream.requests) == 1 + refuses_streams
+
+
+async def test_what_was_learned_is_remembered_and_left_out_is_told(safeguards, upstream):
+    async def play(answer):
+        refused = next((name for name in ("max_tokens", "temperature") if name in answer.body), None)
+        if refused is None:
+            await upstream.say_hello(answer)
+        else:
+            error = {"message": f"Unsupported parameter: '{refused}'", "param": refused}
+            answer.response = web.json_response({"error": error}, status=400)
+
+    upstream.play = play
+    learned, hearing = [], Hearing()
+    asked = replace(REQUEST, options=Options(temperature=0.5, max_output_tokens=100))
+    await guard(safeguards, upstream, remember=learned.append).run(asked, hearing)
+    assert learned == ["max_completion_tokens", "no_temperature"]
+    assert hearing.dropped == [(), (), ("temperature",)]
+    assert upstream.requests[-1]["max_completion_tokens"] == 100

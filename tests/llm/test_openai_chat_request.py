@@ -7,6 +7,7 @@ import pytest
 
 from chat.llm.messages import (
     ChatMessage,
+    FilePart,
     ImagePart,
     ModelRequest,
     Options,
@@ -80,6 +81,19 @@ def test_images_by_url_and_by_data():
         {"type": "text", "text": "see"},
         {"type": "image_url", "image_url": {"url": "https://a/b.png"}},
         {"type": "image_url", "image_url": {"url": "data:image/gif;base64,AA=="}},
+    ]
+
+
+def test_files_by_data_and_what_the_provider_has_by_its_id():
+    parts = (
+        FilePart("a.pdf", "application/pdf", data=b"%PDF"),
+        FilePart("b.pdf", file_id="file_1"),
+        ImagePart(file_id="file_2"),
+    )
+    assert messages_of(user(*parts))[0]["content"] == [
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="}},
+        {"type": "file", "file": {"file_id": "file_1"}},
+        {"type": "file", "file": {"file_id": "file_2"}},
     ]
 
 
@@ -221,3 +235,66 @@ def test_a_model_that_sees_nothing_is_told_that_there_was_an_image():
     sent = json.loads(dialect("openai_chat").build(request, api_key="").body)
     assert "example.org" not in json.dumps(sent)
     assert "cannot see" in json.dumps(sent)
+
+
+def test_thoughts_go_back_with_every_step_since_the_call_and_not_with_older_answers():
+    field = {"dialect": "openai_chat", "field": "reasoning_content", "details": []}
+    run = assistant(
+        ReasoningPart("one", field),
+        ToolCallPart("x", "add", "{}"),
+        ToolResultPart("x", "1"),
+        ReasoningPart("two"),
+        TextPart("1"),
+    )
+    plain = assistant(ReasoningPart("three", field), TextPart("2"))
+    found = messages_of(user(), run, user(), plain)
+    assert [message.get("reasoning_content") for message in found] == [None, "one", None, "two", None, None]
+
+
+def test_a_model_that_demands_its_thoughts_gets_the_field_also_where_there_were_none():
+    call = assistant(ToolCallPart("x", "add", "{}"))
+    assert messages_of(call, capabilities=frozenset({"reasoning_content"}))[0]["reasoning_content"] == ""
+    assert "reasoning_content" not in messages_of(call)[0]
+
+
+def test_a_field_that_no_provider_has_is_not_sent():
+    odd = ReasoningPart("hm", {"dialect": "openai_chat", "field": "content", "details": []})
+    assert messages_of(assistant(odd, ToolCallPart("x", "add", "{}")))[0]["content"] is None
+
+
+def test_calls_without_a_signature_say_so_to_a_model_that_demands_one():
+    signed = ToolCallPart("x", "add", "{}", {"dialect": "openai_chat", "extra_content": {"google": {}}})
+    bare = ToolCallPart("y", "add", "{}")
+    demands = frozenset({"thought_signatures"})
+    calls = messages_of(assistant(bare, bare), capabilities=demands)[0]["tool_calls"]
+    assert calls[0]["extra_content"]["google"]["thought_signature"] == "skip_thought_signature_validator"
+    assert "extra_content" not in calls[1]
+    calls = messages_of(assistant(signed, bare), capabilities=demands)[0]["tool_calls"]
+    assert [call.get("extra_content") for call in calls] == [{"google": {}}, None]
+    refused = messages_of(assistant(signed), capabilities=frozenset({"no_extra_content"}))
+    assert "extra_content" not in refused[0]["tool_calls"][0]
+
+
+def test_a_word_between_result_and_user_where_the_model_wants_one():
+    call = assistant(ToolCallPart("x", "add", "{}"), ToolResultPart("x", "1"))
+    found = messages_of(call, user(), capabilities=frozenset({"no_user_after_tool"}))
+    assert [message["role"] for message in found] == ["assistant", "tool", "assistant", "user"]
+
+
+def test_a_conversation_keeps_its_cache_key_where_the_provider_knows_one():
+    knows = frozenset({"prompt_cache_key"})
+    key = body_of(user(), system="s", capabilities=knows)["prompt_cache_key"]
+    longer = body_of(user(), assistant(TextPart("a")), user(TextPart("b")), system="s", capabilities=knows)
+    assert longer["prompt_cache_key"] == key
+    assert body_of(user(TextPart("other")), system="s", capabilities=knows)["prompt_cache_key"] != key
+    assert "prompt_cache_key" not in body_of()
+
+
+def test_cache_marks_for_routers_that_hand_them_on():
+    knows = frozenset({"cache_control"})
+    call = assistant(ToolCallPart("x", "add", "{}"), ToolResultPart("x", "1"), TextPart("a"))
+    found = messages_of(user(), call, user(), user(TextPart("b")), system="s", capabilities=knows)
+    marked = [isinstance(message["content"], list) for message in found]
+    assert marked == [True, False, False, False, False, True, True]
+    assert found[-1]["content"] == [{"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]
+    assert messages_of(capabilities=knows | {"no_cache_control"})[0]["content"] == "hi"

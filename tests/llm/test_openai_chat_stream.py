@@ -7,6 +7,7 @@ import pytest
 from chat.exceptions import ProviderGarbage
 from chat.llm.deltas import (
     CitationDelta,
+    Failed,
     ImageDelta,
     ReasoningDelta,
     Started,
@@ -17,6 +18,7 @@ from tests.llm.wire import (
     chat,
     chunk,
     deltas_of,
+    dialect,
     error_of,
     event,
     facts,
@@ -144,6 +146,16 @@ def test_a_stream_over_its_limit_fails_with_what_had_arrived():
     found = chat(said("a"), b"data: {" + b"x" * 17_000_000)
     assert (found["text"], found["complete"]) == ("a", False)
     assert found["error"]["kind"] == "provider_garbage"
+
+
+def test_a_whole_answer_over_its_limit_is_not_kept():
+    decoder = dialect("openai_chat").decoder()
+    for _ in range(16):
+        assert decoder.feed(b'{"a":"' + b"x" * 1_000_000) == []
+    last = decoder.feed(b"x" * 1_000_000)[-1]
+    assert isinstance(last, Failed)
+    assert (last.error.code, last.error.detail) == ("provider_garbage", "the body is over its limit")
+    assert decoder.close() == []
 
 
 # --- chunks ---------------------------------------------------------------------------------------

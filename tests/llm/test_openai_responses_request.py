@@ -5,6 +5,7 @@ from typing import Any
 
 from chat.llm.messages import (
     ChatMessage,
+    FilePart,
     ImagePart,
     ModelRequest,
     Options,
@@ -56,6 +57,27 @@ def test_images():
         {"type": "input_text", "text": "see"},
         {"type": "input_image", "detail": "auto", "image_url": "data:image/gif;base64,AA=="},
     ]
+
+
+def test_files_and_what_the_provider_has_already():
+    parts = (
+        FilePart("a.pdf", "application/pdf", data=b"%PDF"),
+        FilePart("b.pdf", url="https://a/b.pdf"),
+        FilePart("c.pdf", file_id="file_1"),
+        ImagePart(file_id="file_2"),
+    )
+    assert input_of(user(*parts))[0]["content"] == [
+        {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
+        {"type": "input_file", "file_url": "https://a/b.pdf"},
+        {"type": "input_file", "file_id": "file_1"},
+        {"type": "input_image", "detail": "auto", "file_id": "file_2"},
+    ]
+
+
+def test_encrypted_reasoning_is_asked_for_where_summaries_are_refused():
+    body = body_of(capabilities=frozenset({"reasoning", "no_reasoning_summary"}))
+    assert "reasoning" not in body
+    assert body["include"] == ["reasoning.encrypted_content"]
 
 
 def test_calls_results_and_reasoning_in_their_order():

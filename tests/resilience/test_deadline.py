@@ -53,6 +53,24 @@ def test_a_chatty_call_still_ends_at_its_total(timer, clock):
     assert timer.overdue(1600.1) == "total"
 
 
+def test_after_all_is_told_the_usage_is_waited_for_some_seconds_only(timer):
+    timer.first_token()
+    timer.told_all(again=False)
+    timer.touch()
+    timer.told_all(again=False)
+    assert timer.overdue(1004.9) is None
+    assert timer.overdue(1005.1) == "idle"
+
+
+def test_a_provider_that_goes_on_after_its_end_is_listened_to(timer, clock):
+    timer.first_token()
+    timer.told_all(again=True)
+    clock.now += 4
+    timer.told_all(again=True)
+    assert timer.overdue(1008.9) is None
+    assert timer.overdue(1009.1) == "idle"
+
+
 def test_after_a_whole_answer_the_end_of_the_body_is_waited_for_a_moment_only(timer):
     timer.first_token()
     timer.answered()

@@ -1,7 +1,6 @@
 """What only Redis can get wrong: its own clock, two processes, going away."""
 
 import asyncio
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +10,6 @@ import pytest
 from chat.resilience.backends.base import BackendUnavailable, BreakerRule, Bucket
 from chat.resilience.backends.redis import RedisBackend, connect
 from tests.services import redis_binary, start_redis, stop
-
-ROOT = Path(__file__).parents[2]
-PROBER = Path(__file__).with_name("prober.py")
 
 
 @pytest.fixture
@@ -120,32 +116,3 @@ async def test_a_redis_that_comes_back_empty_is_used_again_at_once(tmp_path: Pat
     finally:
         await client.aclose()
         stop(process)
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("probes", [1, 3])
-async def test_the_probe_limit_holds_over_two_processes(
-    backend: RedisBackend, redis_url: str, prefix: str, probes: int
-):
-    await backend.breaker_record(
-        "provider:1", BreakerRule(failures=1, open_seconds=0.001), "failure", generation=0, holder="me"
-    )
-    arguments = [str(PROBER), redis_url, prefix, str(probes), "1.0"]
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable,
-            *arguments,
-            cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT)},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]
-    said = [(await process.communicate())[0].split() for process in processes]
-
-    assert [process.returncode for process in processes] == [0, 0]
-    made = [int(words[0]) for words in said]
-    most = max(int(words[1]) for words in said)
-    assert min(made) > 0
-    assert most == probes
-    assert await backend.in_use("probe:provider:1") == 0

@@ -93,7 +93,7 @@ def test_a_thought_without_words_shows_nothing_and_parts_no_text():
 
 
 def test_thoughts_in_a_row_stand_under_one_another():
-    thoughts = [
+    thoughts: list[dict[str, Any]] = [
         {"type": "reasoning", "text": "First.", "opaque": 1},
         {"type": "reasoning", "text": "Second."},
     ]

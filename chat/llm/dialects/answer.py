@@ -32,6 +32,11 @@ class AnswerDecoder:
     def ended(self) -> bool:
         return self._ended
 
+    @property
+    def whole(self) -> bool:
+        """A dialect whose end is told before its usage overrides this."""
+        return self._ended
+
     def feed(self, data: bytes) -> list[Delta]:
         out: list[Delta] = []
         if self._ended or not data:

@@ -15,12 +15,12 @@ from chat.llm.deltas import (
     ToolCallStarted,
 )
 from chat.llm.dialects.anthropic_messages_events import BlockDelta
-from chat.llm.dialects.json_values import opened, text_at
+from chat.llm.dialects.json_values import listed, opened, text_at
 from chat.llm.dialects.text import GrowingText, clean, clean_json
 from chat.llm.dialects.turns import is_object
 
 DIALECT: Final = "anthropic_messages"
-_CARRIED: Final = ("caller", "toolset_name")
+CARRIED: Final = ("caller", "toolset_name")
 """Members of a call that go back with it."""
 
 
@@ -58,7 +58,7 @@ class Block:
 class TextBlock(Block):
     def open(self, out: list[Delta]) -> None:
         self._show(text_at(self.start, "text"), out)
-        for citation in self.start.get("citations") or ():
+        for citation in listed(self.start.get("citations")):
             out.extend(_citations(citation))
 
     def delta(self, delta: BlockDelta, out: list[Delta]) -> None:
@@ -120,7 +120,7 @@ class ToolBlock(Block):
         self.slot = slot
         self.id = clean(text_at(start, "id")) or made_up_id
         self.name = clean(text_at(start, "name"))
-        carried = {name: clean_json(start[name]) for name in _CARRIED if start.get(name)}
+        carried = {name: clean_json(start[name]) for name in CARRIED if start.get(name)}
         if carried.get("caller") == {"type": "direct"}:
             del carried["caller"]  # the rule
         self.opaque = {"dialect": DIALECT, **carried} if carried else None
@@ -154,15 +154,6 @@ class ToolBlock(Block):
     def _show(self, text: str, out: list[Delta]) -> None:
         if text:
             out.append(ToolArgumentsDelta(self.slot, text))
-
-
-def block_of_delta(delta: BlockDelta) -> Block:
-    """For servers that forget a block's start."""
-    if delta.thinking is not None:
-        return ThinkingBlock({"type": "thinking"})
-    if delta.text is not None:
-        return TextBlock({"type": "text"})
-    return Block({"type": "unknown"})
 
 
 def _citations(citation: Any) -> Iterator[CitationDelta]:

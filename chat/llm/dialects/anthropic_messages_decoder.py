@@ -10,16 +10,15 @@ from typing import Any, Final
 from msgspec import MsgspecError
 
 from chat.exceptions import ProviderCut, ProviderGarbage
-from chat.llm.deltas import Delta, Finished, RefusalDelta, Started, Usage
+from chat.llm.deltas import Delta, Finished, RefusalDelta, Started, TextRevised, Usage
 from chat.llm.dialects.answer import AnswerDecoder
 from chat.llm.dialects.anthropic_messages_blocks import (
     Block,
     TextBlock,
     ThinkingBlock,
     ToolBlock,
-    block_of_delta,
 )
-from chat.llm.dialects.anthropic_messages_events import EVENTS, MessageEvent, loosely
+from chat.llm.dialects.anthropic_messages_events import EVENTS, BlockDelta, MessageEvent, loosely
 from chat.llm.dialects.errors import WireError, error_in
 from chat.llm.dialects.json_values import is_error, listed, opened, text_at
 from chat.llm.dialects.openai_usage import count
@@ -54,7 +53,14 @@ class AnthropicMessagesDecoder(AnswerDecoder):
         self._stop_reason = ""
         self._explanation = ""
         self._blocks: dict[int, Block] = {}  # the open ones
+        self._growing: Block | None = None  # the last one that got a delta
+        self._texts: list[TextBlock] = []
+        self._revised = False  # the texts interleave, so what was shown is out of order
         self._calls: list[ToolBlock] = []
+
+    @property
+    def whole(self) -> bool:
+        return self._ended or bool(self._stop_reason)
 
     # --- the stream -------------------------------------------------------------------------------
 
@@ -158,7 +164,7 @@ class AnthropicMessagesDecoder(AnswerDecoder):
         kind = start.get("type")
         block: Block
         if kind == "text":
-            block = TextBlock(start)
+            block = self._text_block(start)
         elif kind in ("thinking", "redacted_thinking"):
             block = ThinkingBlock(start)
         elif kind == "tool_use":
@@ -178,11 +184,30 @@ class AnthropicMessagesDecoder(AnswerDecoder):
         if block is None:
             if not self._started:
                 self._start("", "", out)
-            block = self._blocks[event.index or 0] = block_of_delta(delta)
+            block = self._blocks[event.index or 0] = self._block_of(delta)
+        if block is not self._growing:
+            self._grows(block)
         block.delta(delta, out)
         if block.__class__ is Block and delta.type not in _KNOWN_DELTAS:
             value = self._loads(payload, out)
             block.absorb(value.get("delta") if isinstance(value, dict) else None)
+
+    def _text_block(self, start: dict[str, Any]) -> TextBlock:
+        block = TextBlock(start)
+        self._texts.append(block)
+        return block
+
+    def _block_of(self, delta: BlockDelta) -> Block:
+        """For servers that forget a block's start."""
+        if delta.thinking is not None:
+            return ThinkingBlock({"type": "thinking"})
+        return self._text_block({"type": "text"}) if delta.text is not None else Block({"type": "unknown"})
+
+    def _grows(self, block: Block) -> None:
+        self._growing = block
+        if isinstance(block, TextBlock):
+            later = self._texts[self._texts.index(block) + 1 :]
+            self._revised = self._revised or any(text.input.text for text in later)
 
     def _close_block(self, index: int, out: list[Delta]) -> None:
         block = self._blocks.pop(index, None)
@@ -223,6 +248,9 @@ class AnthropicMessagesDecoder(AnswerDecoder):
     def _last_words(self, out: list[Delta]) -> None:
         for block in self._blocks.values():
             block.cut(out)
+        if self._revised:
+            self._revised = False
+            out.append(TextRevised("".join(text.input.text for text in self._texts)))
 
     def _read_usage(self, usage: Any) -> Usage | None:
         """Fresh, cached and newly cached input are counted apart on the wire; together they are the input."""

@@ -1,10 +1,10 @@
 """A conversation as the messages of a Messages request."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from chat.llm.dialects.anthropic_messages_blocks import DIALECT
+from chat.llm.dialects.anthropic_messages_blocks import CARRIED, DIALECT
 from chat.llm.dialects.turns import Turn, arguments_object, base64_of, opaque_of
 from chat.llm.messages import (
     FilePart,
@@ -30,20 +30,26 @@ def says_file(part: FilePart) -> bool:
     return bool(part.file_id) or (is_pdf and bool(part.url or part.data))
 
 
-def messages_of(turns: Iterable[Turn]) -> list[dict[str, Any]]:
+def messages_of(turns: Sequence[Turn]) -> list[dict[str, Any]]:
     """The roles alternate, the first is the user's, and a turn's results begin the next user message."""
     messages: list[dict[str, Any]] = []
     ids = _CallIds()
-    for turn in turns:
+    loose = _LooseEnds(turns)
+    for place, turn in enumerate(turns):
+        blocks: list[Block] = []
+        if turn.role == "assistant":
+            ids.new_turn()
+        for part in turn.parts:
+            block = _block(part, ids)
+            if block is not None and not loose.holds(block, place):
+                blocks.append(block)
         role = "assistant" if turn.role == "assistant" else "user"
         if role == "assistant":
-            ids.new_turn()
-        blocks = [block for part in turn.parts if (block := _block(part, ids)) is not None]
+            blocks = _ended(blocks, last=place == len(turns) - 1)
         if messages and messages[-1]["role"] == role:
             messages[-1]["content"] += blocks
         elif blocks:
             messages.append({"role": role, "content": blocks})
-    messages = _without_loose_ends(messages)
     if messages and messages[0]["role"] == "assistant":
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "…"}]})
     return messages
@@ -76,7 +82,9 @@ def _block(part: Part, ids: "_CallIds") -> Block | None:
         return _document(part)
     if isinstance(part, ToolCallPart):
         arguments = arguments_object(part.arguments)
-        return {"type": "tool_use", "id": ids.of_call(part.id), "name": part.name, "input": arguments}
+        call = {"type": "tool_use", "id": ids.of_call(part.id), "name": part.name, "input": arguments}
+        opaque = opaque_of(part, DIALECT) or {}
+        return call | {name: opaque[name] for name in CARRIED if name in opaque}
     if isinstance(part, ToolResultPart):
         result = {"type": "tool_result", "tool_use_id": ids.of_result(part.id), "content": part.result}
         return result | ({"is_error": True} if part.failed else {})
@@ -111,40 +119,41 @@ def _document(part: FilePart) -> Block:
     return {"type": "document", "source": source} | ({"title": part.name[:500]} if part.name else {})
 
 
-def _without_loose_ends(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """An answer may not end in a thought; only one that is to be continued may hold half of a server's call."""
-    kept: list[dict[str, Any]] = []
-    for message in messages:
-        last = message is messages[-1]
-        if message["role"] == "assistant":
-            message["content"] = _finished(message["content"], goes_on=last)
-        if not message["content"]:
-            continue
-        if kept and kept[-1]["role"] == message["role"]:
-            kept[-1]["content"] += message["content"]
-        else:
-            kept.append(message)
-    return kept
-
-
-def _finished(blocks: list[Block], *, goes_on: bool) -> list[Block]:
-    answered = {block["tool_use_id"] for block in blocks if "tool_use_id" in block}
-    asked = {block["id"] for block in blocks if _is_server_call(block)}
-    blocks = [
-        block
-        for block in blocks
-        if (goes_on or not _is_server_call(block) or block["id"] in answered)
-        and ("tool_use_id" not in block or block["tool_use_id"] in asked)
-    ]
+def _ended(blocks: list[Block], *, last: bool) -> list[Block]:
+    """An answer may not end in a thought, and the one that is to be continued not in blanks."""
     while blocks and blocks[-1]["type"] in _THINKING:
         blocks.pop()
-    if goes_on and blocks and blocks[-1]["type"] == "text":
+    if last and blocks and blocks[-1]["type"] == "text":
         blocks[-1] = blocks[-1] | {"text": blocks[-1]["text"].rstrip()}
     return blocks
 
 
-def _is_server_call(block: Block) -> bool:
-    return block["type"] in ("server_tool_use", "mcp_tool_use") and isinstance(block.get("id"), str)
+class _LooseEnds:
+    """Calls that the provider makes itself and what came of them: one without the other is refused.
+
+    A call that waits for its result stands as long as the user has not gone on to something else.
+    """
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._asked: set[str] = set()
+        self._answered: set[str] = set()
+        self._last_spoken = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=0)
+        for turn in turns:
+            for part in turn.parts:
+                block = _kept(part) if isinstance(part, ServerItemPart) else None
+                if block is not None:
+                    self._asked.add(_server_call(block))
+                    self._answered.add(str(block.get("tool_use_id")))
+
+    def holds(self, block: Block, place: int) -> bool:
+        if block["type"] != "tool_result" and "tool_use_id" in block:
+            return block["tool_use_id"] not in self._asked
+        call = _server_call(block)
+        return bool(call) and call not in self._answered and place < self._last_spoken
+
+
+def _server_call(block: Block) -> str:
+    return str(block.get("id")) if block["type"] in ("server_tool_use", "mcp_tool_use") else ""
 
 
 class _CallIds:

@@ -37,6 +37,12 @@ class Decoder(Protocol):
     def ended(self) -> bool:
         """A `Finished` or `Failed` has been returned."""
 
+    @property
+    def whole(self) -> bool:
+        """Nothing of the answer is missing, though its usage or an error may still come: not to be waited for long.
+
+        True also when it has ended."""
+
     def feed(self, data: bytes) -> list[Delta]: ...
 
     def close(self) -> list[Delta]: ...

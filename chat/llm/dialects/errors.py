@@ -17,6 +17,7 @@ from msgspec import Struct
 from chat.exceptions import ContextTooLong, ProviderAuth, ProviderError, ProviderOverloaded, ProviderRejected
 from chat.llm.dialects.refusals import capability_after_refusal, inability, refused_field
 from chat.llm.dialects.text import clean
+from chat.llm.sse import SseDecoder
 
 __all__ = [
     "WireError",
@@ -32,6 +33,17 @@ __all__ = [
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_DETAIL_CHARACTERS: Final = 2000
 LONGEST_WAIT_SECONDS: Final = 86_400
+_WRONG_KEY: Final = ("incorrect api key", "invalid api key", "api key not valid")
+_MINIMAX: Final = {
+    1000: "api_error",
+    1001: "timeout_error",
+    1002: "rate_limit_error",
+    1004: "authentication_error",
+    1008: "insufficient_balance",
+    1013: "api_error",
+}
+_SIGNS: Final = ("code", "type", "status", "status_code", "error_code")
+"""What stands beside the message of an error, and not of a note."""
 
 _TROUBLE = "The provider has a problem of its own."
 _NO_CREDIT = "The provider's account has no credit left. An administrator has to look at it."
@@ -56,6 +68,7 @@ _BUSY_CODES = (
     "rate_limit",
     "overloaded",
     "too_many_requests",
+    "request_limit",
     "resource_exhausted",
     "unavailable",
     "slow_down",
@@ -114,9 +127,11 @@ def error_in(value: Any, *, in_stream: bool = False) -> WireError | None:
         return _facts(first) if isinstance(first, dict) else WireError(message=_as_text(first))
     if value.get("object") == "error" or value.get("type") == "error":
         return _facts(value)
+    if isinstance(value.get("base_resp"), dict) and value["base_resp"].get("status_code"):
+        return _of_minimax(value["base_resp"])
     if value.get("detail") and "choices" not in value:
         return _facts({**value, "message": _detail_text(value["detail"])})
-    if in_stream and not any(value.get(name) for name in ("code", "type", "status", "status_code")):
+    if in_stream and not any(value.get(name) for name in _SIGNS):
         return None
     if isinstance(value.get("message") or value.get("Message"), str) and not _is_answer(value):
         return _facts({"message": value.get("Message"), **value})
@@ -161,10 +176,20 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
 
 
 def error_in_body(body: bytes) -> WireError | None:
+    body = body[:MAX_BODY_BYTES]
     try:
-        return error_in(json.loads(body[:MAX_BODY_BYTES].decode("utf-8", "replace")))
+        return error_in(json.loads(_first_event(body).decode("utf-8", "replace")))
     except (ValueError, RecursionError):
         return None
+
+
+def _first_event(body: bytes) -> bytes:
+    """Some servers refuse a stream with a stream."""
+    if not body.lstrip().startswith((b"data:", b"event:", b":", b"error:", b"id:", b"retry:")):
+        return body
+    decoder = SseDecoder()
+    events = decoder.feed(body)
+    return events[0][1] if events else (decoder.close() or ("", body))[1]
 
 
 def status_line(status: int, body: bytes = b"") -> str:
@@ -233,7 +258,7 @@ def _is_auth(status: int | None, code: str, words: str) -> bool:
         return True
     if status == 403:  # OpenRouter answers 403 when its moderation flags the input
         return "moderation" not in words and "flagged" not in words
-    return _any(_AUTH_CODES, code) or "incorrect api key" in words or "invalid api key" in words
+    return _any(_AUTH_CODES, code) or any(said in words for said in _WRONG_KEY)
 
 
 def _any(names: tuple[str, ...], text: str) -> bool:
@@ -241,20 +266,28 @@ def _any(names: tuple[str, ...], text: str) -> bool:
 
 
 def _facts(error: dict[str, Any]) -> WireError:
-    code = error.get("code")
+    code = error.get("code", error.get("error_code"))
     metadata = error.get("metadata")
     raw = _as_text(metadata.get("raw")) if isinstance(metadata, dict) else ""
     return WireError(
         message=clean(_as_text(error.get("message") or error.get("msg") or error.get("detail"))),
-        code=code if isinstance(code, str | int) and not isinstance(code, bool) else None,
+        code=_code(code),
         type=_as_text(
-            error.get("type") or (error.get("status") if isinstance(error.get("status"), str) else "")
+            error.get("type")
+            or error.get("error_type")
+            or (error.get("status") if isinstance(error.get("status"), str) else "")
         ),
         status=_status_in(error),
         raw=raw[:MAX_DETAIL_CHARACTERS],
         retry_after_seconds=_retry_delay(error.get("details")),
         param=_as_text(error.get("param")) or _where(error.get("message")),
     )
+
+
+def _code(code: Any) -> str | int | None:
+    if isinstance(code, str):
+        return clean(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 def _status_in(error: dict[str, Any]) -> int | None:
@@ -283,6 +316,13 @@ def _where(message: Any) -> str:
     first = detail[0] if isinstance(detail, list) and detail else None
     steps = first.get("loc") if isinstance(first, dict) else None
     return ".".join(str(step) for step in steps) if isinstance(steps, list) else ""
+
+
+def _of_minimax(answer: dict[str, Any]) -> WireError:
+    """`base_resp: {status_code, status_msg}`, with status 200 and 0 where nothing is wrong."""
+    code = answer["status_code"] if isinstance(answer["status_code"], int) else None
+    kind = _MINIMAX.get(code or 0, "invalid_request_error")
+    return WireError(message=clean(_as_text(answer.get("status_msg"))), code=code, type=kind)
 
 
 def _detail_text(detail: Any) -> str:

@@ -36,15 +36,8 @@ from chat.llm.dialects.text import TextJoiner, clean
 
 _REASONS: Final = {
     "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
     "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
     "tool_calls": "tool_calls",
-    "tool_call": "tool_calls",
-    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
@@ -64,6 +57,10 @@ class OpenAIChatDecoder(AnswerDecoder):
         self._details = Details()
         self._citations: list[Any] = []
         self._said = False
+
+    @property
+    def whole(self) -> bool:
+        return self._ended or bool(self._finish_reason)
 
     # --- the stream -------------------------------------------------------------------------------
 
@@ -92,7 +89,7 @@ class OpenAIChatDecoder(AnswerDecoder):
 
     def _bare_event(self, name: str, payload: bytes, chunk: Chunk, out: list[Delta]) -> None:
         """No choices: usage, a moderation verdict, a filter's notes, or an error without `error`."""
-        if chunk.error is None and (chunk.usage or chunk.id) and name != "error":
+        if chunk.error is None and chunk.usage and name != "error":
             self._chunk(chunk, out)
         else:
             self._bare_value(name, self._loads(payload, out), out)

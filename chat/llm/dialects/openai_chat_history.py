@@ -102,7 +102,8 @@ class _Thoughts:
         self._field, self._since_a_call = "", False
 
     def of(self, turn: Turn, *, calls: bool) -> dict[str, Any]:
-        parts = [part for part in turn.parts if isinstance(part, ReasoningPart)]
+        thoughts = [part for part in turn.parts if isinstance(part, ReasoningPart)]
+        parts = [part for part in thoughts if part.opaque is None or opaque_of(part, DIALECT)]
         carried = [opaque for part in parts if (opaque := opaque_of(part, DIALECT))]
         self._since_a_call = self._since_a_call or calls
         self._field = next(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from chat.llm.dialects.openai_responses_tools import DIALECT
+from chat.llm.dialects.openai_responses_tools import CARRIED, DIALECT
 from chat.llm.dialects.turns import Turn, arguments_text, data_url, image_url, opaque_of
 from chat.llm.messages import (
     FilePart,
@@ -30,16 +30,16 @@ _NOT_FOR_RETURN: Final = (
 
 def input_of(turns: Iterable[Turn]) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
-    custom: set[str] = set()
+    calls: dict[str, ToolCallPart] = {}
     for turn in turns:
         if turn.role == "user":
             items += _user(turn)
         elif turn.role == "assistant":
             items += _assistant(turn)
-            custom |= {part.id for part in turn.parts if isinstance(part, ToolCallPart) and _is_custom(part)}
+            calls = {part.id: part for part in turn.parts if isinstance(part, ToolCallPart)}
         else:
             items += [
-                _result(part, part.id in custom) for part in turn.parts if isinstance(part, ToolResultPart)
+                _result(part, calls[part.id]) for part in turn.parts if isinstance(part, ToolResultPart)
             ]
     return items
 
@@ -129,12 +129,16 @@ def _is_custom(part: ToolCallPart) -> bool:
 
 
 def _call(part: ToolCallPart) -> dict[str, Any]:
+    opaque = opaque_of(part, DIALECT) or {}
+    call: dict[str, Any] = {"call_id": part.id, "name": part.name}
+    call |= {name: opaque[name] for name in CARRIED if name in opaque}
     if _is_custom(part):
-        return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": part.arguments}
-    arguments = arguments_text(part.arguments)
-    return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
+        return {"type": "custom_tool_call", "input": part.arguments, **call}
+    return {"type": "function_call", "arguments": arguments_text(part.arguments), **call}
 
 
-def _result(part: ToolResultPart, custom: bool) -> dict[str, Any]:
-    kind = "custom_tool_call_output" if custom else "function_call_output"
-    return {"type": kind, "call_id": part.id, "output": part.result}
+def _result(part: ToolResultPart, call: ToolCallPart) -> dict[str, Any]:
+    kind = "custom_tool_call_output" if _is_custom(call) else "function_call_output"
+    result = {"type": kind, "call_id": part.id, "output": part.result}
+    opaque = opaque_of(call, DIALECT) or {}
+    return result | ({"caller": opaque["caller"]} if opaque.get("caller") else {})

@@ -10,8 +10,9 @@ from chat.llm.dialects.turns import is_object
 
 DIALECT: Final = "openai_responses"
 CALL_TYPES: Final = ("function_call", "custom_tool_call")
-_CARRIED: Final = ("caller", "namespace")
+CARRIED: Final = ("caller", "namespace")
 """Members of a call that OpenAI wants back with it."""
+_USUAL: Final[tuple[Any, ...]] = (None, "", {}, {"type": "direct"})
 
 
 class _Call:
@@ -57,7 +58,7 @@ class ResponseCalls:
         call.kind = item["type"]
         call.id = call.id or clean(text_at(item, "call_id"))
         call.name = call.name or clean(text_at(item, "name"))
-        call.extra |= {name: clean_json(item[name]) for name in _CARRIED if item.get(name)}
+        call.extra |= {name: clean_json(item[name]) for name in CARRIED if item.get(name) not in _USUAL}
         if done:
             call.status = text_at(item, "status")
             self._complete(call, text_at(item, "arguments", "input"), out)

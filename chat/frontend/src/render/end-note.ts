@@ -45,7 +45,7 @@ export function countDown(waits: Iterable<Element>, now = Date.now()): void {
   for (const wait of [...waits] as HTMLElement[]) {
     const end = until.get(wait) ?? now + Number(wait.dataset["seconds"] ?? 0) * 1000;
     until.set(wait, end);
-    if (end > now) setText(wait, waitLabel((end - now) / 1000));
-    else wait.remove();
+    // Emptied, not removed: the note around it keeps its shape.
+    setText(wait, end > now ? waitLabel((end - now) / 1000) : "");
   }
 }
