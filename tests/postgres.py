@@ -95,6 +95,10 @@ class Postgres:
             self._process.wait(PATIENCE_SECONDS)
             self._process = None
 
+    def checkpoint(self) -> None:
+        """Recovery from a crash then is short, however much was written before."""
+        self._execute("CHECKPOINT")
+
     def at(self, database: str) -> str:
         """The URL of another database on this server."""
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))

@@ -12,7 +12,9 @@ from tests.postgres import name_for
 PREPARE = "from tests.chaos.writers import prepare; prepare()"
 
 
-@pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.both_columns]
+
+
 def test_six_writers_never_meet_a_lock_that_is_held_too_long(tmp_path: Path, record_property):
     if (server := many_machines.server) is not None:
         server.make(name_for(tmp_path))

@@ -35,6 +35,7 @@ def server(clean):
     assert found is not None
     if not found.is_ours:
         pytest.skip("the server of TEST_DATABASE_URL is not ours to stop: unset it, and one is started here")
+    found.checkpoint()
     yield found
     found.stop()
     found.start()
