@@ -19,11 +19,12 @@ from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
 from chat.events.coalescer import Coalescer
 from chat.events.codec import Cursor
-from chat.events.fold import RunState
+from chat.events.fold import Part, RunState
 from chat.exceptions import ChatError, Internal, ProviderError, StaleEpoch, StorageUnavailable
 from chat.llm.attempt import CallFacts, Tell
 from chat.llm.deltas import Delta
 from chat.llm.guard import Guard
+from chat.llm.redaction import secrets_of
 from chat.resilience.deadline import Interrupted
 
 logger = structlog.get_logger(__name__)
@@ -111,6 +112,7 @@ class RunEngine:
         """
         try:
             status, error = await self._ask()
+            self._line.leave()
             self._flush()
             if self._to_ledger is not None:
                 await self._to_ledger
@@ -156,7 +158,7 @@ class RunEngine:
                     await self._guard.run(self._asked.request, self)
                     break
                 except ChatError as error:
-                    detail = self._without_key(error)
+                    detail = self._without_secrets(error)
                     logger.info("model call failed", run=self.plan.run, code=error.code, detail=detail)
                     if not self._go_on_with_next(error):
                         return "failed", error
@@ -167,7 +169,8 @@ class RunEngine:
         except Exception:  # a bug of ours must end the run in one typed error, not in a hang
             logger.exception("run failed", run=self.plan.run)
             return "failed", Internal()
-        return "limit_reached" if self._step.finish_reason == "length" else "completed", None
+        cut = self._too_long or self._step.finish_reason == "length"
+        return "limit_reached" if cut else "completed", None
 
     def _go_on_with_next(self, error: ChatError) -> bool:
         """The next model takes over where waiting might have helped and nobody has seen anything of this one."""
@@ -179,6 +182,7 @@ class RunEngine:
         logger.info("another model is asked", run=self.plan.run, model=following.model_name)
         step, before = self._step.number, self._asked.model_name
         self._asked, self._guard = following, self._guard_for(following)
+        self._forget("other_model")
         self._tell(ev.StepStarted(step=step, model=following.model_name))
         note = ev.StepNote(step, "other_model", following.model_name, instead_of=before, reason=error.code)
         self._tell(note)
@@ -237,6 +241,9 @@ class RunEngine:
         except StorageUnavailable as error:  # they are written with the run's end
             logger.warning("attempts not in the ledger yet", run=self.plan.run, reason=error.detail)
             return
+        except Exception:  # the answer must not end because of it
+            logger.exception("attempts not in the ledger yet", run=self.plan.run)
+            return
         for attempt in ended:
             attempt.in_ledger = True
 
@@ -287,10 +294,9 @@ class RunEngine:
     def retrying(self, wait_seconds: float, error: ProviderError) -> None:
         if self._abandoned:
             return
-        if self._shows_something():
-            if self._kept is None or not self._shorter_than(self._kept):
-                self._kept = Kept.of(self._state, self._partial())
-            self._tell(ev.StepReset(step=self._step.number, reason="retrying"))
+        if self._shows_something() and (self._kept is None or not self._shorter_than(self._kept)):
+            self._kept = Kept.of(self._state, self._partial())
+        self._forget("retrying")
         attempt, wait_ms = len(self._attempts) + 1, round(wait_seconds * 1000)
         self._tell(ev.RunRetrying(attempt=attempt, wait_ms=wait_ms, reason=error.code))
         self._ended_to_ledger()
@@ -307,7 +313,8 @@ class RunEngine:
             self._tell(event)
         if self._step.length > MOST_CHARACTERS:
             self._too_long = True
-            self._guard.stop()
+            # Not from within its own task: what ends without another wait would take the interruption along.
+            asyncio.get_running_loop().call_soon(self._guard.stop)
         if self._coalescer.holding and self._flush_handle is None:
             self._flush_handle = asyncio.get_running_loop().call_later(self._window_seconds, self._flush)
 
@@ -326,15 +333,21 @@ class RunEngine:
     def _tell(self, event: ev.RunEvent) -> None:
         self._cursor = self._log.append(self.plan.run, self.plan.epoch, event)
 
-    def _without_key(self, error: ChatError) -> str:
-        """Some providers repeat the key they refuse."""
-        key = self._asked.api_key
-        return error.detail.replace(key, "…") if key else error.detail
+    def _without_secrets(self, error: ChatError) -> str:
+        """Some providers repeat the key they refuse, and errors of the line name the address."""
+        return secrets_of(self._asked.api_key, self._asked.endpoint).hide_in(error.detail)
+
+    def _parts(self) -> list[Part]:
+        return self._state.steps[-1].parts if self._state.steps else []
 
     def _shows_something(self) -> bool:
         # A signature without words is nothing that anybody has seen.
-        parts = self._state.steps[-1].parts if self._state.steps else []
-        return any(part["type"] != "reasoning" or part["text"] for part in parts)
+        return any(part["type"] != "reasoning" or part["text"] for part in self._parts())
+
+    def _forget(self, reason: str) -> None:
+        """What the step has so far, a signature alone too: it belongs to the attempt that has failed."""
+        if self._parts():
+            self._tell(ev.StepReset(step=self._step.number, reason=reason))
 
     def _shorter_than(self, kept: Kept) -> bool:
         return text_length(self._state.steps) < kept.length

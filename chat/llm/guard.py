@@ -104,8 +104,6 @@ class Guard:
         self._tape_for = tape_for
         self._refused_fields = 0
         self._stops = CallTimer(target.deadlines, safeguards.clock)
-        self._budget = safeguards.retry_budget(target.provider, self._limits)
-        self._policy = safeguards.retry_policy(target.provider, self._limits)
 
     @property
     def _limits(self) -> CallLimits:
@@ -126,7 +124,7 @@ class Guard:
         began = self._safeguards.clock()
         until = began + self._target.deadlines.total_seconds
         with self._stops.watching():
-            self._budget.note_call()
+            self._safeguards.retry_budget(self._target.provider, self._limits).note_call()
             try:
                 async with AsyncExitStack() as stack:
                     await self._take_places(stack, listener)
@@ -166,7 +164,8 @@ class Guard:
                 request = mended
                 continue
             tries += 1
-            wait_seconds = self._policy.decide(failed, tries)
+            policy = self._safeguards.retry_policy(self._target.provider, self._limits)
+            wait_seconds = policy.decide(failed, tries)
             if wait_seconds is None or queued_at + wait_seconds >= until:
                 raise failed
             listener.retrying(wait_seconds, failed)
@@ -192,8 +191,11 @@ class Guard:
             try:
                 await call.run(wire, tell)
             except ProviderError as error:
-                await self._note_failure(error, call, slot, passage)
+                _note_failure(error, slot, passage)
+                # Before anything is waited for: a stop from here on finds an attempt that has failed.
                 listener.attempt_ended(error)
+                if slot is not None:
+                    await self._heed(error, call)
                 return error
             passage.succeeded()
             if facts.first_token_at is None and slot is not None:
@@ -264,19 +266,11 @@ class Guard:
         )
         return call
 
-    async def _note_failure(
-        self, error: ProviderError, call: ModelCall, slot: Slot | None, passage: Passage
-    ) -> None:
-        if isinstance(error, _AT_FAULT):
-            passage.failed()
-        if slot is None:
-            return
-        overloaded = isinstance(error, ProviderOverloaded) and error.status in OVERLOADED
-        if overloaded or (isinstance(error, ProviderTimeout) and error.phase == "first_token"):
-            slot.overloaded()
+    async def _heed(self, error: ProviderError, call: ModelCall) -> None:
+        """What the provider tells of its limits when it refuses."""
         if call.facts.first_token_at is None:
             await self._learn(call)
-        if overloaded and error.retry_after_seconds:
+        if _is_overload(error) and error.retry_after_seconds:
             seconds = min(error.retry_after_seconds, self._limits.longest_retry_after_seconds)
             await self._safeguards.limiter.hold_off(self._requests, seconds)
 
@@ -299,6 +293,18 @@ class Guard:
         if self._remember is not None:
             self._remember(capability)
         return replace(request, capabilities=request.capabilities | {capability})
+
+
+def _note_failure(error: ProviderError, slot: Slot | None, passage: Passage) -> None:
+    if isinstance(error, _AT_FAULT):
+        passage.failed()
+    late = isinstance(error, ProviderTimeout) and error.phase == "first_token"
+    if slot is not None and (late or _is_overload(error)):
+        slot.overloaded()
+
+
+def _is_overload(error: ProviderError) -> bool:
+    return isinstance(error, ProviderOverloaded) and error.status in OVERLOADED
 
 
 def _refusal(closed: CircuitOpen | WaitedTooLong) -> ChatError:

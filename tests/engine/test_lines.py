@@ -1,5 +1,6 @@
 """Breaker, lines and the next model, seen by those who look at the run."""
 
+import json
 from datetime import datetime
 
 import pytest
@@ -181,3 +182,28 @@ async def test_models_that_name_each_other_end(chat, upstream):
     started = await chat.ask("hello")
     assert (await chat.events(started.run))[-1]["error"]["code"] == "provider_overloaded"
     assert [body["model"] for body in upstream.requests] == ["model-1"] * 3 + ["model-2"] * 2
+
+
+@pytest.mark.usefixtures("second_model")
+async def test_the_next_model_is_not_given_the_signature_of_the_first(chat, upstream):
+    upstream.play = failing_for_the_first(upstream, signing)
+    started = await chat.ask("hello")
+    events = await chat.events(started.run)
+    answer = await chat.answer(started)
+    assert (events[-1]["status"], answer.model) == ("completed", "fake/model-2")
+    assert answer.parts == [{"type": "text", "text": "Hello"}]
+
+
+async def test_the_signature_of_a_broken_attempt_is_not_part_of_the_answer(chat, upstream):
+    plays(upstream, signing, upstream.say_hello)
+    started = await chat.ask("hello")
+    await chat.events(started.run)
+    assert (await chat.answer(started)).parts == [{"type": "text", "text": "Hello"}]
+
+
+async def signing(answer):
+    """A thought that nobody can read, and no word after it."""
+    detail = {"type": "reasoning.encrypted", "data": "sealed", "index": 0}
+    delta = {"choices": [{"index": 0, "delta": {"reasoning_details": [detail]}}]}
+    await answer.send(b"data: " + json.dumps(delta).encode() + b"\n\n")
+    answer.cut()

@@ -285,12 +285,22 @@ async def test_an_answer_without_end_is_ended_at_a_million_characters(chat, upst
     assert (await chat.answer(started)).text == text_of(events)
 
 
-async def test_a_key_that_the_provider_repeats_is_not_logged(chat, upstream, caplog):
-    upstream.refuse(400, {"error": {"message": "the key the-key is not allowed here"}})
+async def test_an_answer_in_one_piece_that_is_too_long_ends_as_one_that_reached_its_limit(chat, upstream):
+    said = {"role": "assistant", "content": "x" * 1_000_001}
+    upstream.refuse(200, {"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]})
+    started = await chat.ask("hello", options={"stream": False})
+    assert (await chat.events(started.run))[-1]["status"] == "limit_reached"
+    assert len((await chat.answer(started)).text) == 1_000_001
+
+
+async def test_secrets_that_the_provider_repeats_are_not_logged(chat, upstream, caplog):
+    await chat.provider(headers={"x-team": "team-7-alone"})
+    upstream.refuse(400, {"error": {"message": "neither the-key nor team-7-alone is allowed here"}})
     started = await chat.ask("hello")
     await chat.events(started.run)
-    assert "not allowed here" in caplog.text
+    assert "is allowed here" in caplog.text
     assert "the-key" not in caplog.text
+    assert "team-7-alone" not in caplog.text
 
 
 # --- starting -----------------------------------------------------------------------------------------

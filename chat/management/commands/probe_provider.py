@@ -7,7 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chat.actions.provider_probe import Hello, listed_models, say_hello
+from chat.engine.offers import endpoint_of
 from chat.exceptions import ChatError
+from chat.llm.redaction import secrets_of
 from chat.models import LanguageModel, Provider
 from chat.usage.pricing import PriceList
 
@@ -81,7 +83,7 @@ def _what_is_wrong(error: ChatError, provider: Provider) -> str:
     except ChatError:
         key = ""
     # Some providers repeat the key they refuse.
-    detail = error.detail.replace(key, "…") if key else error.detail
+    detail = secrets_of(key, endpoint_of(provider)).hide_in(error.detail)
     phase = getattr(error, "phase", "")
     code = f"{error.code} ({phase})" if phase else error.code
     return f"{code}: {error}" + (f" [{detail}]" if detail else "")
