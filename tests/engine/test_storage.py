@@ -148,22 +148,19 @@ async def test_an_end_that_cannot_be_stored_is_stored_later(chat, upstream):
 
 
 async def test_a_place_in_line_is_not_told_while_the_end_is_stored(chat, upstream):
-    """News of a place wait up to a second; the write lock is held for longer."""
+    """News of a place wait up to a second; the lock is held for longer."""
     await chat.provider(calls_per_user=1)
     upstream.play = say_and_wait
     first = await chat.ask("one")
     await chat.events(first.run, until="text.delta")
     second, third = await chat.ask("two"), await chat.ask("three")
     await chat.events(third.run, until="run.waiting")
-    lock = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False, isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
     supervisor, now = chat.runtime.supervisor, timezone.now()
-    supervisor.stop(second.run, now)
-    await asyncio.sleep(0.1)
-    supervisor.stop(third.run, now)
-    await asyncio.sleep(1.2)
-    lock.execute("COMMIT")
-    lock.close()
+    with locked("chat_run"):
+        supervisor.stop(second.run, now)
+        await asyncio.sleep(0.1)
+        supervisor.stop(third.run, now)
+        await asyncio.sleep(1.2)
     events = await chat.events(third.run)
     assert [event["place"] for event in events if event["type"] == "run.waiting"] == [2]
     assert (await chat.row(third.run)).last_seq == len(events)
