@@ -46,7 +46,7 @@ dev:
 
 test: dev
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	  DATA_DIR="$$folder" REQUIRE_ALL=$(REQUIRE_ALL) $(BIN)/python -m pytest -p tests.plugins.require_all $(ARGS)
+	  DATA_DIR="$$folder" REQUIRE_ALL=$(REQUIRE_ALL) $(BIN)/python -m tests $(ARGS)
 
 test-interop: dev
 	@$(BIN)/python -m tests.interop $(ARGS)

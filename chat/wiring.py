@@ -340,7 +340,7 @@ async def startup() -> Runtime:
     _starting = _starting or asyncio.Lock()
     async with _starting:
         if _runtime is None:
-            database = DatabaseThreads()
+            database = DatabaseThreads(settings.DATABASE_THREADS)
             node = await database(register, Node.Kind.WEB)
             _runtime = Runtime(node, database, await start_demo_upstream())
             _runtime.start()

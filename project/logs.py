@@ -83,5 +83,7 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             # httpx prints whole URLs at INFO.
             "httpx": {"level": "WARNING"},
             "axes": {"level": "WARNING"},
+            # The pool tells of every connection it gives and takes.
+            "psycopg.pool": {"level": "WARNING"},
         },
     }

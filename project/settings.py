@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 
 from project import env
+from project.databases import DatabaseLimits, database
 from project.logs import logging_config
 from project.secret_key import make_data_folder, read_or_make_secret_key
 
@@ -106,21 +106,21 @@ TEMPLATES = [
 DATABASE_URL = env.url(
     "DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}", schemes=["sqlite", "postgres", "postgresql"]
 )
-_database = dj_database_url.parse(DATABASE_URL)
-if _database["ENGINE"].endswith("sqlite3"):
-    # WAL lets readers read while one writes. IMMEDIATE takes the write lock at BEGIN, where the busy timeout
-    # is honoured; SQLite's default of upgrading in the middle fails at once with "database is locked".
-    _database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        # Longer than a writer of ours ever holds the lock; who waits longer is told so, and asked to come back.
-        "timeout": env.seconds("DATABASE_WAIT_SECONDS", 2, least=0.1),
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",
-    }
-    _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
-    _database["CONN_MAX_AGE"] = None
-else:
-    _database["CONN_HEALTH_CHECKS"] = True
-    _database["OPTIONS"] = {"pool": {"min_size": 2, "max_size": env.whole("DATABASE_POOL", 16, least=2)}}
+DATABASE_THREADS = env.whole("DATABASE_THREADS", 8, least=1, most=100)
+"""Threads that bridge from the event loop to the database, each with a connection while it works."""
+DATABASE_WAIT_SECONDS = env.seconds("DATABASE_WAIT_SECONDS", 1.5, least=0.1)
+"""Longer than a writer of ours ever holds a lock; who waits longer is told so, and asked to come back."""
+_database = database(
+    DATABASE_URL,
+    DatabaseLimits(
+        wait=DATABASE_WAIT_SECONDS,
+        # Besides those threads: the heartbeat, which keeps its own, tasks, and the pages.
+        pool=env.whole("DATABASE_POOL", 20, least=DATABASE_THREADS + 2),
+        statement=env.seconds("DATABASE_STATEMENT_SECONDS", 30),
+        idle_in_transaction=env.seconds("DATABASE_IDLE_SECONDS", 5),
+    ),
+)
+_database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")} if DATABASE_URL.startswith("sqlite") else {}
 DATABASES = {"default": _database}
 REDIS_URL = env.url("REDIS_URL", schemes=["redis", "rediss", "unix"])
 """Empty: each process keeps the state of its limits and breakers to itself."""

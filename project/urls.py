@@ -5,6 +5,8 @@ from django.urls import include, path
 
 from project import health
 
+handler500 = "chat.pages.errors.server_error"
+
 urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),

@@ -19,6 +19,9 @@ import httpx
 import pytest
 import websockets
 
+from tests import many_machines
+from tests.postgres import name_for
+
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
 START_SECONDS = 60
@@ -58,7 +61,7 @@ class LiveSite:
         done = subprocess.run(
             [sys.executable, "manage.py", *words],
             cwd=ROOT,
-            env=self._env(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -75,7 +78,7 @@ class LiveSite:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", str(self.port)],
                 cwd=ROOT,
-                env=self._env(),
+                env=self.environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -104,10 +107,27 @@ class LiveSite:
         assert answer.status_code == 302, answer.text
         return Person(self, name, client)
 
-    def _env(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         # Coverage and pytest settings of the outer process stay out of the server's.
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
-        return {**plain, "DATA_DIR": str(self.folder), "PYTHONUNBUFFERED": "1", **self.settings}
+        ours = {
+            "DATA_DIR": str(self.folder),
+            "DATABASE_URL": database_url(self.folder),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return {**plain, **ours, **self.settings}
+
+
+def database_url(folder: Path) -> str:
+    """The database of a data folder: "" is the file inside, else one on the PostgreSQL this session runs on."""
+    server = many_machines.server
+    return server.at(name_for(folder)) if server is not None else ""
+
+
+def copy_site(prepared: Path, folder: Path) -> None:
+    shutil.copytree(prepared, folder)
+    if (server := many_machines.server) is not None:
+        server.make(name_for(folder), template=name_for(prepared))
 
 
 @dataclass
@@ -199,6 +219,8 @@ def words(count: int) -> str:
 def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the cast and the demo models in it, to be copied: migrating costs seconds."""
     site = LiveSite(tmp_path_factory.mktemp("prepared"))
+    if (server := many_machines.server) is not None:
+        server.make(name_for(site.folder))
     site.prepare()
     models = ["demo", "demo-n300-r0-d0", "demo-n200-r100-d20", "demo-n400-r100-d0", "demo-n400-r200-d0"]
     named = [word for model in models for word in ("--model", model)]
@@ -210,7 +232,7 @@ def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
     """One server for all tests that do not kill it, with limits low enough to be met."""
     folder = tmp_path_factory.mktemp("site") / "data"
-    shutil.copytree(prepared_folder, folder)
+    copy_site(prepared_folder, folder)
     live = LiveSite(
         folder, settings={"ACK_SECONDS": "2", "CHAT_SOCKETS_PER_USER": "6", "SILENCE_SECONDS": "8"}
     )
@@ -223,7 +245,7 @@ def site(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def mortal_site(prepared_folder: Path, tmp_path: Path) -> Iterator[LiveSite]:
     """A server of this test's own, to be killed and started again."""
     folder = tmp_path / "data"
-    shutil.copytree(prepared_folder, folder)
+    copy_site(prepared_folder, folder)
     live = LiveSite(folder)
     live.start()
     yield live

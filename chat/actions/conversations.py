@@ -25,12 +25,14 @@ class Change(Struct, frozen=True, forbid_unknown_fields=True):
     leaf: UUID | UnsetType = UNSET
 
 
-def visible(user: User, key: UUID) -> Conversation:
-    """
+def visible(user: User, key: UUID, *, locked: bool = False) -> Conversation:
+    """`locked`: nobody else changes it until the transaction ends. SQLite has one writer anyway.
+
     Raises:
         NotFound: absent or not this user's.
     """
-    conversation = Conversation.objects.visible_to(user).filter(pk=key).first()
+    mine = Conversation.objects.visible_to(user).filter(pk=key)
+    conversation = (mine.select_for_update(no_key=True) if locked else mine).first()
     if conversation is None:
         raise NotFound
     return conversation
@@ -43,7 +45,7 @@ def change_conversation(user: User, key: UUID, change: Change, office: Office) -
         InvalidRequest: a title without letters, or longer than 200 characters.
     """
     with transaction.atomic():
-        conversation = visible(user, key)
+        conversation = visible(user, key, locked=True)
         values: dict[str, Any] = {}
         if change.title is not UNSET:
             values["title"] = _checked_title(change.title)
@@ -67,8 +69,10 @@ def delete_conversation(user: User, key: UUID, office: Office) -> None:
         NotFound: absent or not this user's.
     """
     with transaction.atomic():
-        conversation = visible(user, key)
-        running = list(Run.objects.open().filter(conversation=conversation).values_list("pk", flat=True))
+        # Conversation, runs, messages: the order in which everybody locks them.
+        conversation = visible(user, key, locked=True)
+        runs = Run.objects.filter(conversation=conversation).order_by("pk").select_for_update()
+        running = [run for run, ended_at in runs.values_list("pk", "finished_at") if ended_at is None]
         conversation.delete()
         transaction.on_commit(lambda: _announce_deleted(office, user, key, running))
 

@@ -6,13 +6,16 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chat.engine.history import StoredMessage, plan_of, stored_path
 from chat.engine.offers import Offer, Offers
 from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
+from chat.llm.dialects.text import clean, clean_json
 from chat.models import Conversation, Message, Run, User
 from chat.models.conversations import Tree, text_of
 
@@ -77,6 +80,7 @@ def start_runs(user: User, request: StartRequest, office: Office) -> Started:
         ProviderAuth: the provider's key cannot be read.
     """
     parts = _checked_content(request.content)
+    request = replace(request, options=_storable(request.options))
     if not 1 <= len(request.models) <= MOST_LANES:
         raise InvalidRequest("Choose one to four models.", field="models")
     try:
@@ -125,7 +129,7 @@ def _start(
             epoch=1,
             node_id=office.node,
             created_at=now,
-            claimed_at=now,
+            claimed_at=Now(),
         )
         for lane, (offer, answer) in enumerate(zip(offers, answers, strict=True))
     ]
@@ -200,7 +204,9 @@ def _place(user: User, request: StartRequest, parts: Parts | None) -> _Place:
         conversation = Conversation(owner=user, title=title_of(parts))
         question = Message(conversation=conversation, role=Message.Role.USER, parts=parts)
         return _Place(conversation, question, [], is_new=True)
-    found = Conversation.objects.visible_to(user).filter(pk=request.conversation).first()
+    # One at a time in a conversation: what is checked here must still hold when it is written.
+    mine = Conversation.objects.visible_to(user).filter(pk=request.conversation)
+    found = mine.select_for_update(no_key=True).first()
     if found is None:
         raise NotFound
     tree = Tree(found)
@@ -234,11 +240,7 @@ def _checked_content(content: Parts | None) -> Parts | None:
     for part in content:
         match part:
             case {"type": "text", "text": str(text)}:
-                # PostgreSQL refuses NUL; lone surrogates cannot be encoded at all.
-                clean = (
-                    text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-                )
-                parts.append({"type": "text", "text": clean})
+                parts.append({"type": "text", "text": clean(text)})
             case _:
                 raise InvalidRequest("Only text can be sent so far.", field="content")
     if not text_of(parts).strip():
@@ -246,6 +248,14 @@ def _checked_content(content: Parts | None) -> Parts | None:
     if len(text_of(parts).encode()) > MESSAGE_BYTES:
         raise TooLarge("A message may have 128 kB at most.", field="content")
     return parts
+
+
+def _storable(options: dict[str, Any]) -> dict[str, Any]:
+    try:
+        cleaned: dict[str, Any] = clean_json(options)
+    except RecursionError:
+        raise InvalidRequest("The options are nested too deeply.", field="options") from None
+    return cleaned
 
 
 def title_of(parts: Sequence[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -15,6 +15,7 @@ from ninja.parser import Parser
 from ninja.security import django_auth
 
 from chat.api.conversations import router as conversations
+from chat.engine.database import RETRY_AFTER_SECONDS, is_unavailable
 from chat.exceptions import (
     ChatError,
     Forbidden,
@@ -104,8 +105,9 @@ def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
     return problem(kind(error.message), error.status_code)
 
 
-@api.exception_handler(OperationalError)
-@api.exception_handler(InterfaceError)
-def _storage(_request: HttpRequest, error: OperationalError | InterfaceError) -> HttpResponse:
+@api.exception_handler(Error)
+def _storage(_request: HttpRequest, error: Error) -> HttpResponse:
+    if not is_unavailable(error):
+        raise error
     logger.warning("database does not answer", reason=str(error))
-    return problem(StorageUnavailable(retry_after_seconds=2))
+    return problem(StorageUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS))

@@ -1,19 +1,51 @@
-"""The one bridge from async code to the ORM: a few threads, each with a connection it keeps."""
+"""The one bridge from async code to the ORM: a few threads, each with a connection while it works."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection, connections
 
 from chat.exceptions import StorageUnavailable
 
 MOST_WAITING = 1000
+RETRY_AFTER_SECONDS = 2
+
+READ_ONLY = "25006"
+STALLED = "25P03"
+LOCKED = "55P03"
+GONE = ("08", "53", "57P", READ_ONLY)
+"""Beginnings of SQLSTATEs of a server that serves nobody: no connection, no room, shutting down, a stand-by
+(https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether asking again later may help: the database is away, busy, locked or read-only."""
+    return isinstance(error, OperationalError | InterfaceError) or _sqlstate(error) in {READ_ONLY, STALLED}
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """
+    Raises:
+        StorageUnavailable: the database does not answer, stays locked, or may only be read.
+    """
+    try:
+        yield
+    except Error as error:
+        if not is_unavailable(error):
+            raise
+        if _is_gone(error):
+            _forget_idle_connections()
+        detail = str(error).strip() or type(error).__name__
+        raise StorageUnavailable(detail=detail, retry_after_seconds=RETRY_AFTER_SECONDS) from error
 
 
 class DatabaseThreads:
@@ -22,37 +54,75 @@ class DatabaseThreads:
     Unlike `sync_to_async`, nothing here is thread-sensitive: one slow query does not hold up everybody else.
     """
 
-    def __init__(self, size: int = 8) -> None:
+    def __init__(self, size: int = 8, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = size
+        self._clock = clock
         self._waiting = 0
+        self._waited_in_vain_at = -1.0
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="database")
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """
         Raises:
-            StorageUnavailable: the database does not answer, or stays locked.
+            StorageUnavailable: the database does not answer, stays locked, or may only be read.
         """
         if self._waiting >= MOST_WAITING:
-            raise StorageUnavailable(detail="too many callers wait for the database", retry_after_seconds=2)
+            raise _unavailable("too many callers wait for the database")
         loop = asyncio.get_running_loop()
+        job = partial(function, *args, **kwargs)
         self._waiting += 1
         try:
-            return await loop.run_in_executor(
-                self._pool, partial(_in_thread, partial(function, *args, **kwargs))
-            )
+            return await loop.run_in_executor(self._pool, self._in_thread, job, self._clock())
         finally:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Waits for what runs, then closes the threads' connections."""
+        """Waits for what runs, then closes the connections, those that nobody uses too."""
         for _ in range(self._size):
             self._pool.submit(connections.close_all)
         self._pool.shutdown(wait=True)
+        if (pool := _pool()) is not None and not pool.closed:
+            connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it
+
+    def _in_thread(self, job: Callable[[], R], asked_at: float) -> R:
+        if self._waited_in_vain_at > asked_at:
+            # Who stood in line meanwhile would only begin to wait now.
+            raise _unavailable("the database was found away or locked by somebody who asked before")
+        close_old_connections()
+        try:
+            with storage_errors():
+                return job()
+        except StorageUnavailable as error:
+            cause = error.__cause__
+            if cause is not None and (_is_gone(cause) or _sqlstate(cause) == LOCKED):
+                self._waited_in_vain_at = self._clock()
+            raise
+        finally:
+            # A pooled connection goes back at once: an idle thread needs none.
+            close_old_connections()
 
 
-def _in_thread(job: Callable[[], R]) -> R:
-    close_old_connections()
-    try:
-        return job()
-    except (OperationalError, InterfaceError) as error:
-        raise StorageUnavailable(detail=str(error), retry_after_seconds=2) from error
+def _unavailable(detail: str) -> StorageUnavailable:
+    return StorageUnavailable(detail=detail, retry_after_seconds=RETRY_AFTER_SECONDS)
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Everybody meets this error now, not one statement alone; so it is with SQLite's, too."""
+    sqlstate = _sqlstate(error)
+    return sqlstate is None or sqlstate.startswith(GONE)
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's code of what happened; None where no server has said it."""
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def _pool() -> Any:
+    """psycopg's pool, None on SQLite."""
+    return getattr(connection, "pool", None)
+
+
+def _forget_idle_connections() -> None:
+    """They lead to the server that is gone; the pool would find out one by one, a second each."""
+    if (pool := _pool()) is not None and not pool.closed:
+        pool.drain()

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 import structlog
-from django.db import Error, close_old_connections, connection
+from django.db import Error, connection
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from chat.models import Node
 
@@ -22,7 +21,11 @@ def register(kind: Node.Kind) -> UUID:
 
 
 class Heartbeat:
-    """Writes once every `each_seconds` while `loop_turns` says so; a loop that hangs must lose its runs."""
+    """Writes once every `each_seconds` while `loop_turns` says so; a loop that hangs must lose its runs.
+
+    It keeps one connection as long as that works: a process under load must not wait in its own line to say that
+    it lives.
+    """
 
     def __init__(self, node: UUID, *, each_seconds: float, loop_turns: Callable[[], bool]) -> None:
         self._node = node
@@ -45,12 +48,12 @@ class Heartbeat:
                 logger.error("event loop hangs; its runs will be taken over")
                 continue
             self._write(heartbeat_at=Now())
-        self._write(stopped_at=timezone.now())
+        self._write(stopped_at=Now())
         connection.close()
 
     def _write(self, **values: object) -> None:
         try:
-            close_old_connections()
             Node.objects.filter(pk=self._node).update(**values)
         except Error as error:
             logger.warning("heartbeat not written", reason=str(error))
+            connection.close()

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from chat.events.fold import Part, StepState
 from chat.models import Conversation, Message, ModelCall, Run, User
@@ -93,6 +93,8 @@ class Holding(msgspec.Struct, frozen=True):
 
 def save_partials(partials: Sequence[Partial]) -> None:
     """Writes all of them in one transaction, each only where its epoch still holds and it has not ended."""
+    # In one order, so that two processes, of which one does not know yet what it has lost, cannot lock each other out.
+    partials = sorted(partials, key=lambda partial: partial.run)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(
             SAVE_RUN,
@@ -121,6 +123,8 @@ def save_ending(ending: Ending) -> None:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
     """
     with transaction.atomic():
+        # Conversation, run, message: whoever locks several rows takes them in this order.
+        Conversation.objects.filter(pk=ending.conversation).update(updated_at=ending.finished_at)
         Run.objects.write(
             UUID(ending.run),
             epoch=ending.epoch,
@@ -130,7 +134,6 @@ def save_ending(ending: Ending) -> None:
             **ending.columns,
         )
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
-        Conversation.objects.filter(pk=ending.conversation).update(updated_at=ending.finished_at)
         _save_calls(call.columns for call in ending.calls)
 
 
@@ -142,6 +145,13 @@ def save_calls_alone(calls: Sequence[CallRecord]) -> None:
     """Ledger rows without their run's end: it has not ended, or is not ours any more; what they name may be gone."""
     if not calls:
         return
+    try:
+        _save_calls_without_what_is_gone(calls)
+    except IntegrityError:  # deleted since we have looked
+        _save_calls_without_what_is_gone(calls)
+
+
+def _save_calls_without_what_is_gone(calls: Sequence[CallRecord]) -> None:
     named = calls[0].columns
     tables = (("run_id", Run), ("conversation_id", Conversation), ("user_id", User))
     gone = {name: None for name, table in tables if not table.objects.filter(pk=named[name]).exists()}

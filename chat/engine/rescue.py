@@ -6,11 +6,12 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 from django.utils import timezone
 from msgspec import Struct
 
 from chat.engine.books import error_facts, estimate_input
+from chat.engine.database import is_unavailable
 from chat.engine.history import plan_to_go_on
 from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError, Internal, StaleEpoch
@@ -49,7 +50,9 @@ def claim_orphans(node: UUID, lease_seconds: float, made_here: Collection[str]) 
                 _take_up(key, rescued)
         except StaleEpoch:
             continue
-        except (OperationalError, InterfaceError) as error:
+        except Error as error:
+            if not is_unavailable(error):
+                raise
             # The rest is tried again in a moment, what was claimed just now as a run lost here.
             logger.warning("taking over runs broken off", reason=str(error))
             break
@@ -66,9 +69,9 @@ def _take_up(key: UUID, rescued: Rescued) -> None:
         _bill_what_was_cut(run, plan)
     except ChatError as error:
         rescued.lost.append(_fail(run, error))
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
+    except Exception as error:
+        if is_unavailable(error):
+            raise
         logger.exception("run cannot be planned", run=str(key))
         rescued.lost.append(_fail(run, Internal()))
     else:

@@ -113,6 +113,8 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
         Raises:
             ModelNotAvailable: there is none, or more than one.
         """
+        if "\0" in name:  # PostgreSQL does not even take the question
+            raise ModelNotAvailable(field="models")
         provider, slash, rest = name.partition("/")
         if slash and (found := self.filter(provider__name=provider, name=rest).first()):
             return found

@@ -74,7 +74,8 @@ def session_key(scope: Scope) -> str:
         cookie = SimpleCookie(raw).get(settings.SESSION_COOKIE_NAME)
     except CookieError:
         return ""
-    return cookie.value if cookie is not None else ""
+    # Ours have letters and digits alone; a NUL is no question that PostgreSQL takes.
+    return cookie.value if cookie is not None and cookie.value.isalnum() else ""
 
 
 class Credential(NamedTuple):

@@ -10,6 +10,7 @@ from typing import NoReturn, cast
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.utils.module_loading import import_string
 
 from project.embedded_worker import EmbeddedWorker
@@ -98,6 +99,8 @@ def _greet(address: str, say: Say) -> None:
         say(f"Made the administrator {administrator.get_username()}.")
     if link := accounts.setup_link(address):
         say(f"No user yet. Make the first administrator here (the link works once): {link}")
+    # This thread asks nothing more of the database.
+    connections.close_all()
 
 
 class WithWorker:

@@ -14,14 +14,18 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import ConnectionHandler, DatabaseError, OperationalError
 
+from project.databases import without_time_limits
 from project.servers.base import LaunchRefused
 
 Say = Callable[[str], None]
 
 CONNECT_SECONDS = 5
+MIGRATION_LOCK = 0x4C656374
+"""A number that no other program on this database should use for an advisory lock."""
 
 _held: list[TextIO] = []
 
@@ -97,15 +101,30 @@ def _first_line(error: Exception) -> str:
 def _migrate(say: Say) -> None:
     connection = connections[DEFAULT_DB_ALIAS]
     try:
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if plan:
-            say(f"Bringing the database up to date ({len(plan)} migrations) …")
-            call_command("migrate", interactive=False, verbosity=0)
+        with _alone_in_database(connection):
+            executor = MigrationExecutor(connection)
+            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+            if plan:
+                say(f"Bringing the database up to date ({len(plan)} migrations) …")
+                call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as error:
         raise LaunchRefused(f"The database cannot be migrated: {_first_line(error)}") from None
     finally:
         connection.close()
+
+
+@contextmanager
+def _alone_in_database(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Machines that share a PostgreSQL migrate it one after the other, each waiting as long as it takes."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor, without_time_limits(cursor):
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
 
 
 def _collect_static(say: Say) -> None:

@@ -14,7 +14,7 @@ from tests.chaos import promises
 from tests.chaos.bed import Bed, made, stats_at
 from tests.chaos.runs import Runs
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_columns]
 
 SHORTER = {
     "first_token_seconds": 0.6,

@@ -12,7 +12,7 @@ from tests.chaos.bed import Bed, made
 from tests.chaos.runs import Runs
 from tests.chaos.test_faults import WithinThisProcess
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_columns]
 
 AT_ONCE = 100
 MOST_SECONDS = 0.3

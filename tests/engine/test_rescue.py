@@ -19,6 +19,15 @@ from chat.models import Message, ModelCall, Node, Run
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture
+async def chat(chat):
+    """Nobody takes runs over but the test."""
+    reaper = chat.runtime.supervisor._reaper
+    reaper.cancel()
+    await asyncio.wait([reaper])
+    return chat
+
+
 class Elsewhere:
     """The office of a process that died before it could do anything."""
 

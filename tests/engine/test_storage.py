@@ -1,13 +1,11 @@
 """What reaches the database, in whatever order threads, failures and deletions come."""
 
 import asyncio
-import sqlite3
 import uuid
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from chat.actions.conversations import delete_conversation
@@ -17,6 +15,7 @@ from chat.engine.saver import PartialSaver
 from chat.events.fold import StepState
 from chat.exceptions import StorageUnavailable
 from chat.models import Conversation, Message, ModelCall, Price, Run
+from tests.beside import another_program, locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,10 +40,9 @@ async def test_a_partial_that_comes_after_the_end_changes_nothing(chat):
 
 
 async def test_the_end_is_in_the_database_when_the_last_event_is_told(chat):
-    """The reader is woken from within the telling, and looks past Django at the file."""
+    """The reader is woken from within the telling, and looks past Django."""
     go_on = asyncio.Event()
     seen = []
-    file = connection.settings_dict["NAME"]
 
     async def play(answer):
         await answer.say("x")
@@ -54,7 +52,7 @@ async def test_the_end_is_in_the_database_when_the_last_event_is_told(chat):
     def look():
         entries = feed.take(100)
         if any('"run.finished"' in made.frame for made in entries):
-            with sqlite3.connect(file) as other:
+            with another_program() as other:
                 seen.extend(other.execute("SELECT status FROM chat_run").fetchall())
 
     chat.upstream.play = play
@@ -131,7 +129,7 @@ async def test_a_conversation_that_vanishes_ends_its_answer_upstream_too(chat, u
 
 
 async def test_an_end_that_cannot_be_stored_is_stored_later(chat, upstream):
-    """Another process holds SQLite's write lock; the answer is told when it is safe."""
+    """Another program holds a lock; the answer is told when it is safe."""
     go_on = asyncio.Event()
 
     async def play(answer):
@@ -142,34 +140,28 @@ async def test_an_end_that_cannot_be_stored_is_stored_later(chat, upstream):
     upstream.play = play
     started = await chat.ask("hello")
     await chat.events(started.run, until="text.delta")
-    lock = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False, isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
-    go_on.set()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(chat.events(started.run), timeout=3)
-    lock.execute("COMMIT")
-    lock.close()
+    with locked("chat_run"):
+        go_on.set()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(chat.events(started.run), timeout=3)
     assert (await chat.events(started.run))[-1]["status"] == "completed"
     assert (await chat.answer(started)).text == "x"
 
 
 async def test_a_place_in_line_is_not_told_while_the_end_is_stored(chat, upstream):
-    """News of a place wait up to a second; the write lock is held for longer."""
+    """News of a place wait up to a second; the lock is held for longer."""
     await chat.provider(calls_per_user=1)
     upstream.play = say_and_wait
     first = await chat.ask("one")
     await chat.events(first.run, until="text.delta")
     second, third = await chat.ask("two"), await chat.ask("three")
     await chat.events(third.run, until="run.waiting")
-    lock = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False, isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
     supervisor, now = chat.runtime.supervisor, timezone.now()
-    supervisor.stop(second.run, now)
-    await asyncio.sleep(0.1)
-    supervisor.stop(third.run, now)
-    await asyncio.sleep(1.2)
-    lock.execute("COMMIT")
-    lock.close()
+    with locked("chat_run"):
+        supervisor.stop(second.run, now)
+        await asyncio.sleep(0.1)
+        supervisor.stop(third.run, now)
+        await asyncio.sleep(1.2)
     events = await chat.events(third.run)
     assert [event["place"] for event in events if event["type"] == "run.waiting"] == [2]
     assert (await chat.row(third.run)).last_seq == len(events)

@@ -4,6 +4,8 @@ import pytest
 from django.template.loader import get_template
 from django.test import Client, override_settings
 
+from tests.beside import locked
+
 pytestmark = pytest.mark.django_db
 
 
@@ -24,7 +26,7 @@ def test_a_form_from_too_old_a_page_says_what_to_do():
     assert "reload the page" in answer.content.decode()
 
 
-@pytest.mark.parametrize("name", ["403.html", "500.html"])
+@pytest.mark.parametrize("name", ["403.html", "500.html", "503.html"])
 @override_settings(SITE_NAME="House of Words")
 def test_error_pages_need_nothing_but_the_settings(name):
     html = get_template(name).render()
@@ -37,3 +39,12 @@ def test_browsers_that_ask_for_an_icon_by_habit_get_one(client):
     answer = client.get("/favicon.ico")
     assert answer.status_code == 302
     assert answer.headers["Location"].endswith(".svg")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_locked_for_long_is_told_with_when_to_come_back():
+    browser = Client(raise_request_exception=False)
+    with locked("axes_accessattempt", "chat_user"):
+        answer = browser.post("/accounts/login/", {"username": "alice", "password": "wrong"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert is_ours(answer.content.decode())

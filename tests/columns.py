@@ -1,0 +1,32 @@
+"""Which tests run on which column of the table of sizes: one machine (SQLite), or many (PostgreSQL).
+
+A session has one database, so there are two sessions: `make test` starts both. What depends on the column runs in
+both; a test that speaks of one database alone is marked with its name, and is no part of the other session.
+"""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+HERE = Path(__file__).parent
+BOTH = {
+    "accounts", "actions", "admin", "api", "engine", "events", "pages", "providers", "usage", "websocket",
+}  # fmt: skip
+"""Folders that the second session repeats whole. Elsewhere files mark themselves with `both_columns`. What is run on
+every backend anyway (limits and breakers, tests/resilience) is not repeated."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    many = not settings.DATABASE_URL.startswith("sqlite")
+    left_out = []
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+        if folder in BOTH:
+            item.add_marker("both_columns")
+        wanted = "both_columns" in item.keywords or "postgresql" in item.keywords if many else True
+        if not wanted or ("sqlite" if many else "postgresql") in item.keywords:
+            left_out.append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]

