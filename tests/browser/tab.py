@@ -28,6 +28,8 @@ class Tab:
     async def choose_model(self, name: str) -> None:
         """One of the built-in provider's by its name alone, others as `provider/model`."""
         full_name = name if "/" in name else f"demo/{name}"
+        # After a form's redirect the page may be shown before its script has run.
+        await self.page.wait_for_load_state()
         await self.page.locator("#model-picker").click()
         await self.page.locator(f'[data-model="{full_name}"][role="option"]').click()
 

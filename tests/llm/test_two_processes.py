@@ -118,9 +118,15 @@ async def test_the_probe_limit_holds_over_two_processes(
     upstream.requests.clear()
     upstream.play = play
     async with other_processes(2, upstream, redis_url, prefix, limits) as others:
-        reached = await asyncio.gather(*(other.tell("tries 100") for other in others))
-    assert min(map(int, reached)) > 0
-    assert sum(map(int, reached)) == len(upstream.requests) < 200
+        reached = [0, 0]
+        # On a busy machine one of them may be late once, and find every place taken.
+        for _ in range(10):
+            tried = await asyncio.gather(*(other.tell("tries 100") for other in others))
+            reached = [before + int(now) for before, now in zip(reached, tried, strict=True)]
+            if min(reached) > 0:
+                break
+    assert min(reached) > 0
+    assert sum(reached) == len(upstream.requests) < 2000
     assert most_out == probes
     assert await backend.in_use("probe:provider:p") == 0
 
