@@ -184,6 +184,20 @@ class ProviderOverloaded(ProviderError):
     message = "The provider is overloaded."
 
 
+class LeftAlone(ProviderOverloaded):
+    """Not the provider's word but our breaker's. `phase`: `left_alone` after failures, `switched_off` by staff."""
+
+    def __init__(self, phase: str, *, retry_after_seconds: float | None = None, detail: str = "") -> None:
+        super().__init__(
+            "The provider has failed several times in a row and is left alone for a moment."
+            if phase == "left_alone"
+            else "The provider is switched off for now.",
+            detail=detail,
+            retry_after_seconds=retry_after_seconds,
+        )
+        self.phase = phase
+
+
 class ProviderTimeout(ProviderError):
     """`phase` is one of `connect`, `first_token`, `idle`, `total`."""
 

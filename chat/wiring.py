@@ -287,7 +287,13 @@ def limits_backend(
     from chat.resilience.backends.redis import RedisBackend, connect
 
     client = connect(redis_url)
-    return FallbackBackend(RedisBackend(client), near, clock=clock), client.aclose
+    backend = FallbackBackend(RedisBackend(client), near, clock=clock)
+
+    async def close() -> None:
+        await backend.aclose()
+        await client.aclose()
+
+    return backend, close
 
 
 async def _nothing_to_close() -> None:

@@ -1,10 +1,12 @@
 """Logging through structlog: one line an event, as text or JSON, with secrets taken out on the way."""
 
+import logging
 import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from django.core.exceptions import PermissionDenied
 
 # Keys as the common providers write them, bearer tokens, and values of fields with a telling name.
 SECRET = re.compile(
@@ -21,6 +23,13 @@ def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
         if isinstance(value, str):
             event[name] = redact(value)
     return event
+
+
+def refusal_in_one_line(record: logging.LogRecord) -> bool:
+    """Who may not do something is no error of ours: a line says who was refused what, and no traceback."""
+    if record.exc_info and isinstance(record.exc_info[1], PermissionDenied):
+        record.exc_info = None
+    return True
 
 
 def logging_config(*, level: str, form: str) -> dict[str, Any]:
@@ -70,6 +79,7 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             "project": {"level": level},
             "tools": {"level": level},
             "django": {"level": "WARNING"},
+            "django.request": {"filters": [refusal_in_one_line]},
             # httpx prints whole URLs at INFO.
             "httpx": {"level": "WARNING"},
             "axes": {"level": "WARNING"},

@@ -103,11 +103,15 @@ async def found_providers(
     set is always there, with the reason where it does not work. `own_ports` are never asked.
     """
     places = [*_by_environment(environ), *(p for p in local if urlsplit(p.base_url).port not in own_ports)]
-    once = {urlsplit(place.base_url).netloc: place for place in reversed(places)}
-    places = [place for place in places if once[urlsplit(place.base_url).netloc] is place]
+    once = {_speaks_at(place): place for place in reversed(places)}
+    places = [place for place in places if once[_speaks_at(place)] is place]
     async with ModelClient() as client:
         offers = await asyncio.gather(*(_ask(client, place, environ) for place in places))
     return [offer for offer in offers if offer is not None]
+
+
+def _speaks_at(place: Place) -> tuple[str, str]:
+    return urlsplit(place.base_url).netloc, place.dialect
 
 
 def accept_offer(offer: FoundProvider) -> list[str]:

@@ -132,7 +132,7 @@ def _check(spec: ProviderSpec) -> None:
 
 
 def check_base_url(url: str) -> None:
-    """Raises `InvalidRequest` unless it is http, https or `demo:`, ending where `/chat/completions` would begin."""
+    """Raises `InvalidRequest` unless it is http, https or `demo:`, ending where the dialect's path would begin."""
     if url == DEMO_URL:
         return
     try:
@@ -146,8 +146,9 @@ def check_base_url(url: str) -> None:
         )
     if parts.username or parts.password:
         raise InvalidRequest("A key does not belong into the URL; name its variable.", field="base_url")
-    if parts.path.rstrip("/").endswith("/chat/completions"):
-        raise InvalidRequest("The base URL ends before /chat/completions.", field="base_url")
+    for path in ("/chat/completions", "/responses", "/v1/messages"):
+        if parts.path.rstrip("/").endswith(path):
+            raise InvalidRequest(f"The base URL ends before {path}.", field="base_url")
 
 
 def _save_provider(spec: ProviderSpec) -> str:

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 
 from chat.admin.mixins import ReadOnly
 from chat.models import Conversation, ModelCall, Run, WireRecord
+from chat.models.base import second_of
 
 
 @admin.register(Conversation)
@@ -79,8 +80,8 @@ class RunAdmin(ReadOnly):
 @admin.register(ModelCall)
 class ModelCallAdmin(ReadOnly):
     list_display = (
-        "started_at", "user", "provider", "model", "purpose", "outcome", "http_status", "ttft_ms", "duration_ms",
-        "input_tokens", "output_tokens", "usage_source", "cost", "currency",
+        "started", "user", "provider", "model", "step", "attempt", "purpose", "outcome", "http_status",
+        "ttft_ms", "duration_ms", "input_tokens", "output_tokens", "usage_source", "cost", "currency",
     )  # fmt: skip
     list_filter = ("provider", "model", "outcome", "usage_source", "purpose")
     list_select_related = ("user",)
@@ -90,6 +91,11 @@ class ModelCallAdmin(ReadOnly):
     show_full_result_count = False
     raw_id_fields = ("conversation", "run")
     readonly_fields = ("wire_record",)
+
+    @admin.display(description="started at", ordering="started_at")
+    def started(self, call: ModelCall) -> str:
+        """With seconds: the attempts of a call begin in the same minute."""
+        return second_of(call.started_at)
 
     @admin.display
     def wire_record(self, call: ModelCall) -> str:

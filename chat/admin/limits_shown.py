@@ -3,6 +3,7 @@
 The template and the JSON view show the same sections, so that the script has nothing to decide.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -40,12 +41,16 @@ _LIMITS: Final = tuple(name for name in CallLimits.__struct_fields__ if name != 
 
 
 def provider_sections(
-    provider: Provider, now: ProviderNow, models: Mapping[str, str], users: Mapping[str, str]
+    provider: Provider,
+    now: ProviderNow,
+    models: Mapping[str, str],
+    users: Mapping[str, str],
+    forced_by: str = "",
 ) -> list[Section]:
-    """`models` and `users` are names by key."""
+    """`models` and `users` are names by key; `forced_by` says who forced the breaker, "" where nobody has."""
     limits = limits_of(provider)
     return [
-        _breaker(now.breaker, limits),
+        _breaker(now.breaker, limits, forced_by),
         _calls(now, limits),
         _buckets(provider, now, models),
         _lines(now, models),
@@ -73,7 +78,9 @@ def _figure(provider: Provider, name: str, default: float, setting: str = "") ->
     # A deadline of zero counts as none, as in chat.engine.offers.
     is_set = bool(said) if setting else said is not None
     origin = _("set here") if is_set else _("default")
-    if setting and not is_set:
+    if not is_set and name == "first_token_reasoning_seconds" and provider.first_token_seconds:
+        default, origin = provider.first_token_seconds, _("set here, as first token seconds")
+    elif not is_set and setting and os.environ.get(setting, "").strip():
         origin = _("setting %(name)s") % {"name": setting}
     label = str(Provider._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
     return Cell(label), Cell(f"{said if is_set else default:g}"), Cell(origin)
@@ -125,9 +132,10 @@ def overview_sections(
     ]
 
 
-def _breaker(breaker: BreakerView, limits: CallLimits) -> Section:
+def _breaker(breaker: BreakerView, limits: CallLimits, forced_by: str) -> Section:
     facts = (
         Fact("breaker.state", _("state"), state_cell(breaker.state)),
+        Fact("breaker.forced", _("forced by"), Cell(forced_by or NOTHING)),
         Fact("breaker.failures", _("failures in a row"), Cell(of(breaker.failures, limits.breaker_failures))),
         Fact("breaker.until", _("open until"), Cell(open_until(breaker))),
         Fact("breaker.probes", _("probes out"), Cell(of(breaker.probes, limits.breaker_probes))),
@@ -234,12 +242,14 @@ def _users(now: ProviderNow, users: Mapping[str, str], limits: CallLimits) -> Se
         )
         for user in now.users
     )
+    headings = (_("user"), _("places held"), _("waiting for a place of their own"))
     return Section(
         _("Users with the most calls"),
-        _("With any provider. Who waits is this process's."),
-        tables=(
-            Table("users", (_("user"), _("calls in flight"), _("waiting")), rows, _("Nobody asks anything.")),
+        _(
+            "With any provider, also calls that stand in a provider's line. Beyond these, this process counts "
+            "who waits until a call of their own ends."
         ),
+        tables=(Table("users", headings, rows, _("Nobody asks anything.")),),
     )
 
 

@@ -10,8 +10,13 @@ from django.template.response import TemplateResponse
 
 from chat.actions.provider_probe import listed_models
 from chat.actions.providers import ProviderSpec, add_provider
+from chat.engine.offers import endpoint_of
 from chat.exceptions import ChatError
+from chat.llm.redaction import secrets_of
 from chat.models import Provider
+
+MOST_DETAIL = 500
+"""Characters; it may be a whole page of HTML."""
 
 
 @admin.action(description="List its models and add some", permissions=["change"])
@@ -28,7 +33,7 @@ def add_models(
             return None
         offered = asyncio.run(listed_models(provider))
     except ChatError as error:
-        model_admin.message_user(request, f"{provider.name}: {error}", messages.ERROR)
+        model_admin.message_user(request, _what_is_wrong(error, provider), messages.ERROR)
         return None
     added = set(provider.models.values_list("name", flat=True))
     context = {
@@ -38,6 +43,17 @@ def add_models(
         "offered": [(name, name in added) for name in offered],
     }
     return TemplateResponse(request, "admin/chat/provider_models.html", context)
+
+
+def _what_is_wrong(error: ChatError, provider: Provider) -> str:
+    """With what staff may read of it, which some providers fill with the key they refuse."""
+    try:
+        key = provider.read_key()
+    except ChatError:
+        key = ""
+    detail = secrets_of(key, endpoint_of(provider)).hide_in(error.detail)[:MOST_DETAIL]
+    # The admin begins each message with a capital, and a name is not ours to change.
+    return f"Asked {provider.name}: {error}" + (f" [{detail}]" if detail else "")
 
 
 def _add(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest, provider: Provider) -> None:

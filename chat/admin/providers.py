@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from chat.actions.providers import check_base_url
 from chat.admin.provider_models import add_models
 from chat.admin.safeguards import LimitsNow
-from chat.conf import CallLimits, Deadlines
+from chat.conf import CallLimits
 from chat.exceptions import InvalidRequest
 from chat.llm.dialects.registry import DIALECTS
 from chat.models import LanguageModel, Price, Provider
@@ -26,8 +26,8 @@ DEADLINES = (
     "idle_seconds",
     "total_seconds",
 )
-DEFAULTS = {**asdict(Deadlines()), **asdict(CallLimits())}
-LIMITS = tuple(name for name in asdict(CallLimits()) if name != "limited")
+DEFAULTS = asdict(CallLimits())
+LIMITS = tuple(name for name in DEFAULTS if name != "limited")
 RETRIES = tuple(name for name in LIMITS if name.split("_")[0] in ("attempts", "retry", "longest", "retries"))
 BREAKER = tuple(name for name in LIMITS if name.startswith("breaker"))
 LINES = tuple(name for name in LIMITS if name not in (*RETRIES, *BREAKER))
@@ -57,12 +57,21 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             *DEADLINES,
             *LIMITS,
         )
+        help_texts = {  # noqa: RUF012
+            "headers": 'Sent with every request, as JSON: {"name": "text"}. {} sends none beyond the usual ones.'
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in (*DEADLINES, *LIMITS):
-            if name in self.fields and name in DEFAULTS:
-                self.fields[name].widget.attrs["placeholder"] = f"{DEFAULTS[name]:g}"
+            if name in self.fields:
+                self.fields[name].widget.attrs["placeholder"] = f"{self._without(name):g}"
+
+    def _without(self, name: str) -> float:
+        """What holds where nothing is said, as `chat.engine.offers` decides it."""
+        if name == "first_token_reasoning_seconds" and self.instance.first_token_seconds:
+            return float(self.instance.first_token_seconds)
+        return float(getattr(settings, name.upper()) if name in DEADLINES else DEFAULTS[name])
 
     def clean_base_url(self) -> str:
         url: str = self.cleaned_data["base_url"].strip()
@@ -158,8 +167,28 @@ class PriceInline(admin.TabularInline):  # type: ignore[type-arg]
         return False
 
 
+class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = LanguageModel
+        fields = "__all__"  # noqa: DJ007
+        help_texts = {  # noqa: RUF012
+            "capabilities": (
+                'A JSON list of words, such as ["vision", "tools", "reasoning"]. Words that begin with no_ are '
+                "learned from refusals: what they name is left out. Take one out to have it tried again."
+            ),
+            "next_model": "Asked instead where this one does not answer, before anything was shown.",
+        }
+
+    def clean_next_model(self) -> LanguageModel | None:
+        following: LanguageModel | None = self.cleaned_data["next_model"]
+        if following is not None and following.pk == self.instance.pk:
+            raise ValidationError("A model cannot be its own next one. Choose another, or none.")
+        return following
+
+
 @admin.register(LanguageModel)
 class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = LanguageModelForm
     list_display = ("name", "provider", "enabled", "context_window", "price")
     list_filter = ("enabled", "provider")
     list_select_related = ("provider",)

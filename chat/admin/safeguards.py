@@ -8,11 +8,15 @@ from uuid import UUID
 
 import msgspec
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -26,7 +30,7 @@ from chat.engine.offers import limits_of
 from chat.llm.limits_now import Overview, ProviderNow, overview, provider_now
 from chat.llm.safeguards import Safeguards
 from chat.models import LanguageModel, Provider, User
-from chat.resilience.backends.base import BackendUnavailable, Forced
+from chat.resilience.backends.base import BackendUnavailable, Forced, State
 
 ANSWER_SECONDS: Final = 2.0
 """For what the event loop and Redis are asked: whoever waits for it is a person, and asks again soon."""
@@ -136,10 +140,15 @@ class LimitsNow(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, _("Say why: the history keeps it."), messages.ERROR)
             return
         # Noted before it is done: nothing is switched that the history does not know.
-        self.log_change(request, provider, f"Circuit breaker: {wanted.replace('_', ' ')}. Reason: {reason}")
+        self.log_change(request, provider, f"{_noted(wanted)}{reason}")
         breaker = f"provider:{provider.pk}"
+
+        async def force(safeguards: Safeguards) -> bool:
+            await safeguards.breakers.force(breaker, WANTED[wanted])
+            return safeguards.shared
+
         try:
-            ask(lambda safeguards: safeguards.breakers.force(breaker, WANTED[wanted]))
+            shared = ask(force)
         except BackendUnavailable:
             told = _("Redis does not answer: only this process follows. Say it again once Redis is back.")
             self.message_user(request, told, messages.WARNING)
@@ -147,7 +156,10 @@ class LimitsNow(admin.ModelAdmin):  # type: ignore[type-arg]
             self.log_change(request, provider, "Circuit breaker: no answer whether that was done.")
             self.message_user(request, str(trouble), messages.ERROR)
         else:
-            self.message_user(request, _("Done. It counts from the next call on, in all processes."))
+            told = _("Done. It counts from the next call on, in this process: REDIS_URL is not set.")
+            if shared:
+                told = _("Done. It counts from the next call on, in all processes.")
+            self.message_user(request, told)
 
     def _provider(self, request: HttpRequest, key: UUID) -> Provider:
         if not self.has_view_permission(request):
@@ -198,8 +210,30 @@ def _provider_page(provider: Provider) -> LimitsPage:
         now = ask(lambda safeguards: provider_now(safeguards, str(provider.pk), list(models), limits))
     except NotNow as trouble:
         return LimitsPage([figures], trouble=str(trouble))
-    sections = [*provider_sections(provider, now, models, _names(now)), figures]
+    forced_by = _forced_by(provider, now.breaker.state)
+    sections = [*provider_sections(provider, now, models, _names(now), forced_by), figures]
     return LimitsPage(sections, counted=_counted(now), process=_process(), now=now)
+
+
+def _noted(wanted: str) -> str:
+    """How the history's entry of a switch begins; the reason follows."""
+    return f"Circuit breaker: {wanted.replace('_', ' ')}. Reason: "
+
+
+def _forced_by(provider: Provider, state: State) -> str:
+    """Who switched it last to this, when and why; "" of a breaker that counts."""
+    if state not in ("forced_open", "forced_closed"):
+        return ""
+    kind = ContentType.objects.get_for_model(Provider)
+    entries = LogEntry.objects.filter(content_type=kind, object_id=str(provider.pk)).select_related("user")
+    entry = entries.filter(change_message__startswith=_noted(state)).order_by("-action_time", "-pk").first()
+    if entry is None:
+        return _("somebody of whom the history does not know")
+    return _("%(user)s, %(time)s: %(reason)s") % {
+        "user": entry.user.get_username(),
+        "time": date_format(timezone.localtime(entry.action_time), "Y-m-d H:i:s"),
+        "reason": entry.change_message.removeprefix(_noted(state)),
+    }
 
 
 def _names(now: ProviderNow) -> dict[str, str]:

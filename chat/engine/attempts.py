@@ -21,6 +21,8 @@ class Attempt(Struct):
     step: Step
     facts: CallFacts
     error: ChatError | None = None
+    noted: bool = False
+    """The ledger knows that it is under way."""
     in_ledger: bool = False
     """Its row was written before the run ended."""
 

@@ -7,14 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType, convert, to_builtins
+from msgspec.structs import replace
 
 from chat.engine.attempts import Attempt
 from chat.engine.recorder import CallRecord
 from chat.events import run_events as ev
-from chat.exceptions import ChatError, ProviderTimeout
+from chat.exceptions import ChatError, LeftAlone, ProviderTimeout
 from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
 from chat.llm.messages import ModelRequest
+from chat.llm.redaction import secrets_of
 from chat.usage.pricing import cost_of, estimate_tokens
 
 COST_LIMIT = Decimal(10) ** 9
@@ -112,6 +114,24 @@ def ledger_rows(
     ]
 
 
+def rows_under_way(
+    attempts: Sequence[Attempt], *, clock: Callable[[], float], now: Callable[[], datetime]
+) -> list[CallRecord]:
+    """Of attempts that the ledger does not know of: should this process be killed, somebody will bill them."""
+    seconds, time = clock(), now()
+    rows = []
+    for attempt in attempts:
+        if attempt.facts.began_at is not None and not attempt.noted and not attempt.in_ledger:
+            row = _ledger_row(
+                attempt,
+                Bill(Usage(), "unknown"),
+                Outcome("stopped"),
+                lambda at: time - timedelta(seconds=seconds - at),
+            )
+            rows.append(CallRecord({**row.columns, "outcome": "running"}))
+    return rows
+
+
 def failed_books(step: int, error: ChatError) -> ClosedBooks:
     """Of a run that could not be counted: the error and nothing else."""
     usage = ev.UsageFigures()
@@ -153,6 +173,7 @@ def _ledger_row(
         "failed": "internal",
     }
     plan, step, facts = attempt.plan, attempt.step, attempt.facts
+    secrets = secrets_of(plan.api_key, plan.endpoint)
     usage = to_builtins(bill.figures)
     source = usage.pop("source")
     return CallRecord(
@@ -166,8 +187,8 @@ def _ledger_row(
             "attempt": attempt.number,
             "provider": plan.provider,
             "model": plan.request.model,
-            "upstream_id": step.upstream_id[:200],
-            "request_id": facts.request_id[:200],
+            "upstream_id": secrets.hide_in(step.upstream_id)[:200],
+            "request_id": secrets.hide_in(facts.request_id)[:200],
             "http_status": facts.http_status,
             "outcome": attempt.error.code if attempt.error is not None else plain[outcome.status],
             "finish_reason": step.finish_reason or "",
@@ -191,7 +212,7 @@ def error_facts(error: ChatError) -> ev.ErrorFacts:
         message=str(error),
         retryable=error.retryable,
         retry_after_seconds=error.retry_after_seconds,
-        phase=error.phase if isinstance(error, ProviderTimeout) else None,
+        phase=error.phase if isinstance(error, ProviderTimeout | LeftAlone) else None,
     )
 
 
@@ -205,8 +226,13 @@ def _bill(attempt: Attempt) -> Bill:
 
 
 def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:
-    if attempt.step.usage is not None:
-        return attempt.step.usage.together(), "reported"
+    said = attempt.step.usage.together() if attempt.step.usage is not None else None
+    if said is not None and attempt.step.finish_reason is not None:
+        return said, "reported"
+    if said is not None:
+        # Broken off: what was said so far may be as little as what stood in the first event.
+        written = max(said.output_tokens or 0, estimate_tokens(attempt.step.written))
+        return replace(said, output_tokens=written), "estimated"
     if attempt.refused or attempt.facts.connected_at is None:
         # Never answered: nothing to bill, as far as anybody knows.
         return Usage(), "unknown"

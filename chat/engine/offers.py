@@ -69,7 +69,11 @@ def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
 
 
 def endpoint_of(provider: Provider) -> Endpoint:
-    return Endpoint(provider.base_url.rstrip("/"), headers=provider.headers, proxy=provider.proxy)
+    base_url = provider.base_url.rstrip("/")
+    if provider.dialect == "anthropic_messages":
+        # Whoever knows the other dialects ends it with the version, which is part of this one's path.
+        base_url = base_url.removesuffix("/v1")
+    return Endpoint(base_url, headers=provider.headers, proxy=provider.proxy)
 
 
 def _following(model: LanguageModel, before: tuple[UUID, ...]) -> Offer | None:

@@ -14,20 +14,21 @@ class PlaceInLine:
         """`clock` gives seconds, as the running loop's timers do."""
         self._tell = tell
         self._clock = clock
+        self._place = 0
         self._told = 0
         self._told_at: float | None = None
         self._later: asyncio.TimerHandle | None = None
 
     def stands(self, place: int) -> None:
-        """1 is next."""
-        self.leave()
-        if place == self._told:
+        """1 is next. A long line moves many times a second: what is to be told later only takes the place in."""
+        self._place = place
+        if self._later is not None or place == self._told:
             return
         wait_seconds = 0.0
         if self._told_at is not None:
             wait_seconds = PLACE_EACH_SECONDS - (self._clock() - self._told_at)
         if wait_seconds > 0:
-            self._later = asyncio.get_running_loop().call_later(wait_seconds, self._say, place)
+            self._later = asyncio.get_running_loop().call_later(wait_seconds, self._say_now)
         else:
             self._say(place)
 
@@ -43,8 +44,12 @@ class PlaceInLine:
             self._later.cancel()
             self._later = None
 
-    def _say(self, place: int) -> None:
+    def _say_now(self) -> None:
         self._later = None
+        if self._place != self._told:
+            self._say(self._place)
+
+    def _say(self, place: int) -> None:
         self._told = place
         if place:
             self._told_at = self._clock()

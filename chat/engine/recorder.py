@@ -158,14 +158,19 @@ def _save_calls_without_what_is_gone(calls: Sequence[CallRecord]) -> None:
     _save_calls({**call.columns, **gone} for call in calls)
 
 
+def note_calls(calls: Sequence[CallRecord]) -> None:
+    """Rows of calls under way. What is there already, or has ended since, stays as it is."""
+    named = {call.columns["run_id"] for call in calls}
+    there = set(Run.objects.filter(pk__in=named).values_list("pk", flat=True))
+    rows = (ModelCall(**call.columns) for call in calls if call.columns["run_id"] in there)
+    ModelCall.objects.bulk_create(rows, ignore_conflicts=True)
+
+
 def _save_calls(rows: Iterable[dict[str, Any]]) -> None:
-    """A row that is there already stays: nobody knows of a transaction whose line broke whether it was committed."""
-    ModelCall.objects.bulk_create(
-        (ModelCall(**row) for row in rows),
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=["outcome"],
-    )
+    """Also over a row that is there: of the call under way, or of a transaction whose line broke at its commit."""
+    made = [ModelCall(**row) for row in rows]
+    columns = [field.attname for field in ModelCall._meta.concrete_fields if not field.primary_key]
+    ModelCall.objects.bulk_create(made, update_conflicts=True, unique_fields=["id"], update_fields=columns)
 
 
 def _json(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Taking over the runs that nobody makes, and giving up one's own. For the database's threads."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,7 +17,7 @@ from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError, Internal, StaleEpoch
 from chat.llm.deltas import Usage
 from chat.models import ModelCall, Run
-from chat.usage.pricing import cost_of, estimate_tokens
+from chat.usage.pricing import PriceList, cost_of, estimate_tokens
 
 logger = structlog.get_logger(__name__)
 
@@ -83,37 +84,48 @@ def give_up(node: UUID, runs: Sequence[str]) -> None:
 
 
 def _bill_what_was_cut(run: Run, plan: RunPlan) -> None:
-    """A ledger row for the call that died with its process, by what had arrived of it."""
+    """The call that died with its process is billed by what had arrived of it."""
     cut = run.epoch - 1
-    billed = ModelCall.objects.filter(run=run, epoch=cut).count()
-    if not run.message.parts or ModelCall.objects.filter(run=run, epoch=cut, outcome="lost").exists():
-        return
+    known = list(ModelCall.objects.filter(run=run, epoch=cut).order_by("attempt"))
+    written = "".join(part.get("text", "") for part in run.message.parts)
     usage = Usage()
-    # The stored text may be that of an earlier attempt, which is billed already.
-    if not billed:
-        written = "".join(part.get("text", "") for part in run.message.parts)
+    # Behind other attempts, the stored text may be one of theirs, which is billed already.
+    if written and len(known) <= 1:
         usage = Usage(input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(written))
-    ModelCall.objects.create(
-        user_id=run.user_id,
-        conversation_id=run.conversation_id,
-        run=run,
-        epoch=cut,
-        attempt=billed + 1,
-        provider=plan.provider,
-        model=plan.request.model,
-        outcome="lost",
-        started_at=run.claimed_at or run.created_at,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        usage_source=ModelCall.Source.UNKNOWN if billed else ModelCall.Source.ESTIMATED,
-        price=msgspec.to_builtins(plan.price) if plan.price is not None else None,
-        cost=cost_of(usage, plan.price) if plan.price is not None else None,
-        currency=plan.price.currency if plan.price is not None else "",
-    )
+    bill: dict[str, Any] = {
+        "outcome": "lost",
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "usage_source": ModelCall.Source.UNKNOWN if usage == Usage() else ModelCall.Source.ESTIMATED,
+    }
+    if known:
+        for call in known:
+            if call.outcome == "running":
+                price = msgspec.convert(call.price, PriceList) if call.price is not None else None
+                ModelCall.objects.filter(pk=call.pk).update(**bill, **_cost(usage, price))
+    elif run.message.parts:
+        ModelCall.objects.create(
+            user_id=run.user_id,
+            conversation_id=run.conversation_id,
+            run=run,
+            epoch=cut,
+            provider=plan.provider,
+            model=plan.request.model,
+            started_at=run.claimed_at or run.created_at,
+            price=msgspec.to_builtins(plan.price) if plan.price is not None else None,
+            **bill,
+            **_cost(usage, plan.price),
+        )
+
+
+def _cost(usage: Usage, price: PriceList | None) -> dict[str, Any]:
+    cost = cost_of(usage, price) if price is not None else None
+    return {"cost": cost, "currency": price.currency if price is not None and cost is not None else ""}
 
 
 def _fail(run: Run, error: ChatError) -> Lost:
     logger.warning("run cannot go on", run=str(run.pk), code=error.code, detail=error.detail)
+    ModelCall.objects.filter(run=run, outcome="running").update(outcome="lost")
     Run.objects.write(
         run.pk,
         epoch=run.epoch,

@@ -1,15 +1,23 @@
 """One run being made: asks the model, tells the log, keeps the books. One object a run and epoch."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
 from chat.conf import Coalescing
 from chat.engine import recorder
 from chat.engine.attempts import Attempt, Kept, copied, text_length
-from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books, ledger_rows
+from chat.engine.books import (
+    ClosedBooks,
+    Outcome,
+    close_books,
+    failed_books,
+    ledger_rows,
+    rows_under_way,
+)
 from chat.engine.database import DatabaseThreads
 from chat.engine.loop import Step
 from chat.engine.place import PlaceInLine
@@ -101,6 +109,13 @@ class RunEngine:
 
     def saved(self, partial: recorder.Partial) -> None:
         self._saved_cursor = Cursor(partial.epoch, partial.last_seq)
+
+    def under_way(self) -> list[recorder.CallRecord]:
+        return rows_under_way(self._attempts, clock=self._clock, now=self._now)
+
+    def noted(self, calls: Collection[UUID]) -> None:
+        for attempt in self._attempts:
+            attempt.noted = attempt.noted or attempt.facts.call in calls
 
     # --- the road -------------------------------------------------------------------------------------
 

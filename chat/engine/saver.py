@@ -4,8 +4,10 @@ One transaction a second whatever the number of runs: a transaction a run would 
 """
 
 import asyncio
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -25,6 +27,12 @@ class Watched(Protocol):
         """What has changed since `saved` was last called, if anything."""
 
     def saved(self, partial: recorder.Partial) -> None: ...
+
+    def under_way(self) -> list[recorder.CallRecord]:
+        """Ledger rows of calls that the ledger does not know of."""
+
+    def noted(self, calls: Collection[UUID]) -> None:
+        """It knows of these now."""
 
     def stop(self, asked_at: datetime) -> None: ...
 
@@ -66,6 +74,7 @@ class PartialSaver:
         try:
             if partials:
                 await self._database(recorder.save_partials, list(partials.values()))
+            await self._note_calls(watched)
             holding = await self._database(
                 recorder.look_after, {run: one.epoch for run, one in watched.items()}
             )
@@ -78,6 +87,14 @@ class PartialSaver:
             watched[run].abandon()
         for run, asked_at in holding.stopped.items():
             watched[run].stop(asked_at)
+
+    async def _note_calls(self, watched: Mapping[str, Watched]) -> None:
+        calls = [call for one in watched.values() for call in one.under_way()]
+        if calls:
+            await self._database(recorder.note_calls, calls)
+            known = {call.columns["id"] for call in calls}
+            for one in watched.values():
+                one.noted(known)
 
     async def _save_for_ever(self) -> None:
         while True:

@@ -33,7 +33,8 @@ class UsageFigures(Struct, frozen=True):
 
 
 class ErrorFacts(Struct, frozen=True, omit_defaults=True):
-    """An error as clients see it. `phase` only with `provider_timeout`."""
+    """An error as clients see it. `phase`: where a `provider_timeout` was met; `left_alone` or `switched_off` where a
+    `provider_overloaded` is our own breaker's word."""
 
     code: str
     message: str

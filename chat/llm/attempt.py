@@ -11,10 +11,11 @@ from msgspec import Struct, field
 from uuid_utils.compat import uuid7
 
 from chat.conf import Deadlines
-from chat.exceptions import ProviderCut, ProviderTimeout
-from chat.llm.client import Endpoint, ModelClient
+from chat.exceptions import ProviderCut, ProviderError, ProviderTimeout
+from chat.llm.client import Endpoint, ModelClient, UpstreamAnswer
 from chat.llm.deltas import Delta, Failed, Finished, ReasoningDelta, RefusalDelta, TextDelta, ToolCallStarted
 from chat.llm.dialects.base import Decoder, Dialect, WireRequest
+from chat.llm.dialects.errors import redirect_error
 from chat.llm.tape import Tape
 from chat.resilience.deadline import CallTimer, Clockwork, Interrupted
 
@@ -110,11 +111,8 @@ class ModelCall:
             tape = self._tape
             if tape is not None:
                 tape.head(answer.status, answer.headers)
-            if answer.status >= 400:
-                body = await answer.error_body()
-                if tape is not None:
-                    tape.take(body)
-                raise self._dialect.read_error(answer.status, answer.headers, body)
+            if answer.status >= 300:
+                raise await self._refusal(answer)
             decoder = self._decoder = self._dialect.decoder(content_type=answer.content_type)
             try:
                 async for chunk in answer.chunks():
@@ -133,6 +131,14 @@ class ModelCall:
                 ending = decoder.close()
             if ending:
                 self._pass_on(ending, timer, tell)
+
+    async def _refusal(self, answer: UpstreamAnswer) -> ProviderError:
+        body = await answer.error_body()
+        if self._tape is not None:
+            self._tape.take(body)
+        if answer.status < 400:
+            return redirect_error(answer.status, answer.headers)
+        return self._dialect.read_error(answer.status, answer.headers, body)
 
     def _pass_on(self, deltas: list[Delta], timer: CallTimer, tell: Tell) -> None:
         first = timer.waiting_for_first_token and any(isinstance(delta, _SHOWN) for delta in deltas)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from chat.conf import CallLimits, Deadlines
 from chat.exceptions import (
     ChatError,
+    LeftAlone,
     ProviderCut,
     ProviderError,
     ProviderGarbage,
@@ -186,7 +187,7 @@ class Guard:
             now = self._safeguards.clock()
             facts = CallFacts(queued_seconds=now - queued_at)
             wire = self._target.dialect.build(request, api_key=self._target.api_key)
-            call = self._call(facts, slot, request, until - now)
+            call = self._call(facts, slot, passage, request, until - now)
             tell = listener.attempt_began(facts, wire.dropped)
             try:
                 await call.run(wire, tell)
@@ -238,11 +239,19 @@ class Guard:
         return await stack.enter_async_context(passage)
 
     def _call(
-        self, facts: CallFacts, slot: Slot | None, request: ModelRequest, left_seconds: float
+        self,
+        facts: CallFacts,
+        slot: Slot | None,
+        passage: Passage,
+        request: ModelRequest,
+        left_seconds: float,
     ) -> ModelCall:
         streamed = is_streamed(request)
 
         def shown() -> None:
+            if passage.probe:
+                rule = _breaker_rule(self._limits)
+                self._safeguards.spawn(self._safeguards.breakers.settle(self._provider, rule, passage))
             if slot is not None and facts.first_token_at is not None and facts.began_at is not None:
                 waited_seconds = facts.first_token_at - facts.began_at
                 slot.succeeded(waited_seconds if streamed else None, request.model)
@@ -309,7 +318,8 @@ def _is_overload(error: ProviderError) -> bool:
 
 def _refusal(closed: CircuitOpen | WaitedTooLong) -> ChatError:
     if isinstance(closed, CircuitOpen):
-        return ProviderOverloaded(detail=str(closed), retry_after_seconds=closed.retry_after_seconds)
+        phase = "switched_off" if closed.state == "forced_open" else "left_alone"
+        return LeftAlone(phase, detail=str(closed), retry_after_seconds=closed.retry_after_seconds)
     return RateLimited(
         detail=f"waited too long for {closed}",
         retry_after_seconds=BUSY_AGAIN_SECONDS

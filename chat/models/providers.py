@@ -88,7 +88,10 @@ class Provider(Row):
         if self.key_env:
             key = os.environ.get(self.key_env, "").strip()
             if not key:
-                raise ProviderAuth(detail=f"The environment variable {self.key_env} is not set.")
+                raise ProviderAuth(
+                    "The provider's key is not set.",
+                    detail=f"The environment variable {self.key_env} is not set.",
+                )
             return key
         if not self.key_encrypted:
             return ""

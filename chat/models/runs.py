@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from chat.events.run_events import ENDED
 from chat.exceptions import StaleEpoch
-from chat.models.base import Row
+from chat.models.base import Row, second_of
 from chat.models.nodes import Node
 
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ class Run(Row):
             ),
             models.Index(fields=["conversation", "status"], name="run_of_conversation"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.model_name}, {self.status}, {second_of(self.created_at)}"
 
     @property
     def ended(self) -> bool:

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from chat.models.base import Row
+from chat.models.base import Row, second_of
 
 
 class ModelCall(Row):
@@ -34,7 +34,7 @@ class ModelCall(Row):
     request_id = models.CharField(max_length=200, blank=True)
     http_status = models.PositiveSmallIntegerField(null=True)
     outcome = models.CharField(max_length=32)
-    """`completed`, `stopped`, or an error code."""
+    """`completed`, `stopped`, an error code, `lost` with its process; `running` while it is under way."""
     finish_reason = models.CharField(max_length=32, blank=True)
 
     started_at = models.DateTimeField(db_default=Now())
@@ -62,3 +62,6 @@ class ModelCall(Row):
             models.UniqueConstraint(fields=["run", "step", "epoch", "attempt"], name="one_row_an_attempt")
         ]
         indexes = [models.Index(fields=["user", "started_at"], name="call_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}, {self.outcome}, {second_of(self.started_at)}"

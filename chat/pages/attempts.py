@@ -5,7 +5,12 @@ from typing import Any
 from chat.models import ModelCall, Run
 from chat.pages.step_notes import reason
 
-_ENDS = {"completed": "answered", "stopped": "stopped"}
+_ENDS = {
+    "completed": "answered",
+    "stopped": "stopped",
+    "running": "under way",
+    "lost": "lost with its server",
+}
 
 
 def made_attempts(run: Run) -> list[dict[str, Any]]:

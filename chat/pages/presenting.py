@@ -1,6 +1,6 @@
 """Rows made into what the templates show: turns of the active path, the sidebar's groups, the model picker."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,8 @@ SIDEBAR_MOST = 500
 Turn = dict[str, Any]
 
 
-def shown_turns(conversation: Conversation) -> list[Turn]:
-    """The active path, from the first message to its tip."""
+def shown_turns(conversation: Conversation, shared: Collection[str] = ()) -> list[Turn]:
+    """The active path, from the first message to its tip. `shared`: names that tell no model from another."""
     tree = Tree(conversation)
     path = tree.active_path()
     rows = Message.objects.filter(pk__in=path).prefetch_related(
@@ -29,7 +29,7 @@ def shown_turns(conversation: Conversation) -> list[Turn]:
         Prefetch("runs__model_calls", ModelCall.objects.order_by("started_at")),
     )
     messages = {row.pk: row for row in rows}
-    return [_turn(messages[key], tree.siblings(key)) for key in path]
+    return [{**_turn(messages[key], tree.siblings(key)), "shared_names": shared} for key in path]
 
 
 def live_runs(turns: Sequence[Turn]) -> list[dict[str, str]]:

@@ -3,7 +3,9 @@
 tests/fixtures/step_notes holds both to it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from chat.pages.names import shown_name
 
 Note = Mapping[str, str]
 
@@ -53,17 +55,18 @@ def last_asked(notes: Iterable[Note], model: str) -> str:
     return model
 
 
-def other_model_words(notes: Iterable[Note], model: str, status: str) -> str:
+def other_model_words(notes: Iterable[Note], model: str, status: str, shared: Collection[str] = ()) -> str:
     """`large did not answer (overloaded): small answered.`; nothing where the first one was not changed for another."""
     way = changes(notes, model)
     if not way:
         return ""
     models = [*(note["instead_of"] for note in way), model]
     silent = [
-        f"{_name(note['instead_of'], models)} did not answer ({reason(note['reason'])})" for note in way
+        f"{_name(note['instead_of'], models, shared)} did not answer ({reason(note['reason'])})"
+        for note in way
     ]
     did = "answered" if status in ANSWERED else "was asked"
-    return f"{', '.join(silent)}: {_name(model, models)} {did}."
+    return f"{', '.join(silent)}: {_name(model, models, shared)} {did}."
 
 
 def dropped_words(notes: Iterable[Note], model: str, status: str) -> str:
@@ -86,11 +89,7 @@ def reason(code: str) -> str:
     return REASONS.get(code, "it failed")
 
 
-def _name(model: str, others: Sequence[str]) -> str:
+def _name(model: str, others: Sequence[str], shared: Collection[str]) -> str:
     """Without its provider, as long as that tells the models apart."""
-    told_apart = len({_short(other) for other in others}) == len(set(others))
-    return _short(model) if told_apart else model
-
-
-def _short(model: str) -> str:
-    return model.split("/", 1)[-1]
+    told_apart = len({shown_name(other, shared) for other in others}) == len(set(others))
+    return shown_name(model, shared) if told_apart else model

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from chat.models import Conversation, Run, User
 from chat.pages.attempts import made_attempts
+from chat.pages.names import shared_names
 from chat.pages.presenting import live_runs, offered_models, shown_turns, sidebar_groups
 
 
@@ -51,14 +52,16 @@ def attempts(request: HttpRequest, key: UUID, message: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, found: Conversation | None) -> HttpResponse:
     user = cast(User, request.user)
-    turns = shown_turns(found) if found is not None else []
     models = offered_models(user)
+    shared = shared_names(model["id"] for model in models)
+    turns = shown_turns(found, shared) if found is not None else []
     selected = _selected(turns, models)
     context = {
         "conversation": found,
         "groups": sidebar_groups(user, current=found.pk if found is not None else None),
         "turns": turns,
         "models": models,
+        "shared_names": shared,
         "model": selected,
         "page_data": {
             "socket": "/ws/chat/",

@@ -30,6 +30,8 @@ class AdaptiveRule(Struct, frozen=True):
     tolerance: float = 2.0
     samples: int = 10
     """Answers of a kind before its times mean anything."""
+    double_seconds: float = 30.0
+    """A limit that nothing speaks against doubles in this time: few calls would else never bring it back."""
 
 
 class AdaptiveView(Struct, frozen=True):
@@ -94,7 +96,9 @@ class AdaptiveLimit:
     def __init__(self, rule: AdaptiveRule, *, clock: Callable[[], float], sleep: Sleep) -> None:
         self._rule = rule
         self._lines = WaitingLines(clock=clock, sleep=sleep)
+        self._clock = clock
         self._limit = float(rule.most)
+        self._limit_at = clock()
         self._in_flight = 0
         self._falls = 0
         self._latencies: dict[str, _Latency] = {}
@@ -106,9 +110,10 @@ class AdaptiveLimit:
     @rule.setter
     def rule(self, rule: AdaptiveRule) -> None:
         """Settings changed: what was learned stays, unless it was only the old maximum."""
-        at_most = self._limit >= self._rule.most
+        limit = self._limit_now()
+        at_most = limit >= self._rule.most
         self._rule = rule
-        self._set(rule.most if at_most else self._limit)
+        self._set(rule.most if at_most else limit)
 
     @asynccontextmanager
     async def slot(self, *, wait_seconds: float = 30.0, on_wait: OnWait | None = None) -> AsyncIterator[Slot]:
@@ -124,10 +129,10 @@ class AdaptiveLimit:
             self._lines.wake("")
 
     def view(self) -> AdaptiveView:
-        return AdaptiveView(int(self._limit), self._in_flight, self._lines.waiting(""), self._rule.most)
+        return AdaptiveView(int(self._limit_now()), self._in_flight, self._lines.waiting(""), self._rule.most)
 
     async def _enter(self) -> float | None:
-        if self._in_flight >= int(self._limit):
+        if self._in_flight >= int(self._limit_now()):
             return None
         self._in_flight += 1
         return 0.0
@@ -136,13 +141,14 @@ class AdaptiveLimit:
         if first_token_seconds is not None:
             gradient = self._latency(kind).add(first_token_seconds, self._rule)
             if gradient < 1.0:
-                self._fall(slot, gradient * min(self._limit, 2.0 * self._in_flight))
+                self._fall(slot, gradient * min(self._limit_now(), 2.0 * self._in_flight))
                 return
-        if 2 * self._in_flight >= self._limit:
-            self._set(self._limit + self._limit**-0.5)
+        limit = self._limit_now()
+        if 2 * self._in_flight >= limit:
+            self._set(limit + limit**-0.5)
 
     def shrink(self, slot: Slot) -> None:
-        self._fall(slot, self._rule.fall * min(self._limit, float(self._in_flight)))
+        self._fall(slot, self._rule.fall * min(self._limit_now(), float(self._in_flight)))
 
     def _fall(self, slot: Slot, limit: float) -> None:
         # Calls that began before the last fall tell of the same trouble once more.
@@ -152,7 +158,15 @@ class AdaptiveLimit:
 
     def _set(self, limit: float) -> None:
         self._limit = min(max(limit, float(self._rule.least)), float(self._rule.most))
+        self._limit_at = self._clock()
         self._lines.wake("")
+
+    def _limit_now(self) -> float:
+        if self._limit >= self._rule.most:
+            return self._limit
+        doublings = (self._clock() - self._limit_at) / self._rule.double_seconds
+        grown: float = self._limit * 2.0 ** min(doublings, 32.0)
+        return min(grown, float(self._rule.most))
 
     def _latency(self, kind: str) -> _Latency:
         latency = self._latencies.get(kind)

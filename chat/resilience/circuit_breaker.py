@@ -5,6 +5,7 @@ over all processes -> closed after `successes`, open again after one failure. St
 Only the caller knows what counts as a failure; a call that nothing is said of counts as nothing.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -36,12 +37,14 @@ class CircuitOpen(Exception):
 class Passage:
     """One call that was let through. The last word counts."""
 
-    __slots__ = ("generation", "holder", "outcome", "probe")
+    __slots__ = ("generation", "holder", "outcome", "probe", "settled")
 
     def __init__(self, generation: int, holder: str, probe: bool) -> None:
         self.generation = generation
         self.holder = holder
         self.probe = probe
+        self.settled = False
+        """It has been counted as a success before its end."""
         self.outcome: Outcome = "neutral"
 
     def succeeded(self) -> None:
@@ -75,7 +78,14 @@ class CircuitBreakers:
 
     async def _enter(self, key: str, rule: BreakerRule) -> Passage:
         holder = self._keeper.new_holder()
-        admission = await self._backend.breaker_admit(key, rule, holder=holder, lease_seconds=LEASE_SECONDS)
+        try:
+            admission = await self._backend.breaker_admit(
+                key, rule, holder=holder, lease_seconds=LEASE_SECONDS
+            )
+        except asyncio.CancelledError:
+            # The answer that let a probe through may be lost on its way.
+            await self._backend.release(probe_key(key), holder)
+            raise
         if admission.probe:
             self._keeper.keep(probe_key(key), holder)
         self._notice(key, admission.state)
@@ -83,8 +93,26 @@ class CircuitBreakers:
             raise CircuitOpen(key, admission.state, admission.retry_after_seconds)
         return Passage(admission.generation, holder, admission.probe)
 
+    async def settle(self, key: str, rule: BreakerRule, passage: Passage) -> None:
+        """A probe that goes well gives its place back and counts as a success; should it fail yet, that counts, too.
+
+        For calls that take long: nobody should wait for the end of a probe's answer.
+        """
+        if not passage.probe or passage.settled:
+            return
+        passage.settled = True
+        self._keeper.drop(probe_key(key), passage.holder)
+        state = await self._backend.breaker_record(
+            key, rule, "success", generation=passage.generation, holder=passage.holder
+        )
+        self._notice(key, state)
+
     async def _leave(self, key: str, rule: BreakerRule, passage: Passage) -> None:
-        if passage.probe:
+        settled, passage.settled = passage.settled, True
+        if settled:
+            if passage.outcome != "failure":
+                return
+        elif passage.probe:
             self._keeper.drop(probe_key(key), passage.holder)
         elif passage.outcome == "neutral":
             return

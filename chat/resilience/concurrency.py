@@ -77,6 +77,8 @@ class LeaseKeeper:
                     await self._backend.release(key, holder)
         except BackendUnavailable as error:
             logger.warning("leases could not be renewed", held=len(held), reason=str(error))
+        except Exception:  # one bad round must not let all places run out in silence
+            logger.exception("leases could not be renewed", held=len(held))
 
 
 class Places:

@@ -14,7 +14,8 @@ from typing import Final
 
 from msgspec import Struct
 
-LONGEST_RESET_SECONDS: Final = 31 * 86_400.0
+LONGEST_RESET_SECONDS: Final = 90_000.0
+"""A day, and an hour for clocks that differ. What is said to take longer is as not said."""
 _LONGEST_VALUE: Final = 64
 
 _NAME = re.compile(r"^(?:x-|anthropic-|anthropic-priority-)?ratelimit-([a-z-]+)$")
@@ -68,7 +69,10 @@ def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits:
 
 
 def reset_seconds(value: str, now: float) -> float | None:
-    """`6m0s`, `4ms`, `1.5` and `60` (seconds), seconds and milliseconds since 1970, RFC 3339. None: unreadable."""
+    """`6m0s`, `4ms`, `1.5` and `60` (seconds), seconds and milliseconds since 1970, RFC 3339.
+
+    None: unreadable, or too long.
+    """
     value = value.strip()[:_LONGEST_VALUE]
     if _DURATION.match(value):
         seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PIECE.findall(value))
@@ -87,7 +91,7 @@ def reset_seconds(value: str, now: float) -> float | None:
         if moment.tzinfo is None:
             return None
         seconds = moment.timestamp() - now
-    return min(max(0.0, seconds), LONGEST_RESET_SECONDS)
+    return max(0.0, seconds) if seconds <= LONGEST_RESET_SECONDS else None
 
 
 def _sorted_out(words: list[str]) -> tuple[str, str, str] | None:

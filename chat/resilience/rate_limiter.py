@@ -79,7 +79,7 @@ def learned(key: str, facts: RateFacts) -> Learned | None:
     What is missing comes back within `reset_seconds`: that is the rate, and it tells a limit a day from one a
     minute, which the names do not. Without it a limit is one a minute.
     """
-    if not facts.limit:
+    if facts.limit is None or facts.limit < 1:
         return None
     remaining = None if facts.remaining is None else min(facts.remaining, facts.limit)
     per_second = facts.limit / MINUTE_SECONDS

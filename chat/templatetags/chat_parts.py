@@ -5,7 +5,7 @@ The browser's twins: render/segments.ts and format.ts.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,6 +13,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.pages.markdown import render_markdown
+from chat.pages.names import shown_name
 
 register = template.Library()
 
@@ -126,6 +127,12 @@ def thousands(number: int | None) -> str:
 
 
 @register.filter
+def counted(tokens: int) -> str:
+    """`1 token`, `1,212 tokens`."""
+    return f"{tokens:,} {'token' if tokens == 1 else 'tokens'}"
+
+
+@register.filter
 def money(cost: Mapping[str, str] | None) -> str:
     """`{"amount": "0.001550", "currency": "USD"}` as $0.00155: cents, or as many digits as say something."""
     if not cost:
@@ -143,9 +150,9 @@ def money(cost: Mapping[str, str] | None) -> str:
 
 
 @register.filter
-def short_model(name: str | None) -> str:
-    """`provider/org/model` without the provider."""
-    return (name or "").split("/", 1)[-1]
+def shown_model(name: str | None, shared: Collection[str] = ()) -> str:
+    """`provider/org/model` without the provider, unless its bare name is among those that are shared."""
+    return shown_name(name or "", shared or ())
 
 
 @register.filter

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Any
 
 from django import template
 
 from chat.pages.step_notes import Note, dropped_words, other_model_words
-from chat.templatetags.chat_parts import duration, money, short_model, source, thousands
+from chat.templatetags.chat_parts import counted, duration, money, shown_model, source, thousands
 
 register = template.Library()
 
@@ -46,8 +47,7 @@ _NEXT_FOR_STAFF = {
     "provider_garbage": "If it stays so, look at its address in the provider's settings.",
     "internal": "The server's log has the details.",
 }
-FOR_STAFF = frozenset({"provider_auth", "provider_rejected", "provider_garbage"})
-"""Errors that may be mended in the provider's settings."""
+_IN_SETTINGS = frozenset({"provider_auth", "provider_rejected", "provider_garbage"})
 
 
 @register.filter
@@ -70,7 +70,9 @@ def failed_words(turn: Mapping[str, Any] | None, staff: bool = False) -> Words:
     code = str(error.get("code", ""))
     unbilled = code.startswith("provider_") or code in ("context_too_long", "rate_limited")
     billed = _billed(figures) or ("Nothing was billed." if unbilled else "")
-    happened = _what_happened(error, short_model(turn.get("model")) or "The model")
+    happened = _what_happened(
+        error, shown_model(turn.get("model"), turn.get("shared_names", ())) or "The model"
+    )
     follows = {**_NEXT, **_NEXT_FOR_STAFF} if staff else _NEXT
     return {
         "strong": happened.removesuffix(_ASK_STAFF) if staff else happened,
@@ -79,14 +81,19 @@ def failed_words(turn: Mapping[str, Any] | None, staff: bool = False) -> Words:
 
 
 @register.filter
-def is_for_staff(turn: Mapping[str, Any] | None) -> bool:
-    return ((turn or {}).get("error") or {}).get("code") in FOR_STAFF
+def page_for_staff(turn: Mapping[str, Any] | None) -> str:
+    """Where staff may mend it: `providers`, `limits`, or nowhere."""
+    error = (turn or {}).get("error") or {}
+    if error.get("phase") == "switched_off":
+        return "limits"
+    return "providers" if error.get("code") in _IN_SETTINGS else ""
 
 
 @register.filter
 def other_model(turn: Mapping[str, Any] | None) -> str:
     """Who did not answer, and who did instead."""
-    return _noted(other_model_words, turn)
+    shared = (turn or {}).get("shared_names", ())
+    return _noted(partial(other_model_words, shared=shared), turn)
 
 
 @register.filter
@@ -124,6 +131,8 @@ def _how_long(error: Mapping[str, Any], figures: Mapping[str, Any] | None) -> st
     seconds = error.get("retry_after_seconds")
     if not seconds:
         return ""
+    if error.get("phase") == "left_alone":
+        return f"It is tried again in {_waiting(seconds)}."
     if error.get("code") == "rate_limited":
         return f"One may be free in {_waiting(seconds)}."
     return f"It asks to wait {_waiting(seconds)}."
@@ -132,7 +141,7 @@ def _how_long(error: Mapping[str, Any], figures: Mapping[str, Any] | None) -> st
 def _waiting(seconds: float) -> str:
     if seconds >= 120:
         return f"{ceil(seconds / 60)} min"
-    return f"{seconds:.2f} s" if seconds < 1 else f"{ceil(seconds)} s"
+    return f"{ceil(seconds)} s"
 
 
 def _arrived(turn: Mapping[str, Any], code: str) -> str:
@@ -144,9 +153,9 @@ def _arrived(turn: Mapping[str, Any], code: str) -> str:
 def _billed(figures: Mapping[str, Any] | None) -> str:
     figures = figures or {}
     if figures.get("tokens"):
-        count = f"{thousands(figures['tokens'])} tokens"
+        count = counted(figures["tokens"])
     elif figures.get("input_tokens"):
-        count = f"{thousands(figures['input_tokens'])} tokens in"
+        count = f"{counted(figures['input_tokens'])} in"
     else:
         return ""
     price = money(figures.get("cost"))

@@ -1,5 +1,9 @@
 """What the admin shows, and what it must never show."""
 
+import re
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -183,6 +187,76 @@ class TestConversations:
 
         assert WORDS not in page
         assert not Conversation.objects.exists()
+
+
+def test_each_deadline_shows_what_holds_without_it(admin: Client, settings: Any):
+    settings.CONNECT_SECONDS, settings.FIRST_TOKEN_REASONING_SECONDS = 7.5, 150.0
+    provider = ProviderFactory.create()
+
+    def placeholder(name: str) -> str:
+        body = admin.get(change_url(provider)).content.decode()
+        [field] = [tag for tag in re.findall(r"<input[^>]*>", body) if f'name="{name}"' in tag]
+        return re.findall(r'placeholder="([^"]*)"', field)[0]
+
+    assert placeholder("connect_seconds") == "7.5"
+    assert placeholder("first_token_reasoning_seconds") == "150"
+    Provider.objects.update(first_token_seconds=40)
+    assert placeholder("first_token_reasoning_seconds") == "40"
+
+
+def test_json_fields_say_what_goes_in(admin: Client):
+    model = LanguageModelFactory.create()
+
+    assert 'as JSON: {"name": "text"}' in admin.get(change_url(model.provider)).content.decode()
+    assert "A JSON list of words" in admin.get(change_url(model)).content.decode()
+
+
+def test_a_model_is_not_its_own_next_one(admin: Client):
+    model = LanguageModelFactory.create()
+    prices = {f"prices-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    form = {
+        "provider": str(model.provider.pk),
+        "name": model.name,
+        "enabled": "on",
+        "capabilities": "[]",
+        **prices,
+    }
+
+    body = admin.post(change_url(model), form | {"next_model": str(model.pk)}).content.decode()
+
+    assert "A model cannot be its own next one." in body
+    other = LanguageModelFactory.create(next_model=model)
+    assert admin.post(change_url(model), form | {"next_model": str(other.pk)}).status_code == 302
+    model.refresh_from_db()
+    assert model.next_model == other
+
+
+class TestTelling:
+    """Rows that look alike can be told from one another."""
+
+    AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+    def test_attempts_of_a_call_are_listed_with_their_number_and_seconds(self, admin: Client):
+        ModelCallFactory.create(started_at=self.AT, attempt=2)
+
+        body = admin.get("/admin/chat/modelcall/").content.decode()
+
+        assert "2026-03-04 05:06:07" in body
+        assert '<td class="field-attempt">2</td>' in body
+
+    def test_pages_are_titled_with_what_was_asked_when_and_how_it_ended(
+        self, admin: Client, django_assert_num_queries: Any
+    ):
+        call = ModelCallFactory.create(started_at=self.AT, outcome="provider_cut")
+        run = call.run
+        assert run is not None
+        run.model_name, run.created_at = "lab/one", self.AT
+        run.save()
+
+        assert "demo/demo, provider_cut, 2026-03-04 05:06:07" in admin.get(change_url(call)).content.decode()
+        assert "lab/one, queued, 2026-03-04 05:06:07" in admin.get(change_url(run)).content.decode()
+        with django_assert_num_queries(0):
+            assert (str(call), str(run)) != ("", "")
 
 
 def test_a_provider_page_lists_its_models(admin: Client):

@@ -177,15 +177,24 @@ def test_the_scripted_provider_has_no_limits_and_no_switch(ada: User):
     assert not LogEntry.objects.exists()
 
 
-def test_figures_say_where_they_come_from(ada: User, settings):
+def test_figures_say_where_they_come_from(ada: User, settings, monkeypatch: pytest.MonkeyPatch):
     settings.IDLE_SECONDS = 33.0
+    monkeypatch.setenv("IDLE_SECONDS", "33")
+    monkeypatch.delenv("CONNECT_SECONDS", raising=False)
     provider = ProviderFactory.create(calls_at_once=7, retry_share=0.0, total_seconds=90)
     figures = table(client_of(ada).get(url(provider, "now/")).json(), "figures")
     assert ["calls at once", "7", "set here"] in figures
     assert ["retry share", "0", "set here"] in figures
     assert ["total seconds", "90", "set here"] in figures
     assert ["idle seconds", "33", "setting IDLE_SECONDS"] in figures
+    assert ["connect seconds", "5", "default"] in figures
     assert ["breaker failures", "5", "default"] in figures
+
+
+def test_models_that_reason_have_the_first_token_of_all_where_only_that_is_set(ada: User):
+    provider = ProviderFactory.create(first_token_seconds=7)
+    figures = table(client_of(ada).get(url(provider, "now/")).json(), "figures")
+    assert ["first token reasoning seconds", "7", "set here, as first token seconds"] in figures
 
 
 async def test_a_loop_that_does_not_answer_is_said(desk, monkeypatch: pytest.MonkeyPatch):
@@ -227,6 +236,8 @@ async def test_who_waits_is_counted_by_line(desk, upstream):
     await desk.chat.events(second.run, until="run.waiting")
     data = await desk.data()
     assert ["a place of the provider", "1"] in table(data, "lines")
+    assert table(data, "users") == [["alice", "2 of 20", "0"]]
+    assert "also calls that stand in a provider&#x27;s line" in await desk.page()
     assert (await desk.overview())["now"]["providers"][str(desk.provider.pk)]["waiting"] == 1
     for started in (second, first):
         await desk.chat.stop(started)
@@ -297,13 +308,16 @@ async def test_no_page_needs_an_inline_script_or_style(desk):
 
 async def test_forced_open_no_call_is_made_until_it_counts_again(desk, upstream):
     page = await desk.switch("forced_open")
-    assert "Done." in page
+    assert "Done. It counts from the next call on, in this process: REDIS_URL is not set." in page
     assert "forced open by staff" in page
+    forced = facts(await desk.data())["breaker.forced"]
+    assert re.fullmatch(rf"ada, \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d: {WHY}", forced)
     error = (await desk.chat.events((await desk.chat.ask("hello")).run))[-1]["error"]
     assert error["code"] == "provider_overloaded"
     assert "retry_after_seconds" not in error
     assert upstream.requests == []
     await desk.switch("counting", reason="they are back")
+    assert facts(await desk.data())["breaker.forced"] == "–"
     assert (await desk.chat.events((await desk.chat.ask("hello")).run))[-1]["status"] == "completed"
     assert await desk.history() == [
         f"Circuit breaker: forced open. Reason: {WHY}",
@@ -353,6 +367,8 @@ async def test_over_redis_the_page_shows_what_all_processes_do(desk_with_redis):
     assert data["counted"] == "Counted over all processes, in Redis."
     assert facts(data)["calls"] == "1 of 500"
     assert facts(data)["breaker.state"] == "forced closed by staff"
+    assert facts(data)["breaker.forced"] == "somebody of whom the history does not know"
+    assert "Done. It counts from the next call on, in all processes." in await desk.switch("counting")
     assert ["alice", "1 of 20", "0"] in table(data, "users")
     await desk.switch("counting")
     assert facts(await desk.data())["breaker.state"] == "closed: calls go through"

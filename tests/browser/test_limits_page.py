@@ -51,6 +51,20 @@ async def test_what_another_tab_switches_is_seen_without_a_reload(desk, ada):
     await expect(state).to_have_text("closed: calls go through", timeout=10_000)
 
 
+WIDTH_WITH_LONG_WORDS = """() => {
+  for (const cell of document.querySelectorAll(".limits td")) cell.textContent = "w".repeat(60);
+  return document.documentElement.scrollWidth;
+}"""
+
+
+async def test_a_phone_scrolls_wide_tables_and_never_the_page(desk, ada):
+    tab = await desk.tab(ada, "/admin/chat/provider/limits/", width=390, height=844)
+    assert await tab.page.evaluate(WIDTH_WITH_LONG_WORDS) <= 390
+    page = await open_limits(desk, ada, width=390, height=844)
+    await expect(page.locator('[data-fact="breaker.state"]')).to_be_visible()
+    assert await page.evaluate(WIDTH_WITH_LONG_WORDS) <= 390
+
+
 async def test_without_scripts_the_page_is_whole(desk, ada):
     page = await open_limits(desk, ada, java_script_enabled=False)
     await expect(page.locator('[data-fact="calls"]')).to_have_text(re.compile(r"\d+ of 500"))

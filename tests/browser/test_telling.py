@@ -144,3 +144,24 @@ async def test_text_that_runs_from_the_right_does(desk, alice):
     direction = "one => getComputedStyle(one).direction"
     assert await tab.page.locator(".said .prose").evaluate(direction) == "rtl"
     assert await tab.answer.locator(".prose").evaluate(direction) == "ltr"
+
+
+async def test_the_details_of_an_answer_are_in_sight_on_a_small_screen(desk, alice):
+    tab = await desk.tab(alice, width=390, height=844)
+    await tab.choose_model("demo")
+    for _ in range(2):
+        answers = await tab.answers.count()
+        await tab.say("fail:500")
+        await expect(tab.answers).to_have_count(answers + 1)
+        await tab.wait_for_end("failed")
+    for turn in await tab.answers.all():
+        await turn.get_by_role("button", name="Details").click()
+        details = turn.get_by_role("dialog", name="Details")
+        await expect(details.locator(".attempts")).to_be_visible()
+        menu = await details.bounding_box()
+        thread = await tab.page.locator("#thread").bounding_box()
+        assert menu is not None
+        assert thread is not None
+        assert menu["y"] >= thread["y"] - 1
+        assert menu["y"] + menu["height"] <= thread["y"] + thread["height"] + 1
+        await tab.page.keyboard.press("Escape")

@@ -66,6 +66,16 @@ class Ended:
     def code(self) -> str:
         return str(self.error.get("code", ""))
 
+    @property
+    def decided_seconds(self) -> float:
+        """Until the engine knew how it ends."""
+        return (self.row.duration_ms or 0) / 1000
+
+    @property
+    def telling_seconds(self) -> float:
+        """From then until it was stored and told."""
+        return max(0.0, self.seconds - self.decided_seconds)
+
     def count(self, kind: str) -> int:
         return sum(event["type"] == kind for event in self.events)
 

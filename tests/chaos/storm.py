@@ -49,6 +49,8 @@ async def measure(bed: Bed, runs: int) -> Section:
         row("upstream calls, ledger rows", calls, len(attempts), *[""] * 4),
         failed=not calls <= len(attempts) <= calls + unsent,
     )
+    decided, told = max(one.decided_seconds for one in ended), max(one.telling_seconds for one in ended)
+    section.add(row("slowest decided, stored and told", f"{decided:.2f} s", f"+ {told:.2f} s", *[""] * 4))
     section.note(
         f"{AT_ONCE} runs at once; the breaker is forced closed, so that all of them are made. Silent attempts make the "
         "adaptive limit fall: who waits too long in line is told so (rate_limited), or has too little time left when "

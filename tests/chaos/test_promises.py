@@ -79,10 +79,19 @@ def test_the_longest_attempt_may_stay():
         run_of([FAILED, FAILED], ""),
         run_of([COMPLETED], ""),
         run_of([{**FAILED, "error": {"code": "internal"}}], ""),
-        Ended("r", [FAILED], 60.0, "", Run(status="failed")),
+        Ended("r", [FAILED], 6.7, "", Run(status="failed", duration_ms=6600)),
+        Ended("r", [FAILED], 3.1, "", Run(status="failed", duration_ms=1000)),
         Ended("r", [FAILED], 0.1, "", Run(status="completed")),
     ],
-    ids=["hung", "ended twice", "completed", "another error", "too late", "stored otherwise"],
+    ids=[
+        "hung",
+        "ended twice",
+        "completed",
+        "another error",
+        "decided late",
+        "told late",
+        "stored otherwise",
+    ],
 )
 def test_a_wrong_end_is_noticed(one):
     assert promises.ending(one, CUT) != ""

@@ -182,9 +182,10 @@ async def test_a_call_that_died_with_its_process_is_billed_by_what_had_arrived(c
 async def test_attempts_that_had_ended_keep_their_rows_when_the_process_dies_in_a_later_one(chat, upstream):
     def one_attempt_ended(started):
         run = Run.objects.get(pk=started.run)
-        ModelCall.objects.create(
-            run=run, epoch=1, attempt=1, outcome="provider_cut", provider="fake", model="model-1"
-        )
+        for attempt, outcome in ((1, "provider_cut"), (2, "running")):
+            ModelCall.objects.create(
+                run=run, epoch=1, attempt=attempt, outcome=outcome, provider="fake", model="model-1"
+            )
 
     started = await chat.runtime.database(half_done, chat, "Hello, wor")
     await chat.runtime.database(one_attempt_ended, started)
@@ -197,6 +198,35 @@ async def test_attempts_that_had_ended_keep_their_rows_when_the_process_dies_in_
         (2, 1, "completed", "reported"),
     ]
     assert rows[1].cost is None
+
+
+async def test_a_call_that_had_shown_nothing_is_in_the_ledger_all_the_same(chat, upstream):
+    def under_way(started):
+        run = Run.objects.get(pk=started.run)
+        ModelCall.objects.create(run=run, epoch=1, outcome="running", provider="fake", model="model-1")
+
+    started = await chat.runtime.database(half_done, chat, "")
+    await chat.runtime.database(under_way, started)
+    await chat.runtime.supervisor.rescue()
+    await chat.events(started.run)
+    rows = await chat.runtime.database(lambda: list(ModelCall.objects.order_by("epoch")))
+    assert [(row.epoch, row.outcome, row.usage_source) for row in rows] == [
+        (1, "lost", "unknown"),
+        (2, "completed", "reported"),
+    ]
+
+
+async def test_attempts_that_were_never_made_have_no_row(chat, upstream):
+    def one_attempt_ended(started):
+        run = Run.objects.get(pk=started.run)
+        ModelCall.objects.create(run=run, epoch=1, outcome="provider_cut", provider="fake", model="model-1")
+
+    started = await chat.runtime.database(half_done, chat, "Hello, wor")
+    await chat.runtime.database(one_attempt_ended, started)
+    await chat.runtime.supervisor.rescue()
+    await chat.events(started.run)
+    rows = await chat.runtime.database(lambda: list(ModelCall.objects.order_by("epoch")))
+    assert [row.outcome for row in rows] == ["provider_cut", "completed"]
 
 
 async def test_a_run_that_was_taken_up_too_often_fails(chat, upstream):

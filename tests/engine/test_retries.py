@@ -243,11 +243,51 @@ async def test_an_attempt_is_in_the_ledger_while_the_next_one_is_waited_for(chat
     assert [call.pk for call in await chat.calls()] == [early.pk]
 
 
+async def test_a_call_is_in_the_ledger_while_it_is_under_way(chat, upstream):
+    async def play(answer):
+        await answer.wait_for_hang_up()
+
+    upstream.play = play
+    started = await chat.ask("hello")
+    async with asyncio.timeout(5):
+        while not upstream.requests:
+            await asyncio.sleep(0.01)
+    await chat.runtime.saver.save()
+    [under_way] = await chat.calls()
+    assert (under_way.outcome, under_way.usage_source) == ("running", "unknown")
+    await chat.stop(started)
+    await chat.events(started.run)
+    [ended] = await chat.calls()
+    assert (ended.pk, ended.outcome) == (under_way.pk, "stopped")
+
+
+async def test_a_key_that_the_provider_repeats_is_not_in_the_ledger(chat, upstream):
+    upstream.refuse(400, BUSY, **{"x-request-id": "for the-key"})
+    started = await chat.ask("hello")
+    await chat.events(started.run)
+    assert "the-key" not in (await chat.calls())[0].request_id
+
+
 async def test_a_refusal_does_not_make_reported_usage_doubtful(chat, upstream):
     plays(upstream, refusing(upstream, 503, BUSY), upstream.say_hello)
     started = await chat.ask("hello")
     usage = (await chat.events(started.run))[-1]["usage"]
     assert (usage["input_tokens"], usage["output_tokens"], usage["source"]) == (8, 5, "reported")
+
+
+async def test_an_answer_that_breaks_off_is_not_billed_by_what_stood_at_its_beginning(chat, upstream):
+    async def play(answer):
+        await answer.send(
+            chunk("one two three four five six seven", usage={"prompt_tokens": 8, "completion_tokens": 1})
+        )
+        answer.cut()
+
+    await chat.provider(attempts=1)
+    upstream.play = play
+    usage = (await chat.events((await chat.ask("hello")).run))[-1]["usage"]
+    assert usage["source"] == "estimated"
+    assert usage["input_tokens"] == 8
+    assert usage["output_tokens"] > 5
 
 
 async def test_reasoning_that_is_counted_beside_the_output_is_billed_with_it(chat, upstream):

@@ -28,13 +28,14 @@ async def say_and_wait(answer):
 async def test_a_partial_that_comes_after_the_end_changes_nothing(chat):
     started = await chat.ask("hello")
     await chat.events(started.run)
+    ended = await chat.row(started.run)
     late = Partial(
         started.run, 1, started.runs[0].message, 3, [StepState(1, False, [{"type": "text", "text": "Hel"}])]
     )
     await chat.runtime.database(save_partials, [late])
     assert (await chat.answer(started)).text == "Hello"
     run = await chat.row(started.run)
-    assert (run.status, run.last_seq) == ("completed", run.last_seq)
+    assert (run.status, run.last_seq) == ("completed", ended.last_seq)
     assert run.steps[0]["finished"] is True
 
 

@@ -62,6 +62,11 @@ test("another try is counted down to, with the reason, and then waited for", () 
   assert.equal(words({ ...retry(NOW - 4200), heardAt: NOW - 5000 }, emptyState()), "Second try. Waiting for demo · 4 s");
 });
 
+test("a try of which the number is not known is another one", () => {
+  const retry = { attempt: null, reason: "provider_overloaded", until: NOW + 500 };
+  assert.equal(words({ tokens: 0, retry }, emptyState()), "The provider is overloaded. Another try in 1 s");
+});
+
 test("every error that is tried again has its reason in words", () => {
   for (const reason of ["provider_overloaded", "provider_timeout", "provider_cut", "provider_garbage"]) {
     const said = words({ retry: { attempt: 3, reason, until: NOW + 500 } });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { emptyState } from "../../chat/frontend/src/fold";
 import { LiveRun } from "../../chat/frontend/src/live-run";
-import type { RunEvent } from "../../chat/frontend/src/protocol";
+import type { Note, RunEvent } from "../../chat/frontend/src/protocol";
 import type { TurnView } from "../../chat/frontend/src/render/turn";
 
 Object.assign(globalThis, { requestAnimationFrame: () => 0, window: globalThis });
@@ -37,6 +38,31 @@ test("what another try will replace is marked until a word of it comes", () => {
   assert.equal(sealed.progress.again, true);
   const goesOn = follow(...reset, { type: "text.delta", text: "W" });
   assert.deepEqual([goesOn.progress.again, goesOn.progress.retry], [false, null]);
+});
+
+const SECOND: RunEvent[] = [
+  { type: "step.started", step: 1, model: "q/small" },
+  { type: "step.note", step: 1, kind: "other_model", model: "q/small", instead_of: "p/large", reason: "provider_overloaded" },
+];
+
+function again(attempt: number): RunEvent {
+  return { type: "run.retrying", attempt, wait_ms: 500, reason: "provider_overloaded" };
+}
+
+test("tries are counted for each model, whatever the others have tried", () => {
+  assert.equal(follow(again(2), again(3)).progress.retry?.attempt, 3);
+  assert.equal(follow(again(2), ...SECOND).progress.retry, null);
+  assert.equal(follow(again(2), ...SECOND, again(4)).progress.retry?.attempt, 2);
+  assert.equal(follow(...SECOND, again(2)).progress.retry?.attempt, 2);
+});
+
+test("after a snapshot a try has its number only where one model was asked", () => {
+  const snapshot = (...notes: Note[]): RunEvent => ({
+    type: "run.snapshot", state: { ...emptyState(), status: "running", steps: [{ step: 1, finished: false, parts: [], notes }] },
+  });
+  assert.equal(follow(snapshot(), again(3)).progress.retry?.attempt, 3);
+  const changed: Note = { kind: "other_model", model: "q/small", instead_of: "p/large", reason: "provider_cut" };
+  assert.equal(follow(snapshot(changed), again(6)).progress.retry?.attempt, null);
 });
 
 test("calls of a step that is made again are at work no more", () => {

@@ -1,19 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { knowModels } from "../../chat/frontend/src/names";
 import type { Note } from "../../chat/frontend/src/protocol";
 import { droppedWords, lastAsked, otherModelWords } from "../../chat/frontend/src/step-notes";
 import { fixtures } from "./fixtures";
 
 interface StepNoteFixture {
   model: string;
+  models?: string[];
   status: string;
   notes: Note[];
   other_model: string;
   dropped: string;
 }
 
-for (const [file, { model, status, notes, other_model, dropped }] of fixtures<StepNoteFixture>("step_notes")) {
+for (const [file, { model, models, status, notes, other_model, dropped }] of fixtures<StepNoteFixture>("step_notes")) {
   test(`notes say in the browser what they say after a reload (${file})`, () => {
+    knowModels(models ?? []);
     assert.equal(otherModelWords(notes, model, status), other_model);
     assert.equal(droppedWords(notes, model, status), dropped);
   });

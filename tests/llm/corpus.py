@@ -15,7 +15,7 @@ DIALECT_OF = {"chat": "openai_chat", "responses": "openai_responses", "anthropic
 
 needs_corpus = pytest.mark.skipif(
     not FOLDER,
-    reason="NO RECORDED STREAMS: set STREAM_CORPUS_DIR to a folder of recordings (docs/development.md)",
+    reason="NO RECORDED STREAMS: set STREAM_CORPUS_DIR to a folder of recordings",
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat.exceptions import ContextTooLong, ProviderAuth, ProviderError, ProviderOverloaded, ProviderRejected
-from chat.llm.dialects.errors import capability_after_refusal, http_error, retry_after
+from chat.llm.dialects.errors import capability_after_refusal, http_error, redirect_error, retry_after
 
 
 def refused(status: int, body: Any = b"", **headers: str) -> ProviderError:
@@ -173,6 +173,15 @@ def test_text_in_errors_is_fit_for_storage():
         ({"retry-after": "Fri, 20 Nov 2026 10:00:30 GMT", "date": "Fri, 20 Nov 2026 10:00:00 GMT"}, 30.0),
         ({"retry-after": "Fri, 20 Nov 2026 10:00:30 GMT"}, 10.0),
         ({"retry-after": "Fri, 20 Nov 2020 10:00:30 GMT"}, 0.0),
+        ({"retry-after": "Friday, 20-Nov-26 10:00:30 GMT"}, 10.0),
+        ({"retry-after-ms": "nan", "retry-after": "1"}, 1.0),
+        ({"retry-after-ms": "-5", "retry-after": "1"}, 1.0),
+        ({"retry-after-ms": "inf", "retry-after": "1"}, 1.0),
+        ({"retry-after": "1, 40"}, 40.0),
+        ({"retry-after": "40, nan, -3, inf, soon, 99999999, 1"}, 40.0),
+        ({"retry-after": "1, Fri, 20 Nov 2026 10:00:30 GMT"}, 10.0),
+        ({"retry-after": "Fri, 20 Nov 2026 10:00:30 GMT", "date": "today"}, 10.0),
+        ({"retry-after": ","}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),
@@ -271,3 +280,23 @@ def test_a_refusal_that_comes_as_a_stream(head: str, end: str):
     body = f'{head}data: {{"error": {{"message": "slow down", "code": "rate_limit_exceeded"}}}}{end}'
     error = refused(429, body.encode())
     assert (error.upstream_code, error.detail) == ("rate_limit_exceeded", "slow down")
+
+
+@pytest.mark.parametrize(
+    ("location", "detail"),
+    [
+        ("https://who:secret@other.example:8443/v2/chat?key=secret#x", "https://other.example:8443/v2/chat"),
+        ("/login?next=secret", "/login"),
+        ("//who:secret@other.example/", "//other.example/"),
+    ],
+)
+def test_a_redirect_says_where_it_leads_without_what_may_be_secret(location: str, detail: str):
+    error = redirect_error(302, {"Location": location})
+    assert isinstance(error, ProviderRejected)
+    assert "base URL" in str(error)
+    assert error.detail == f"HTTP 302 Found: it leads to {detail}"
+
+
+@pytest.mark.parametrize("headers", [{}, {"location": "http://[::1"}])
+def test_a_redirect_to_nowhere_is_told_by_its_status(headers: dict[str, str]):
+    assert redirect_error(308, headers).detail == "HTTP 308 Permanent Redirect"

@@ -176,6 +176,24 @@ async def test_a_call_of_our_own_that_fails_says_nothing_of_the_provider(safegua
     assert len(upstream.requests) == 2
 
 
+async def test_a_redirect_is_one_attempt_and_says_nothing_of_the_provider(safeguards, upstream):
+    async def play(answer):
+        answer.response.set_status(307)
+        answer.response.headers["Location"] = "https://other.example/v1?key=secret"
+        await answer.end()
+
+    upstream.play = play
+    error = await error_of(
+        guard(safeguards, upstream, CallLimits(breaker_failures=1)).run(REQUEST, Hearing())
+    )
+    assert (error.code, error.detail) == (
+        "provider_rejected",
+        "HTTP 307 Temporary Redirect: it leads to https://other.example/v1",
+    )
+    assert len(upstream.requests) == 1
+    assert await safeguards.breakers.views() == {}
+
+
 @pytest.mark.parametrize("refuses_streams", [False, True])
 async def test_an_answer_in_one_piece_has_all_the_time_there_is(safeguards, upstream, refuses_streams):
     """Also where the model was found out to have no other."""

@@ -96,3 +96,33 @@ def test_what_is_broken_is_garbage(encoding: str, body: bytes, cut_at: int):
 
 def test_what_follows_the_end_is_ignored():
     assert opened(gzip.compress(TEXT, mtime=0) + b"more" * 10) == TEXT
+
+
+def test_nothing_but_a_member_of_gzip_goes_on_after_one():
+    assert opened(zlib.compress(TEXT) * 2, "deflate") == TEXT
+    assert opened(gzip.compress(TEXT, mtime=0) + zlib.compress(TEXT)) == TEXT
+
+
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+@pytest.mark.parametrize("between", [b"", bytes(600)], ids=["at once", "after padding"])
+@pytest.mark.parametrize(
+    "after", [b"", bytes(600), b"\x1f", b"more"], ids=["", "padding", "a byte", "garbage"]
+)
+def test_all_members_of_a_body_are_opened(step: int, between: bytes, after: bytes):
+    members = [TEXT[:3], b"", TEXT[3:]]
+    body = between.join(gzip.compress(member, mtime=0) for member in members) + after
+    stream = Inflater(10_000_000)
+    cuts = [body[at : at + step] for at in range(0, len(body), step)]
+    assert b"".join(piece for cut in cuts for piece in stream.pieces(cut)) == TEXT
+
+
+def test_the_bound_holds_over_all_members():
+    stream, member = Inflater(1_000_000), gzip.compress(bytes(300_000))
+    assert sum(map(len, stream.pieces(member * 3))) == 900_000
+    with pytest.raises(ProviderGarbage, match="too large"):
+        list(stream.pieces(member))
+
+
+def test_a_second_member_that_is_broken_is_garbage():
+    with pytest.raises(ProviderGarbage):
+        opened(gzip.compress(TEXT, mtime=0) + gzip.compress(TEXT, mtime=0)[:-8] + b"12345678")

@@ -66,6 +66,19 @@ def test_the_next_question_goes_to_the_model_that_was_chosen(client, alice):
     assert '"model": "p/large"' in page(client, alice, run)
 
 
+def test_a_name_that_two_providers_offer_is_told_with_its_provider(client, alice):
+    for name in ("p/large", "q/small", "r/small"):
+        provider, model = name.split("/")
+        LanguageModelFactory.create(provider__name=provider, name=model)
+    html = page(client, alice, answer(alice))
+    assert "q/small said" in column(html)
+    assert "<span>q/small</span>" in column(html)
+    assert re.search(r'id="model-picker"[^>]*><span>q/small</span>', html)
+    other = page(client, alice, answer(alice, message__model="p/large"))
+    assert "large said" in column(other)
+    assert "p/large said" not in column(other)
+
+
 def test_an_answer_of_which_nothing_is_noted_has_no_line_beside_it(client, alice):
     html = column(page(client, alice, answer(alice, steps=[{"step": 1, "finished": True, "parts": 1}])))
     assert 'class="aside"' not in html
@@ -78,8 +91,8 @@ def test_a_thought_without_words_is_not_on_the_page(client, alice):
     assert "c2VjcmV0" not in html
 
 
-def failed(owner, code, message="It failed.", seconds=None, ago=0):
-    error = {"code": code, "message": message, "retryable": True}
+def failed(owner, code, message="It failed.", seconds=None, ago=0, **facts):
+    error = {"code": code, "message": message, "retryable": True, **facts}
     finished_at = timezone.now() - timedelta(seconds=ago)
     return answer(
         owner, status="failed", finished_at=finished_at, error=error | {"retry_after_seconds": seconds}
@@ -102,7 +115,8 @@ def test_staff_are_led_to_the_providers_and_others_to_staff(client, alice, ada):
     message = "The provider refused our key. An administrator has to look at it."
     theirs = column(page(client, ada, failed(ada, "provider_auth", message)))
     assert "Look at its key in the provider's settings." in theirs
-    assert re.search(r'<a [^>]*href="/admin/chat/provider/" data-for-staff>', theirs)
+    assert re.search(r'<a [^>]*href="/admin/chat/provider/" data-for-staff="providers">', theirs)
+    assert re.search(r'data-for-staff="limits" hidden>', theirs)
     hers = column(page(client, alice, failed(alice, "provider_auth", message)))
     assert "An administrator has to look at it." in hers
     assert "/admin/" not in hers
@@ -110,7 +124,27 @@ def test_staff_are_led_to_the_providers_and_others_to_staff(client, alice, ada):
 
 def test_staff_are_not_led_there_by_what_no_setting_mends(client, ada):
     html = column(page(client, ada, failed(ada, "provider_overloaded")))
-    assert re.search(r"data-for-staff hidden>", html)
+    assert len(re.findall(r'data-for-staff="\w+" hidden>', html)) == html.count("data-for-staff") == 2
+
+
+def test_staff_are_led_to_the_limits_where_a_provider_is_switched_off_there(client, alice, ada):
+    def switched_off(owner):
+        message = "The provider is switched off for now."
+        return failed(owner, "provider_overloaded", message, phase="switched_off")
+
+    theirs = column(page(client, ada, switched_off(ada)))
+    assert "small is switched off for now." in theirs
+    assert re.search(r'<a [^>]*href="/admin/chat/provider/limits/" data-for-staff="limits">', theirs)
+    assert re.search(r'data-for-staff="providers" hidden>', theirs)
+    assert "/admin/" not in column(page(client, alice, switched_off(alice)))
+
+
+def test_only_what_has_begun_offers_to_go_on(client, alice):
+    begun = column(page(client, alice, answer(alice, status="stopped")))
+    assert 'data-action="continue"' in begun
+    empty = column(page(client, alice, answer(alice, status="stopped", parts=[])))
+    assert "Stopped." in empty
+    assert 'data-action="continue"' not in empty
 
 
 def words(html):

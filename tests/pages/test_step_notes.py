@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import fields
 
 from chat.llm.messages import Options
+from chat.pages.names import shared_names
 from chat.pages.step_notes import OPTIONS, dropped_words, last_asked, other_model_words
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "step_notes").glob("*.json"))
@@ -17,7 +18,7 @@ FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "step_notes").glob("
 def test_notes_say_on_the_server_what_they_said_live(path: Path) -> None:
     fixture: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     noted = fixture["notes"], fixture["model"], fixture["status"]
-    assert other_model_words(*noted) == fixture["other_model"]
+    assert other_model_words(*noted, shared_names(fixture.get("models", ()))) == fixture["other_model"]
     assert dropped_words(*noted) == fixture["dropped"]
 
 

@@ -10,7 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from chat.admin import provider_models
 from chat.demo import start_demo_upstream
+from chat.exceptions import ProviderRejected
 from chat.models import LanguageModel, Price, Provider, User
 
 pytestmark = pytest.mark.django_db
@@ -107,3 +109,19 @@ class TestAdmin:
     def test_a_provider_that_does_not_answer_is_an_error_on_the_page(self, client: Client, ada: User):
         page = self.act(client, ada, provider_at("http://127.0.0.1:1/v1"))
         assert "could not be reached" in page.content.decode()
+
+    def test_what_staff_may_read_of_a_refusal_is_said_without_the_key(
+        self, client: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+    ):
+        provider = provider_at("http://127.0.0.1:9/v1")
+        provider.set_key("a-key-of-the-lab")
+        provider.save()
+
+        async def refused(_provider: Provider) -> list[str]:
+            raise ProviderRejected(detail="HTTP 404: a-key-of-the-lab knows no such page")
+
+        monkeypatch.setattr(provider_models, "listed_models", refused)
+        page = self.act(client, ada, provider).content.decode()
+        assert "Asked lab: The provider refused the request. [HTTP 404: " in page
+        assert "knows no such page]" in page
+        assert "a-key-of-the-lab" not in page

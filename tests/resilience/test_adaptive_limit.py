@@ -76,11 +76,21 @@ async def test_it_grows_back_to_the_maximum_and_no_further(limit: AdaptiveLimit,
     assert limit.view().limit == 100
 
 
-async def test_it_does_not_grow_by_calls_it_does_not_hold_back(limit: AdaptiveLimit, time: FakeTime):
+async def test_it_does_not_grow_by_calls_it_does_not_hold_back(time: FakeTime):
+    limit = AdaptiveLimit(AdaptiveRule(most=100, double_seconds=1e9), clock=time, sleep=time.sleep)
     await overload(limit, time, 40)
     for _ in range(20):
         await round_trip(limit, time, 5)
     assert limit.view().limit == 28
+
+
+async def test_one_overload_of_a_quiet_provider_is_forgotten_with_time(limit: AdaptiveLimit, time: FakeTime):
+    await overload(limit, time, 1)
+    assert limit.view().limit == 1
+    time.now += 60
+    assert limit.view().limit == 4
+    time.now += 180
+    assert limit.view().limit == 100
 
 
 async def test_it_falls_when_first_tokens_come_later_and_later(limit: AdaptiveLimit, time: FakeTime):

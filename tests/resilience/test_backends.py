@@ -81,6 +81,36 @@ async def test_what_came_back_before_the_last_word_does_not_come_back_twice(back
     assert (await level(backend, bucket(per_second=None))).tokens == pytest.approx(0)
 
 
+async def test_a_learned_limit_lets_a_call_through_each_minute_to_learn_anew(
+    backend: Backend, time: FakeTime
+):
+    asked = bucket(500, per_second=None)
+    await backend.learn([Learned("p", capacity=1000, per_second=1000 / 86_400, remaining=0)])
+    time.now += 1
+    for _ in range(2):
+        assert await backend.take([asked]) == pytest.approx(59)
+        time.now += 59
+        assert await backend.take([asked]) == 0.0
+        assert (await level(backend, asked)).tokens == 0
+        await backend.learn([Learned("p", capacity=1000, per_second=1000 / 86_400, remaining=0)])
+        time.now += 1
+    await backend.learn([Learned("p", capacity=1000, per_second=100)])
+    assert await backend.take([asked]) == pytest.approx(4, abs=0.1)
+
+
+async def test_a_pause_and_a_given_limit_are_not_cut_short(backend: Backend, time: FakeTime):
+    given = bucket(2, per_second=0.01, burst=2)
+    assert await backend.take([given]) == 0.0
+    await backend.learn([Learned("p", capacity=1000, per_second=0.001, remaining=0)])
+    time.now += 100
+    assert await backend.take([given]) == pytest.approx(100)
+    await backend.hold_off("p", 400)
+    time.now += 300
+    assert await backend.take([given]) == pytest.approx(100)
+    time.now += 100
+    assert await backend.take([given]) == 0.0
+
+
 async def test_several_limits_are_learned_at_once(backend: Backend):
     await backend.learn([Learned("requests", 60, 1, 2), Learned("tokens", 9000, 150)])
     assert (await level(backend, bucket(key="requests", per_second=None))).tokens == pytest.approx(2)

@@ -125,6 +125,34 @@ async def test_three_successful_probes_close_it(breakers: CircuitBreakers, time:
         assert await state(breakers) == expected
 
 
+async def test_a_probe_that_goes_well_makes_room_before_its_end(breakers: CircuitBreakers, time: FakeTime):
+    await half_opened(breakers, time)
+    async with breakers.passage(KEY, RULE) as probe:
+        await breakers.settle(KEY, RULE, probe)
+        probe.succeeded()
+        view = (await breakers.views())[KEY]
+        assert (view.state, view.successes, view.probes) == ("half_open", 1, 0)
+    assert (await breakers.views())[KEY].successes == 1
+
+
+async def test_a_probe_that_went_well_and_fails_later_opens_it_again(
+    breakers: CircuitBreakers, time: FakeTime
+):
+    await half_opened(breakers, time)
+    async with breakers.passage(KEY, RULE) as probe:
+        await breakers.settle(KEY, RULE, probe)
+        probe.failed()
+    assert (await breakers.views())[KEY].state == "open"
+
+
+async def test_a_probe_that_has_ended_is_not_counted_once_more(breakers: CircuitBreakers, time: FakeTime):
+    await half_opened(breakers, time)
+    async with breakers.passage(KEY, RULE) as probe:
+        probe.succeeded()
+    await breakers.settle(KEY, RULE, probe)
+    assert (await breakers.views())[KEY].successes == 1
+
+
 async def test_a_failed_probe_opens_it_again_for_the_whole_time(breakers: CircuitBreakers, time: FakeTime):
     await half_opened(breakers, time)
     await call(breakers)

@@ -1,6 +1,7 @@
 """Redis may go away at any moment; calls go on."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -45,8 +46,10 @@ def far(time: FakeTime) -> Far:
 
 
 @pytest.fixture
-def both(far: Far, time: FakeTime) -> FallbackBackend:
-    return FallbackBackend(far, MemoryBackend(time), clock=time)
+async def both(far: Far, time: FakeTime) -> AsyncIterator[FallbackBackend]:
+    made = FallbackBackend(far, MemoryBackend(time), clock=time, sleep=time.sleep)
+    yield made
+    await made.aclose()
 
 
 async def acquire(both: FallbackBackend, holder: str) -> bool:
@@ -99,6 +102,65 @@ async def test_once_it_is_back_it_decides_again(both: FallbackBackend, far: Far,
     await acquire(both, "a")
     assert not both.alone
     assert await far.in_use("user:1") == 1
+
+
+async def test_where_no_call_comes_it_is_asked_all_the_same(both: FallbackBackend, far: Far, time: FakeTime):
+    far.away = True
+    await both.in_use("user:1")
+    await time.pass_by(3)
+    assert far.asked == 4
+    far.away = False
+    await time.pass_by(1)
+    assert not both.alone
+    await time.pass_by(10)
+    assert (far.asked, time.sleeping) == (5, 0)
+
+
+async def test_a_burst_after_its_return_takes_no_more_than_all_may(far: Far, time: FakeTime):
+    processes = [FallbackBackend(far, MemoryBackend(time), clock=time, sleep=time.sleep) for _ in "12"]
+    far.away = True
+    assert await processes[0].acquire("provider:1", 2, holder="before", lease_seconds=LEASE_SECONDS)
+    assert await processes[1].in_use("provider:1") == 0
+    far.away = False
+    await time.pass_by(1)
+    burst = [
+        process.acquire("provider:1", 2, holder=f"{number}-{place}", lease_seconds=LEASE_SECONDS)
+        for number, process in enumerate(processes)
+        for place in range(4)
+    ]
+    assert sum(await asyncio.gather(*burst)) == 1
+
+
+async def test_on_its_return_what_is_held_counts_before_a_new_place_is_given(
+    both: FallbackBackend, far: Far, time: FakeTime
+):
+    far.away = True
+    assert await acquire(both, "a")
+    far.away, time.now = False, time.now + 1
+    assert not await acquire(both, "b")
+    assert await far.in_use("user:1") == 1
+
+
+async def test_what_is_given_back_while_it_is_counted_is_free(
+    both: FallbackBackend, far: Far, time: FakeTime
+):
+    far.away = True
+    assert await acquire(both, "a")
+    far.away, far.hangs_seconds, time.now = False, 0.3, time.now + 1
+    finding_out = start(both.in_use("user:1"))
+    await settle()
+    await both.release("user:1", "a")
+    await time.pass_by(1)
+    await finding_out
+    assert await MemoryBackend.in_use(far, "user:1") == 0
+
+
+async def test_nobody_asks_after_the_end(both: FallbackBackend, far: Far, time: FakeTime):
+    far.away = True
+    await both.in_use("user:1")
+    await both.aclose()
+    await time.pass_by(5)
+    assert far.asked == 1
 
 
 async def test_places_taken_while_it_was_away_count_after_the_next_renewal(

@@ -7,7 +7,7 @@ from chat.templatetags.chat_parts import (
     model_facts_title,
     money,
     segments,
-    short_model,
+    shown_model,
     source,
     thousands,
 )
@@ -56,7 +56,7 @@ def test_a_models_facts_are_those_that_are_known():
 
 
 def test_a_short_model_name_is_what_follows_the_provider():
-    assert short_model("router/meta/llama") == "meta/llama"
+    assert shown_model("router/meta/llama") == "meta/llama"
 
 
 def test_thousands_are_set_apart():

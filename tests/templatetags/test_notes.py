@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chat.pages.names import shared_names
 from chat.templatetags.notes import failed_words, stopped_words
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +16,7 @@ FIXTURES = sorted((ROOT / "tests" / "fixtures" / "notes").glob("*.json"))
 def test_a_note_says_on_the_server_what_it_said_live(path: Path) -> None:
     fixture: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     turn = fixture["turn"] | {"parts": [{"type": "text", "text": fixture["turn"]["text"]}]}
+    turn["shared_names"] = shared_names(fixture.get("models", ()))
     staff = fixture.get("staff", False)
     words = stopped_words(turn) if turn["status"] == "stopped" else failed_words(turn, staff)
     assert words == {"strong": fixture["strong"], "rest": fixture["rest"]}

@@ -40,9 +40,13 @@ export async function toggleDetails(button: HTMLElement, page: PageData, convers
   keepInSight(menu);
 }
 
+/** All of it: above the foot if it fits there, else below, where the thread can be scrolled to it. */
 function keepInSight(menu: HTMLElement): void {
   const thread = menu.closest(".thread");
-  if (thread && menu.getBoundingClientRect().top < thread.getBoundingClientRect().top) menu.dataset["side"] = "below";
+  if (!thread) return;
+  menu.style.setProperty("--sight", `${thread.clientHeight}px`);
+  if (menu.getBoundingClientRect().top < thread.getBoundingClientRect().top) menu.dataset["side"] = "below";
+  menu.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 async function fetchAttempts(url: string): Promise<Element | null> {

@@ -6,6 +6,11 @@ export function thousands(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }
 
+/** `1 token`, `1,212 tokens`. */
+export function counted(count: number): string {
+  return `${thousands(count)} ${count === 1 ? "token" : "tokens"}`;
+}
+
 export function tokens(count: number, estimated: boolean): string {
   return `${estimated ? "~" : ""}${thousands(count)} tok`;
 }

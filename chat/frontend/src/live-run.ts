@@ -16,7 +16,8 @@ export interface Progress {
   tokens: number;
   /** Tokens a second over the last seconds; null until it can be told. */
   rate: number | null;
-  retry: { attempt: number; reason: string; until: number } | null;
+  /** `attempt` counts those of the model that is asked now; null where it is not known. */
+  retry: { attempt: number | null; reason: string; until: number } | null;
   /** In a line for a free place, and since when; 1 is next. */
   line: { place: number; since: number } | null;
   /** What was shown does not count any more, and nothing has come in its place yet. */
@@ -33,6 +34,9 @@ export class LiveRun {
   readonly progress: Progress;
   /** Where the count stood when, for the rate. What comes in the first moment after following is catching up, not speed. */
   private samples: { at: number; tokens: number }[] = [];
+
+  /** Which try of the model that is asked now this is; null after a snapshot, which does not tell. */
+  private tries: number | null = 1;
 
   constructor(
     public run: string,
@@ -87,8 +91,12 @@ export class LiveRun {
     const { progress } = this;
     if (event.type !== "run.waiting") progress.line = null;
     switch (event.type) {
-      case "run.started":
       case "step.started":
+        this.tries = 1;
+        progress.retry = null;
+        this.turn.model = event.model;
+        break;
+      case "run.started":
         this.turn.model = event.model;
         break;
       case "step.note":
@@ -105,13 +113,14 @@ export class LiveRun {
         progress.tokens = countTokens(this.state);
         progress.again = false;
         this.turn.model = lastAsked(notesOf(this.state.steps), this.turn.model);
+        this.tries = null;
         this.samples = [];
         break;
       case "run.waiting":
         progress.line = event.place > 0 ? { place: event.place, since: progress.line?.since ?? this.now() } : null;
         break;
       case "run.retrying":
-        progress.retry = { attempt: event.attempt, reason: event.reason, until: this.now() + event.wait_ms };
+        progress.retry = { attempt: this.nextTry(event.attempt), reason: event.reason, until: this.now() + event.wait_ms };
         break;
       case "step.reset":
         progress.again = true;
@@ -134,6 +143,12 @@ export class LiveRun {
       default:
         break;
     }
+  }
+
+  /** Events number the attempts of the whole run; what another model has tried is not this one's try. */
+  private nextTry(attempt: number): number | null {
+    if (this.tries !== null) return ++this.tries;
+    return notesOf(this.state.steps).some((note) => note.kind === "other_model") ? null : attempt;
   }
 
   /** Those that the step which is made again had asked for. */

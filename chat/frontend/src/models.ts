@@ -1,8 +1,8 @@
 /** The model picker. */
 
 import { byId, find, setText } from "./dom";
-import { shortModel } from "./format";
 import { showMenu } from "./menu";
+import { knowModels, shownModel } from "./names";
 import { text } from "./text";
 
 export class ModelPicker {
@@ -15,6 +15,7 @@ export class ModelPicker {
       const item = (event.target as Element).closest<HTMLElement>("[data-model]");
       if (item) this.choose(item, true);
     });
+    knowModels([...this.menu.querySelectorAll<HTMLElement>("[data-model]")].map((item) => item.dataset["model"] ?? ""));
     const remembered = isNewConversation ? this.remembered() : null;
     const item = remembered ?? this.item(this.model);
     if (item) this.choose(item, false);
@@ -44,7 +45,7 @@ export class ModelPicker {
   private choose(item: HTMLElement, remember: boolean): void {
     const model = item.dataset["model"] ?? "";
     this.button.dataset["model"] = model;
-    setText(find(this.button, "span"), shortModel(model));
+    setText(find(this.button, "span"), shownModel(model));
     for (const other of this.menu.querySelectorAll("[data-model]")) other.setAttribute("aria-selected", String(other === item));
     const tokens = Number(item.dataset["context"]);
     setText(this.context, tokens ? text.context(tokens) : "");

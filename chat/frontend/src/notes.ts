@@ -1,6 +1,7 @@
 /** What the notes under an answer say; the twin of chat/templatetags/notes.py. tests/fixtures/notes holds both to it. */
 
-import { duration, money, shortModel, thousands } from "./format";
+import { counted, duration, money, thousands } from "./format";
+import { shownModel } from "./names";
 import type { ErrorFacts, Money, StopReceipt } from "./protocol";
 
 /** The figures of an ended answer, as the receipt has them. */
@@ -51,8 +52,13 @@ const NEXT_FOR_STAFF: Record<string, string> = {
   provider_garbage: "If it stays so, look at its address in the provider's settings.",
   internal: "The server's log has the details.",
 };
-/** Errors that may be mended in the provider's settings. */
-export const FOR_STAFF: ReadonlySet<string> = new Set(["provider_auth", "provider_rejected", "provider_garbage"]);
+const IN_SETTINGS: ReadonlySet<string> = new Set(["provider_auth", "provider_rejected", "provider_garbage"]);
+
+/** The page where staff may mend it. */
+export function pageForStaff(error: ErrorFacts): "providers" | "limits" | "" {
+  if (error.phase === "switched_off") return "limits";
+  return IN_SETTINGS.has(error.code) ? "providers" : "";
+}
 
 export function stoppedWords(figures: Figures, receipt: StopReceipt | undefined): Words {
   return { strong: "Stopped.", rest: sentences(billed(figures), closed(receipt)) };
@@ -62,7 +68,7 @@ export function failedWords(error: ErrorFacts | undefined, figures: Figures, has
   const code = error?.code ?? "";
   const unbilled = code.startsWith("provider_") || code === "context_too_long" || code === "rate_limited";
   const arrived = hasText ? "What had come is kept." : MAY_COME_IN_PART.has(code) ? "Nothing had come." : "";
-  const happened = error ? whatHappened(error, shortModel(figures.model) || "The model") : "The answer failed.";
+  const happened = error ? whatHappened(error, shownModel(figures.model) || "The model") : "The answer failed.";
   return {
     strong: staff && happened.endsWith(ASK_STAFF) ? happened.slice(0, -ASK_STAFF.length) : happened,
     rest: sentences(
@@ -84,6 +90,7 @@ function howLong(error: ErrorFacts | undefined, figures: Figures): string {
   if (error?.code === "provider_timeout") return figures.duration_ms ? `Given up after ${duration(figures.duration_ms)}.` : "";
   const seconds = error?.retry_after_seconds;
   if (!seconds) return "";
+  if (error.phase === "left_alone") return `It is tried again in ${waiting(seconds)}.`;
   return error.code === "rate_limited" ? `One may be free in ${waiting(seconds)}.` : `It asks to wait ${waiting(seconds)}.`;
 }
 
@@ -94,12 +101,12 @@ export function waitLabel(seconds: number): string {
 
 function waiting(seconds: number): string {
   if (seconds >= 120) return `${Math.ceil(seconds / 60)} min`;
-  return `${seconds < 1 ? seconds.toFixed(2) : Math.ceil(seconds)} s`;
+  return `${Math.ceil(seconds)} s`;
 }
 
 function billed(figures: Figures): string {
   const out = figures.tokens;
-  const count = out ? `${thousands(out)} tokens` : figures.input_tokens ? `${thousands(figures.input_tokens)} tokens in` : "";
+  const count = out ? counted(out) : figures.input_tokens ? `${counted(figures.input_tokens)} in` : "";
   if (!count) return "";
   const price = money(figures.cost);
   return `Billed: ${count}${price && `, ${price}`}${SOURCES[figures.usage_source] ?? ""}.`;

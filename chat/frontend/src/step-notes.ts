@@ -1,6 +1,6 @@
 /** What a run's steps have noted, in words; the twin of chat/pages/step_notes.py. tests/fixtures/step_notes holds both to it. */
 
-import { shortModel } from "./format";
+import { shownModel } from "./names";
 import type { Note, Step } from "./protocol";
 
 const ANSWERED: ReadonlySet<string> = new Set(["completed", "limit_reached"]);
@@ -42,8 +42,8 @@ export function otherModelWords(notes: readonly Note[], model: string, status: s
   const way = changes(notes, model);
   if (way.length === 0) return "";
   const models = [...way.map((note) => note.instead_of), model];
-  const toldApart = new Set(models.map(shortModel)).size === new Set(models).size;
-  const name = (one: string): string => (toldApart ? shortModel(one) : one);
+  const toldApart = new Set(models.map(shownModel)).size === new Set(models).size;
+  const name = (one: string): string => (toldApart ? shownModel(one) : one);
   const silent = way.map((note) => `${name(note.instead_of)} did not answer (${REASONS[note.reason] ?? "it failed"})`);
   return `${silent.join(", ")}: ${name(model)} ${ANSWERED.has(status) ? "answered" : "was asked"}.`;
 }

@@ -1,6 +1,6 @@
 /** Every sentence the script says, in one place. */
 
-import { thousands } from "./format";
+import { counted, thousands } from "./format";
 import type { ErrorFacts } from "./protocol";
 
 export const text = {
@@ -15,12 +15,12 @@ export const text = {
   stopping: "Stopping…",
   inLine: (place: number, seconds: number) =>
     `Waiting for a free place: ${place <= 1 ? "next" : ordinal(place)} in line${seconds >= 3 ? ` · ${seconds} s` : ""}`,
-  retrying: (reason: string, attempt: number, seconds: number) =>
-    `${retryReasons[reason] ?? "The provider failed"}. ${tries[attempt] ?? `Try ${attempt}`} ${seconds > 0 ? `in ${seconds} s` : "now"}`,
-  tryGoesOn: (attempt: number, waiting: string) => `${tries[attempt] ?? `Try ${attempt}`}. ${waiting}`,
+  retrying: (reason: string, attempt: number | null, seconds: number) =>
+    `${retryReasons[reason] ?? "The provider failed"}. ${nthTry(attempt)} ${seconds > 0 ? `in ${seconds} s` : "now"}`,
+  tryGoesOn: (attempt: number | null, waiting: string) => `${nthTry(attempt)}. ${waiting}`,
   answerFailed: "The answer failed.",
   limit: (tokens: number | null) =>
-    tokens ? `The answer reached its limit at ${thousands(tokens)} tokens.` : "The answer reached its limit.",
+    tokens ? `The answer reached its limit at ${counted(tokens)}.` : "The answer reached its limit.",
   notSent: "Not sent.",
   tooLong: (bytes: number) => `The message is longer than ${Math.floor(bytes / 1024)} kB, the most that can be sent at once.`,
   noModel: "There is no model to ask. An administrator can add one.",
@@ -61,6 +61,10 @@ export const text = {
 };
 
 const tries: Record<number, string> = { 2: "Second try", 3: "Third try", 4: "Fourth try", 5: "Fifth try" };
+
+function nthTry(attempt: number | null): string {
+  return attempt === null ? "Another try" : (tries[attempt] ?? `Try ${attempt}`);
+}
 
 /** 2nd, 3rd, 11th, 22nd. */
 export function ordinal(place: number): string {

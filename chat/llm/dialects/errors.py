@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ __all__ = [
     "error_in_body",
     "http_error",
     "provider_error",
+    "redirect_error",
     "retry_after",
     "status_line",
 ]
@@ -165,14 +167,39 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Provider
     `capability_after_refusal` tells what to remember of the model before the request is built again.
     """
     names = {name.lower(): value for name, value in headers.items()}
-    wire = error_in_body(body) or WireError(message=status_line(status, body))
+    said = error_in_body(body)
+    wire = said or WireError(message=status_line(status, body))
     error = provider_error(wire, status, retry_after(names))
+    if said is None and status in (404, 405):
+        error.args = (
+            "There is nothing at the provider's address: its base URL or its dialect is not right.",
+        )
     field = _unable(wire, status)
     if error.retryable and (field or names.get("x-should-retry") == "false"):
         text = "" if field else str(error)
         error = ProviderRejected(text, detail=error.detail, status=status, upstream_code=error.upstream_code)
     error.field = field
     return error
+
+
+def redirect_error(status: int, headers: Mapping[str, str]) -> ProviderError:
+    """An answer with a status of 300 to 399. Never followed: the key would go along, to wherever it says.
+
+    The detail names where it leads without query and user, which may hold secrets.
+    """
+    location = next((value for name, value in headers.items() if name.lower() == "location"), "")
+    try:
+        parts = urlsplit(location.strip())
+        host = parts.netloc.rpartition("@")[2]
+        leads_to = urlunsplit((parts.scheme, host, parts.path, "", ""))
+    except ValueError:
+        leads_to = ""
+    line = status_line(status)
+    return ProviderRejected(
+        "The provider's address leads elsewhere; its base URL is not right.",
+        detail=clean(f"{line}: it leads to {leads_to}" if leads_to else line)[:MAX_DETAIL_CHARACTERS],
+        status=status,
+    )
 
 
 def error_in_body(body: bytes) -> WireError | None:
@@ -207,20 +234,35 @@ def status_line(status: int, body: bytes = b"") -> str:
 def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.time) -> float | None:
     """Seconds, from `retry-after-ms` or `retry-after` (seconds or a date). Header names in lower case.
 
-    None also for more than a day: no error that we know lasts so long, and nobody waits for it.
+    Of several values, joined by commas, the largest. What is no time, negative, or more than a day is as not said:
+    no error that we know lasts so long, and nobody waits for it.
     """
+    sent = _moment(headers.get("date", ""))
+    now = clock() if sent is None else sent
     for name, unit_seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit_seconds
-        except ValueError:
-            continue
-        return seconds if 0 <= seconds <= LONGEST_WAIT_SECONDS else None
+        found = [_wait_seconds(piece, unit_seconds, now) for piece in headers.get(name, "").split(",")]
+        sensible = [
+            seconds for seconds in found if seconds is not None and 0 <= seconds <= LONGEST_WAIT_SECONDS
+        ]
+        if sensible:
+            return max(sensible)
+    return None
+
+
+def _wait_seconds(piece: str, unit_seconds: float, now: float) -> float | None:
     try:
-        until = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
-        sent = parsedate_to_datetime(headers["date"]).timestamp() if headers.get("date") else clock()
-    except (ValueError, TypeError, OverflowError):
+        return float(piece) * unit_seconds
+    except ValueError:
+        # The comma of a date parts it from its day of the week, which tells nothing.
+        until = _moment(piece)
+        return None if until is None else max(0.0, until - now)
+
+
+def _moment(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError, OSError):
         return None
-    return max(0.0, until - sent) if until - sent <= LONGEST_WAIT_SECONDS else None
 
 
 def _unable(wire: WireError, status: int | None) -> str:

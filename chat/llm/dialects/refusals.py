@@ -74,10 +74,11 @@ _PHRASES: Final = tuple(
         (r"\btools\b", "tools"),
         (r"\bstream\b", "stream"),
         (r"\b(effort)\b", "reasoning_effort"),
-        (r"\bstore\b", "store"),
-        (r"\binclude\b", "include"),
-        (r"\bsystem\b", "system"),
-        (r"\btext\b", "text"),
+        # Words that stand in any sentence: only where a name is to be expected.
+        *(
+            (rf"(?:^|: |parameters?|fields?|arguments?|propert(?:y|ies))\W*{name}\b", name)
+            for name in ("store", "include", "system", "text")
+        ),
     )
 )
 
@@ -88,6 +89,14 @@ _NO_ABILITY: Final = re.compile(
     re.IGNORECASE,
 )
 """It is this picture or file, not the model."""
+
+_ABOUT_CONTENT: Final = re.compile(
+    r"(content|usage|safety)[ _-]?(polic|filter|management|guideline)|polic(y|ies)[ _-]violat"
+    r"|violat\w* (\w+ ){0,4}polic|moderation|\bflagged\b|\bsafety (system|reasons|settings|checks?)\b"
+    r"|prohibited[ _]content",
+    re.IGNORECASE,
+)
+"""It is what somebody wrote or showed, which says nothing of what the model takes from others."""
 
 _HINT: Final = re.compile(
     r"(?<=[.;,:!?]) (use|try)\b|\bplease\b|\bdid you mean\b|\bsupported (values|parameters|fields)\b|\bexpected\b"
@@ -131,7 +140,7 @@ def refused_field(code: str, param: str, message: str) -> str:
         return plain
     if role := _refused_role(param, message):
         return role
-    if not _REFUSED.search(f"{code} {message}"):
+    if not _REFUSED.search(f"{code} {message}") or _ABOUT_CONTENT.search(f"{code} {message}"):
         return ""
     said = _without_hints(message)
     field = next(filter(None, (_known(name) for name in (param, *_names(said)))), "")

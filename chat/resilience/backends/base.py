@@ -18,6 +18,10 @@ MOST_PROBES: Final = 3
 PROBE_AGAIN_SECONDS: Final = 1.0
 """What a caller is told to wait when all probes are out: how long they take is not known."""
 
+LEARN_AGAIN_SECONDS: Final = 60.0
+"""A learned limit lets a call through so long after the last one, however empty its bucket is: what was learned may
+have been nonsense, and only an answer tells anew. As long as the longest `Retry-After` that is honoured."""
+
 MOST_KEPT: Final = 10_000
 """Breakers that are kept. Beyond it the oldest that nobody has forced are forgotten: they start as new."""
 MOST_LISTED: Final = 1000
@@ -143,7 +147,11 @@ class Backend(Protocol):
     # --- token buckets --------------------------------------------------------------------------------
 
     async def take(self, buckets: Sequence[Bucket]) -> float:
-        """Takes from all of them and returns 0.0, or from none and returns the seconds until it would work."""
+        """Takes from all of them and returns 0.0, or from none and returns the seconds until it would work.
+
+        A limit that is learned keeps nobody out for longer than `LEARN_AGAIN_SECONDS` after a call that it let
+        through; one that is given does.
+        """
 
     async def learn(self, limits: Sequence[Learned]) -> None:
         """The stricter of the learned and the given limit holds from now on."""

@@ -1,9 +1,11 @@
 """The backend of a single process. Holders die with the process, so nothing needs renewing."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from chat.resilience.backends.base import (
+    LEARN_AGAIN_SECONDS,
     MOST_KEPT,
     MOST_LISTED,
     PROBE_AGAIN_SECONDS,
@@ -39,7 +41,7 @@ class _Breaker:
 
 
 class _Level:
-    __slots__ = ("capacity", "not_before", "per_second", "stamp", "tokens")
+    __slots__ = ("capacity", "not_before", "passed", "per_second", "stamp", "tokens")
 
     def __init__(self, now: float) -> None:
         self.tokens: float | None = None
@@ -48,6 +50,17 @@ class _Level:
         self.capacity: float | None = None
         self.per_second: float | None = None
         self.not_before = 0.0
+        self.passed: float | None = None
+        """When it last let a call through; before that, when it first heard of a limit."""
+
+    def learned_anew_in(self, bucket: Bucket, now: float) -> float:
+        """Seconds until what is learned keeps this call out no longer; what is given does."""
+        if self.capacity is None or self.passed is None:
+            return math.inf
+        rest = LEARN_AGAIN_SECONDS
+        if bucket.per_second is not None:
+            rest = max(rest, min(bucket.amount, bucket.burst) / bucket.per_second)
+        return max(0.0, self.passed + rest - now)
 
     def limits(self, bucket: Bucket) -> tuple[float, float] | None:
         """Rate and capacity: the stricter of what is given and what is learned."""
@@ -179,12 +192,12 @@ class MemoryBackend:
             tokens = level.at(now, per_second, capacity)
             left = tokens - min(bucket.amount, capacity)
             if left < -_ROUNDING:
-                wait = max(wait, -left / per_second)
-            taken.append((level, left))
+                wait = max(wait, min(-left / per_second, level.learned_anew_in(bucket, now)))
+            taken.append((level, max(left, 0.0)))
         if wait > 0:
             return wait
         for level, left in taken:
-            level.tokens, level.stamp = left, now
+            level.tokens, level.stamp, level.passed = left, now, now
         return 0.0
 
     async def learn(self, limits: Sequence[Learned]) -> None:
@@ -194,6 +207,7 @@ class MemoryBackend:
             tokens = level.at(now, learned.per_second, learned.capacity)
             level.tokens = tokens if learned.remaining is None else min(tokens, learned.remaining)
             level.stamp, level.capacity, level.per_second = now, learned.capacity, learned.per_second
+            level.passed = now if level.passed is None else level.passed
 
     async def hold_off(self, key: str, seconds: float) -> None:
         now = self._clock()

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from chat.resilience.backends import redis_scripts as scripts
 from chat.resilience.backends.base import (
+    LEARN_AGAIN_SECONDS,
     MOST_KEPT,
     MOST_LISTED,
     PROBE_AGAIN_SECONDS,
@@ -148,7 +149,8 @@ class RedisBackend:
 
     async def take(self, buckets: Sequence[Bucket]) -> float:
         arguments = [figure for bucket in buckets for figure in (*_given(bucket), bucket.amount)]
-        return float(await self._run("TAKE", [f"bucket:{bucket.key}" for bucket in buckets], *arguments))
+        keys = [f"bucket:{bucket.key}" for bucket in buckets]
+        return float(await self._run("TAKE", keys, *arguments, LEARN_AGAIN_SECONDS))
 
     async def learn(self, limits: Sequence[Learned]) -> None:
         arguments = [

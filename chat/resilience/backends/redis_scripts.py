@@ -212,28 +212,39 @@ local function level(row, rate, capacity)
   if not tokens then return capacity end
   return math.min(capacity, tokens + math.max(0, now - stamp) * rate)
 end
-local function read(key) return redis.call('HMGET', key, 'tokens', 'stamp', 'rate', 'capacity', 'not_before') end
+local function read(key)
+  return redis.call('HMGET', key, 'tokens', 'stamp', 'rate', 'capacity', 'not_before', 'passed')
+end
+local function learned_anew_in(row, rate, burst, amount, rest)
+  local passed = tonumber(row[6] or nil)
+  if not row[4] or not passed then return math.huge end
+  if rate then rest = math.max(rest, math.min(amount, burst) / rate) end
+  return math.max(0, passed + rest - now)
+end
 """
 
 TAKE: Final = (
     _CLOCK
     + _LEVEL
     + """
-local wait, taken = 0, {}
+local wait, taken, rest = 0, {}, tonumber(ARGV[#ARGV])
 for i, key in ipairs(KEYS) do
   local at = 2 + (i - 1) * 3
   local row = read(key)
   wait = math.max(wait, (tonumber(row[5] or nil) or 0) - now)
-  local rate, capacity = limits(row, tonumber(ARGV[at]), tonumber(ARGV[at + 1]))
+  local given, burst, amount = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local rate, capacity = limits(row, given, burst)
   if rate then
-    local left = level(row, rate, capacity) - math.min(tonumber(ARGV[at + 2]), capacity)
-    if left < -1e-6 then wait = math.max(wait, -left / rate) end
-    taken[#taken + 1] = {key, left, math.ceil(capacity / rate)}
+    local left = level(row, rate, capacity) - math.min(amount, capacity)
+    if left < -1e-6 then
+      wait = math.max(wait, math.min(-left / rate, learned_anew_in(row, given, burst, amount, rest)))
+    end
+    taken[#taken + 1] = {key, math.max(left, 0), math.ceil(capacity / rate)}
   end
 end
 if wait > 0 then return text(wait) end
 for _, one in ipairs(taken) do
-  redis.call('HSET', one[1], 'tokens', text(one[2]), 'stamp', text(now))
+  redis.call('HSET', one[1], 'tokens', text(one[2]), 'stamp', text(now), 'passed', text(now))
   redis.call('EXPIRE', one[1], math.max(3600, one[3] + 60))
 end
 return '0'
@@ -250,6 +261,7 @@ for i, key in ipairs(KEYS) do
   local tokens = level(read(key), rate, capacity)
   if remaining then tokens = math.min(tokens, remaining) end
   redis.call('HSET', key, 'tokens', text(tokens), 'stamp', text(now), 'capacity', text(capacity), 'rate', text(rate))
+  redis.call('HSETNX', key, 'passed', text(now))
   redis.call('EXPIRE', key, math.max(3600, math.ceil(capacity / rate) + 60))
 end
 """

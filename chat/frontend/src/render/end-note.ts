@@ -2,7 +2,7 @@
 
 import { find, fromTemplate, setHidden, setText } from "../dom";
 import type { Progress } from "../live-run";
-import { failedWords, FOR_STAFF, stoppedWords, waitLabel, type Figures } from "../notes";
+import { failedWords, pageForStaff, stoppedWords, waitLabel, type Figures } from "../notes";
 import type { ErrorFacts, RunState } from "../protocol";
 import { text } from "../text";
 import { sourceOf } from "./segments";
@@ -16,21 +16,22 @@ export function makeNote(state: RunState, progress: Progress, figures: Figures):
   if (status === "stopped" || status === "failed") {
     const words = status === "stopped"
       ? stoppedWords(figures, progress.finished?.stop_receipt)
-      : failedWords(error, figures, sourceOf(state.steps) !== "", linkForStaff(note) !== null);
+      : failedWords(error, figures, sourceOf(state.steps) !== "", linksForStaff(note).length > 0);
     setText(strong, words.strong);
     setText(find(note, "p > span"), words.rest);
   } else setText(strong, error?.message || text.limit(figures.tokens));
+  // What has not begun cannot go on.
+  if (status === "stopped" && sourceOf(state.steps) === "") note.querySelector(".row")?.remove();
   if (status === "failed" && error) offerNext(note, error);
   return note;
 }
 
-function linkForStaff(note: HTMLElement): HTMLElement | null {
-  return note.querySelector<HTMLElement>("[data-for-staff]");
+function linksForStaff(note: HTMLElement): NodeListOf<HTMLElement> {
+  return note.querySelectorAll<HTMLElement>("[data-for-staff]");
 }
 
 function offerNext(note: HTMLElement, error: ErrorFacts): void {
-  const link = linkForStaff(note);
-  if (link) setHidden(link, !FOR_STAFF.has(error.code));
+  for (const link of linksForStaff(note)) setHidden(link, link.dataset["forStaff"] !== pageForStaff(error));
   if (!error.retry_after_seconds) return;
   const wait = fromTemplate("wait");
   wait.dataset["seconds"] = String(error.retry_after_seconds);

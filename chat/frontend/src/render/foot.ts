@@ -1,8 +1,9 @@
 /** The foot of a turn: the same height whether it counts, waits, or offers actions. */
 
 import { find, fromTemplate, setHidden, setText } from "../dom";
-import { money, shortModel, tokens } from "../format";
+import { money, tokens } from "../format";
 import type { Progress } from "../live-run";
+import { shownModel } from "../names";
 import type { Figures } from "../notes";
 import type { RunState } from "../protocol";
 import { text } from "../text";
@@ -47,7 +48,7 @@ export function liveWords(model: string, state: RunState, progress: Progress, no
   if (progress.stopping) return [text.stopping];
   const goesOn = whatGoesOn(progress, now);
   if (goesOn) return [goesOn];
-  const name = model ? shortModel(model) : "the model";
+  const name = model ? shownModel(model) : "the model";
   const silent = Math.floor((now - Math.max(progress.heardAt, progress.retry?.until ?? 0)) / 1000);
   if (progress.retry) return [text.tryGoesOn(progress.retry.attempt, text.waiting(name, silent))];
   if (!lastShown(state.steps)) return [text.waiting(name, silent)];
@@ -79,7 +80,7 @@ export function drawEnded(foot: HTMLElement, model: string, state: RunState, pro
   const receipt = document.createElement("span");
   receipt.className = "receipt num";
   const { usage, cost } = state;
-  const words = [shortModel(model)];
+  const words = [shownModel(model)];
   if (usage?.output_tokens) words.push(tokens(usage.output_tokens, usage.source === "estimated"));
   if (cost) words.push(money(cost));
   setSpans(receipt, words.filter(Boolean));

@@ -1,8 +1,8 @@
 /** An assistant's turn while this tab follows its run. At the end it is what the server's template would have made. */
 
 import { find, fromTemplate, setText } from "../dom";
-import { shortModel } from "../format";
 import type { Progress } from "../live-run";
+import { shownModel } from "../names";
 import { ENDED, type RunState } from "../protocol";
 import { droppedWords, notesOf, otherModelWords } from "../step-notes";
 import { text } from "../text";
@@ -93,7 +93,7 @@ export class TurnView {
   private name(state: RunState): void {
     const notes = notesOf(state.steps);
     if (this.article.dataset["model"] !== this.model) this.article.dataset["model"] = this.model;
-    setText(find(this.article, "h2"), text.answering(shortModel(this.model)));
+    setText(find(this.article, "h2"), text.answering(shownModel(this.model)));
     this.otherModel.show(otherModelWords(notes, this.model, state.status));
     this.dropped.show(droppedWords(notes, this.model, state.status));
   }
@@ -150,7 +150,7 @@ export class TurnView {
   private end(state: RunState, progress: Progress): void {
     this.endedDrawn = true;
     this.article.removeAttribute("aria-busy");
-    setText(find(this.article, "h2"), text.said(shortModel(this.model)));
+    setText(find(this.article, "h2"), text.said(shownModel(this.model)));
     const note = makeNote(state, progress, figuresOf(this.model, state, progress));
     if (note) this.dropped.or(this.foot).before(note);
     drawEnded(this.foot, this.model, state, progress, readSiblings(this.article));

@@ -1,0 +1,48 @@
+"""What the log says of requests that are refused or break."""
+
+import logging
+import logging.config
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.test import Client
+
+from tests.factories import ProviderFactory, UserFactory
+
+
+def record_of(error: Exception) -> logging.LogRecord:
+    made = logging.LogRecord("django.request", logging.WARNING, "", 0, "Refused: %s", ("/x",), None)
+    made.exc_info = (type(error), error, None)
+    return made
+
+
+@pytest.fixture
+def requests_logged(monkeypatch: pytest.MonkeyPatch) -> list[logging.LogRecord]:
+    """Of `django.request`, with the filters that our configuration gives it."""
+    logger, seen = logging.getLogger("django.request"), []
+    handler = logging.Handler()
+    handler.emit = seen.append  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "filters", settings.LOGGING["loggers"]["django.request"]["filters"])
+    return seen
+
+
+@pytest.mark.django_db
+def test_what_somebody_may_not_do_is_one_line_in_the_log(client: Client, requests_logged):
+    staff = UserFactory.create(is_staff=True)
+    client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+    path = f"/admin/chat/provider/{ProviderFactory.create().pk}/change/"
+
+    assert client.get(path).status_code == 403
+
+    [line] = requests_logged
+    assert path in line.getMessage()
+    assert line.exc_info is None
+
+
+@pytest.mark.parametrize(("error", "kept"), [(PermissionDenied(), False), (ValueError(), True)])
+def test_only_what_is_an_error_keeps_its_traceback(error: Exception, kept: bool, requests_logged):
+    logging.getLogger("django.request").handle(record_of(error))
+
+    assert bool(requests_logged[0].exc_info) is kept
