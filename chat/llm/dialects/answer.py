@@ -24,6 +24,7 @@ class AnswerDecoder:
         self._sse = SseDecoder()
         self._shape = _UNKNOWN
         self._body = bytearray()
+        self._past_bom = False
         self._ended = False
         self._closing = False
         self._usage: Any = None
@@ -145,9 +146,12 @@ class AnswerDecoder:
         if self._shape == _JSON:
             return
         body = bytes(self._body)
-        if len(body) < 3 and _BOM.startswith(body):
-            return
-        body = body.removeprefix(_BOM).lstrip()
+        if not self._past_bom:
+            if len(body) < 3 and _BOM.startswith(body):
+                return
+            body = body.removeprefix(_BOM)
+            self._past_bom = True
+        body = body.lstrip()
         self._body = bytearray()
         if body.startswith(b"<"):
             self._fail(ProviderGarbage(detail="a web page instead of an answer"), out)
