@@ -161,8 +161,6 @@ class AnswerDecoder:
         elif body:
             self._shape = _STREAM
             out += self.feed(body)
-        else:
-            self._body += b"\n"  # a byte order mark stands at the very beginning, or is none
 
     def _events(self, events: list[tuple[str, bytes]], out: list[Delta]) -> None:
         try:
