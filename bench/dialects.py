@@ -8,6 +8,7 @@ alone: no server, no settings.
 """
 
 import argparse
+import json
 import sys
 import time
 from dataclasses import dataclass, field
@@ -104,7 +105,22 @@ def cases(dialect: str, size_bytes: int, file: Path | None) -> list[Case]:
     return found
 
 
-def page(measured: list[Case], rounds: int) -> str:
+class JsonAlone:
+    """The same machine at the same time, with `json.loads` of each event and nothing else: what it is worth today."""
+
+    def __init__(self) -> None:
+        _, middle, _ = made_up("openai_chat")
+        self._texts = [event.partition(b"data: ")[2] for event in middle] * 200
+        self.us: list[float] = []
+
+    def measure(self) -> None:
+        began = time.process_time()
+        for text in self._texts:
+            json.loads(text)
+        self.us.append((time.process_time() - began) / len(self._texts) * 1e6)
+
+
+def page(measured: list[Case], rounds: int, alone: JsonAlone) -> str:
     heads = (
         "dialect",
         "streams",
@@ -124,7 +140,8 @@ def page(measured: list[Case], rounds: int) -> str:
         row("---", "---", *["---:"] * (len(heads) - 2)),
         *(case.as_row() for case in measured),
         f"\nCPU time, medians of {rounds} interleaved rounds; a chunk is an event where not said otherwise. "
-        "Events that show nothing (keep-alives, a tool that the provider runs itself) make no delta, but cost.",
+        "Events that show nothing (keep-alives, a tool that the provider runs itself) make no delta, but cost. "
+        f"`json.loads` alone of a made-up chat event, same rounds: {min(alone.us):.2f} to {max(alone.us):.2f} µs.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -134,10 +151,12 @@ def main() -> int:
     wanted = [options.dialect] if options.dialect else sorted(DIALECTS)
     size_bytes = int(options.megabytes * 1e6)
     measured = [case for dialect in wanted for case in cases(dialect, size_bytes, options.file)]
+    alone = JsonAlone()
     for _ in range(options.rounds):
+        alone.measure()
         for case in measured:
             case.measure()
-    text = page(measured, options.rounds)
+    text = page(measured, options.rounds, alone)
     print(text)
     if options.out:
         options.out.write_text(text)

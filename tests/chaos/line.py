@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 import httpx
@@ -16,6 +17,8 @@ from tests.chaos.report import Section
 
 MOST_MB = 20.0
 MOST_SECONDS = 30.0
+READINGS = 5
+"""A buffer that grows is now and then copied by the system's allocator: one reading in twenty shows it."""
 KINDS = {
     "data": "one `data:` line",
     "comment": "one comment",
@@ -24,7 +27,17 @@ KINDS = {
     "json": "a JSON body that is one line",
     "error": "the body of an HTTP 500",
 }
-HEADS = ("line", "protocol", "ends in", "attempts", "seconds", "read by us, MB", "memory, MB", "goal, MB")
+HEADS = (
+    "line",
+    "protocol",
+    "ends in",
+    "attempts",
+    "seconds",
+    "sent, MB",
+    "memory, MB: median",
+    "worst",
+    "goal, MB",
+)
 
 
 async def measure(gigabytes: float) -> Section:
@@ -37,16 +50,23 @@ async def measure(gigabytes: float) -> Section:
                 else ("openai_chat",)
             )
             for dialect in dialects:
-                facts = await asyncio.to_thread(read_line, base_url, kind, dialect)
+                facts = await _readings(base_url, kind, dialect)
                 section.add(_shown(what, dialect, facts, goal=f"≤ {MOST_MB:.0f}"), failed=not kept(facts))
-        facts = await asyncio.to_thread(read_line, base_url, "allowed")
+        facts = await _readings(base_url, "allowed", "openai_chat")
         section.add(_shown("one event of 16 MB, as a large image has", "openai_chat", facts, goal="allowed"))
     section.note(
-        "One guarded call at the defaults, with its retries, in a process of its own; memory above what it had after "
-        "small answers. Lines end at 16 MB, streams at 64 MB, of an error 64 kB are read; what more was sent lay in "
-        "buffers of the system."
+        f"One guarded call at the defaults, with its retries, in a process of its own, {READINGS} times; memory above "
+        "what it had after small answers, judged by the worst. Lines end at 16 MB, streams at 64 MB, of an error 64 kB "
+        "are read; what more was sent lay in buffers of the system."
     )
     return section
+
+
+async def _readings(base_url: str, kind: str, dialect: str) -> dict[str, Any]:
+    """The one that took most memory, and the median of all."""
+    found = [await asyncio.to_thread(read_line, base_url, kind, dialect) for _ in range(READINGS)]
+    median_mb = median(facts["grown_mb"] for facts in found)
+    return {**max(found, key=lambda facts: facts["grown_mb"]), "median_mb": median_mb}
 
 
 def _shown(what: str, dialect: str, facts: dict[str, Any], goal: str) -> str:
@@ -57,14 +77,15 @@ def _shown(what: str, dialect: str, facts: dict[str, Any], goal: str) -> str:
         facts["attempts"],
         f"{facts['seconds']:.2f}",
         f"{facts['read_mb']:.0f}",
+        f"{facts['median_mb']:.1f}",
         f"{facts['grown_mb']:.1f}",
         goal,
     )
 
 
-def kept(facts: dict[str, Any]) -> bool:
+def kept(facts: dict[str, Any], most_mb: float = MOST_MB) -> bool:
     typed = facts["code"] in ("provider_garbage", "provider_overloaded")
-    return bool(typed and facts["grown_mb"] <= MOST_MB and facts["seconds"] < MOST_SECONDS)
+    return bool(typed and facts["grown_mb"] <= most_mb and facts["seconds"] < MOST_SECONDS)
 
 
 def read_line(base_url: str, kind: str, dialect: str = "openai_chat") -> dict[str, Any]:

@@ -8,6 +8,10 @@ from tests.chaos.line import KINDS, kept, line_server, read_line
 
 pytestmark = pytest.mark.server
 
+MOST_MB = 45
+"""18 in quiet, and 33 where the allocator copies the buffer while it grows, as it does once in twenty times; all of the
+line would be 64 and more."""
+
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
@@ -18,5 +22,5 @@ def base_url() -> Iterator[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_line_of_64_mb_is_one_typed_error_and_little_memory(base_url, kind):
     facts = read_line(base_url, kind)
-    assert kept(facts), facts
+    assert kept(facts, MOST_MB), facts
     assert facts["attempts"] == 3
