@@ -1,14 +1,13 @@
 """Two server processes, one database and one Redis: whoever makes a run, any of them shows it."""
 
 import asyncio
-import shutil
 import signal
 import uuid
 
 import pytest
 
 from chat.events.codec import Cursor
-from tests.live import LiveSite, Person, free_port, words
+from tests.live import LiveSite, Person, copy_site, database_url, free_port, words
 from tests.services import mortal_redis as mortal_redis  # the name is the fixture
 
 MODELS = ["--model", "demo-n400-r100-d0", "--model", "demo-n1000-r100-d0"]
@@ -21,10 +20,10 @@ def sites(prepared_folder, tmp_path, mortal_redis):
     """A folder each, as on two machines; one database."""
     folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:
-        shutil.copytree(prepared_folder, folder)
+        copy_site(prepared_folder, folder)
     shared = {
         "REDIS_URL": mortal_redis.url,
-        "DATABASE_URL": f"sqlite:///{folders[0] / 'db.sqlite3'}",
+        "DATABASE_URL": database_url(folders[0]) or f"sqlite:///{folders[0] / 'db.sqlite3'}",
         "SECRET_KEY": "the same on both, and long enough to be one: 0123456789abcdef",
     }
     pair = [LiveSite(folder, free_port(), shared) for folder in folders]
