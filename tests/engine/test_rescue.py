@@ -22,9 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 async def chat(chat):
     """Nobody takes runs over but the test."""
-    reaper = chat.runtime.supervisor._reaper
-    reaper.cancel()
-    await asyncio.wait([reaper])
+    await chat.runtime.reaper.stop()
     return chat
 
 
