@@ -30,6 +30,10 @@ class Application(Celery):
 @signals.setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
     """Django has set it up. Where somebody listens, Celery adds no handlers and leaves the root logger alone."""
+    from billiard import util
+
+    # What the prefork pool says of its children.
+    util.get_logger().propagate = True
 
 
 app = Application("project")

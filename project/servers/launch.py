@@ -13,12 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from project.worker.embedded import EmbeddedWorker
 from project.broker import IN_MEMORY
 from project.servers import listening, memory
 from project.servers.base import LaunchRefused, Lifecycle, Serving
 from project.servers.ending import leave
 from project.servers.preparation import hold_data_folder, prepare
+from project.worker.embedded import EmbeddedWorker
 
 Say = Callable[[str], None]
 
@@ -127,4 +127,5 @@ class WithWorker:
             await self._lifecycle.shutdown(grace_seconds)
         finally:
             if self._worker is not None:
-                await asyncio.to_thread(self._worker.stop, timeout_seconds=0.5)
+                # Over Redis it hears within a second that nothing came; what did come it gives back.
+                await asyncio.to_thread(self._worker.stop, timeout_seconds=1.2)

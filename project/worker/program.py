@@ -1,5 +1,6 @@
 """`celery -A project worker`, as this site wants it: quiet, known to the others, and gone when it is told to go."""
 
+import logging
 import warnings
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ class Worker(celery_worker.Worker):  # type: ignore[misc]  # untyped
 
     def on_before_init(self, **options: Any) -> None:
         refuse_broker_in_memory(self.app.conf.broker_url)
+        # Celery warns of root before it does this itself.
+        logging.captureWarnings(True)
         super().on_before_init(**options)
         self.quiet = True
 
