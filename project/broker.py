@@ -62,7 +62,7 @@ def transport_options(url: str, *, task_seconds: float) -> dict[str, Any]:
         "unacked_restore_throttle": 1,
         # Who dies while it looks holds the others up for so long (300 by default).
         "unacked_mutex_expire": 30,
-        # Of who sends; a worker has a patience of its own (project/reconnecting.py). Left out it is four seconds and more.
+        # Of who sends: four seconds and more if left out. A worker has a patience of its own (project/reconnecting.py).
         "max_retries": 0,
         "socket_connect_timeout": REACH_SECONDS,
         "socket_timeout": ANSWER_SECONDS,

@@ -20,11 +20,11 @@ class Application(Celery):
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802  (Celery's name)
-        return self.subclass_with_self("project.worker.program:Worker")
+        return self.subclass_with_self("project.worker.program:Worker")  # type: ignore[arg-type]  # or its name
 
     @cached_property
     def Beat(self) -> Any:  # noqa: N802
-        return self.subclass_with_self("project.worker.clock:Beat")
+        return self.subclass_with_self("project.worker.clock:Beat")  # type: ignore[arg-type]
 
 
 @signals.setup_logging.connect

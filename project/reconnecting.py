@@ -12,7 +12,7 @@ class PatientConnection(Connection):
     def _ensure_connection(self, *args: Any, **options: Any) -> Any:
         for name, seconds in {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 2.0}.items():
             options.setdefault(name, seconds)
-        return super()._ensure_connection(*args, **options)  # type: ignore[misc]  # missing in the stubs
+        return super()._ensure_connection(*args, **options)
 
 
 class Amqp(AMQP):

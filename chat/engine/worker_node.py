@@ -1,13 +1,11 @@
 """A worker process among the nodes: its children and threads are no nodes of their own."""
 
-import os
-import socket
 from uuid import UUID
 
 import structlog
 from django.db import Error, connection
 
-from chat.engine.heartbeat import Heartbeat
+from chat.engine.heartbeat import Heartbeat, register
 from chat.models import Node
 from chat.models.base import new_id
 
@@ -45,9 +43,7 @@ class WorkerHeartbeat(Heartbeat):
 
     def _register(self) -> bool:
         try:
-            Node.objects.create(
-                pk=self.node, kind=Node.Kind.WORKER, host=socket.gethostname()[:200], pid=os.getpid()
-            )
+            register(Node.Kind.WORKER, self.node)
         except Error as error:
             logger.warning("node not registered", reason=str(error))
             connection.close()

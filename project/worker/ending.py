@@ -52,7 +52,7 @@ class Ending:
     def _tidy(self) -> None:
         for child in billiard.active_children():
             with suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
+                os.kill(child.pid, signal.SIGKILL)  # type: ignore[arg-type]  # it was started
         try:
             self._give_back()
         except Exception as error:  # noqa: BLE001  (they come back by themselves, only later)

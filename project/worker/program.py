@@ -21,17 +21,19 @@ THREADS: Final = 8
 """What the threads pool has without `-c`: they wait most of the time, so the number of processors says nothing."""
 
 
-class Worker(celery_worker.Worker):  # type: ignore[misc]  # untyped
+class Worker(celery_worker.Worker):
     """One process that takes tasks: with `-P prefork` its children run them, with `-P threads` its threads."""
 
-    def on_before_init(self, **options: Any) -> None:
-        refuse_broker_in_memory(self.app.conf.broker_url)
+    pool_cls: Any
+    concurrency: Any
+
+    def on_before_init(self, quiet: bool = False, **options: Any) -> None:
+        refuse_broker_in_memory()
         # Celery warns of root before it does this itself.
         logging.captureWarnings(True)
-        super().on_before_init(**options)
-        self.quiet = True
+        super().on_before_init(quiet=True, **options)
 
-    def setup_defaults(self, **options: Any) -> None:
+    def setup_defaults(self, **options: Any) -> None:  # type: ignore[override]  # the stubs name each
         super().setup_defaults(**options)
         if self.concurrency is None and self._has_threads():
             self.concurrency = THREADS
@@ -73,8 +75,8 @@ class Worker(celery_worker.Worker):  # type: ignore[misc]  # untyped
         return issubclass(pools.get_implementation(self.pool_cls), Threads)
 
 
-def refuse_broker_in_memory(url: str) -> None:
-    if url == IN_MEMORY:
+def refuse_broker_in_memory() -> None:
+    if settings.CELERY_BROKER_URL == IN_MEMORY:
         raise SystemExit(
             "Without REDIS_URL (or BROKER_URL) tasks stay in the process that sends them: manage.py serve runs them."
         )
