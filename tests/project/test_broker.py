@@ -1,12 +1,18 @@
 """How Celery is told where its broker is, and what no process needs to be started for."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
+import redis
 from kombu import Connection
 from kombu.transport.redis import Channel
 
-from project.broker import IN_MEMORY, celery_url, transport_options
+from project.broker import IN_MEMORY, KEY_PREFIX, celery_url, transport_options
 from project.celery import app
 from project.schedule import MAINTENANCE, QUEUES, ROUTES, SCHEDULE, TOOLS, WEBHOOKS
+from tests.project.workers import sender, wait_for
+from tests.services import MISSING, redis_binary, stop
 
 
 @pytest.mark.parametrize(
@@ -32,14 +38,21 @@ def test_tls_asks_for_a_certificate_unless_told_otherwise():
     assert Connection(celery_url("rediss://localhost")).ssl == {"ssl_cert_reqs": 2}
 
 
-def test_a_socket_is_where_the_url_says():
-    with Connection(celery_url("unix://me:secret@/run/redis.sock?db=3")) as connection:
-        channel = Channel.__new__(Channel)
-        channel.connection = type("Transport", (), {"client": connection, "default_port": 6379})()
-        wanted = channel._connparams()
-    assert {name: wanted[name] for name in ("path", "db", "username", "password")} == {
-        "path": "/run/redis.sock", "db": 3, "username": "me", "password": "secret",
-    }  # fmt: skip
+def test_a_socket_is_reached_with_its_database(tmp_path: Path):
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip(MISSING)
+    path = tmp_path / "redis.sock"
+    server = subprocess.Popen(
+        [binary, "--port", "0", "--unixsocket", path, "--save", ""], cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for(path.exists)
+        sender(f"unix://{path}?db=3").send_task("tools.note")
+        with redis.Redis(unix_socket_path=str(path), db=3) as client:
+            assert client.llen(KEY_PREFIX + TOOLS) == 1
+    finally:
+        stop(server)
 
 
 def test_every_option_is_one_that_the_transport_has():

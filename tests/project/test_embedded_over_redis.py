@@ -40,7 +40,7 @@ def worker(app: Celery) -> Iterator[EmbeddedWorker]:
 
 def waiting(server: MortalRedis, queue: str) -> int:
     with redis.Redis(port=server.port) as client:
-        return int(client.llen(KEY_PREFIX + queue))  # type: ignore[arg-type]
+        return int(client.llen(KEY_PREFIX + queue))
 
 
 def test_a_site_starts_while_redis_is_away_and_works_once_it_is_there(

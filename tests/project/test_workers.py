@@ -36,7 +36,7 @@ class Crew:
 
     def waiting(self, queue: str, database: int = 0) -> int:
         with redis.Redis(port=self.redis.port, db=database) as client:
-            return int(client.llen(KEY_PREFIX + queue))  # type: ignore[arg-type]
+            return int(client.llen(KEY_PREFIX + queue))
 
 
 @pytest.fixture(scope="module")
