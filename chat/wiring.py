@@ -17,10 +17,11 @@ from django.conf import settings
 from django.utils import timezone
 from msgspec.structs import replace
 
-from chat.conf import DEMO_URL, CallLimits, Coalescing, LogLimits, SocketLimits
+from chat.conf import DEMO_URL, Bands, CallLimits, Coalescing, LogLimits, SocketLimits
 from chat.demo import DemoServer, start_demo_upstream
 from chat.engine import rescue
 from chat.engine.database import DatabaseThreads
+from chat.engine.endings import say_ended
 from chat.engine.figures import FigureWatch
 from chat.engine.heartbeat import Heartbeat, register
 from chat.engine.offers import Offers, remember_capability
@@ -43,6 +44,8 @@ from chat.resilience.backends.base import Backend
 from chat.resilience.backends.fallback import FallbackBackend
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.deadline import Clockwork
+from chat.telemetry import lines
+from chat.telemetry.page import Telemetry
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
@@ -67,6 +70,7 @@ class Runtime:
         self._background: set[asyncio.Task[None]] = set()
         self.farewells: set[Callable[[str], Awaitable[None]]] = set()
         """Called with the reason once the runs are taken care of: doors that tell their clients to come back."""
+        self.telemetry = Telemetry(bands(), version=settings.VERSION)
         self.node = node
         self.database = database
         self.socket_limits = socket_limits()
@@ -98,6 +102,7 @@ class Runtime:
             claim_orphans=lambda made: database(rescue.claim_orphans, node, settings.LEASE_SECONDS, made),
             give_up=lambda runs: database(rescue.give_up, node, runs),
             lease_seconds=settings.LEASE_SECONDS,
+            meters=self.telemetry.runs,
         )
         self.heartbeat = Heartbeat(node, each_seconds=settings.HEARTBEAT_SECONDS, loop_turns=self._loop_turns)
 
@@ -181,6 +186,7 @@ class Runtime:
             database=self.database,
             pressure=self.pressure,
             coalescing=self.coalescing,
+            meters=self.telemetry.runs,
             clock=self._clock,
             now=timezone.now,
         )
@@ -217,6 +223,7 @@ class Runtime:
         self.offers.forget(model)
 
     async def _run_ended(self, plan: RunPlan, finished: RunFinished) -> None:
+        say_ended(plan, finished, self.telemetry.runs)
         await self._send_notice(
             plan.user,
             {
@@ -270,6 +277,16 @@ def socket_limits() -> SocketLimits:
         credit_bytes=settings.CREDIT_BYTES,
         ack_seconds=settings.ACK_SECONDS,
         silence_seconds=settings.SILENCE_SECONDS,
+    )
+
+
+def bands() -> Bands:
+    return Bands(
+        first_token_seconds=settings.BANDS_FIRST_TOKEN_SECONDS,
+        tokens_per_second=settings.BANDS_TOKENS_PER_SECOND,
+        short_answer_seconds=settings.BANDS_SHORT_ANSWER_SECONDS,
+        short_answer_tokens=settings.SHORT_ANSWER_TOKENS,
+        stop_seconds=settings.BANDS_STOP_SECONDS,
     )
 
 
@@ -343,7 +360,8 @@ async def startup() -> Runtime:
             database = DatabaseThreads(settings.DATABASE_THREADS)
             node = await database(register, Node.Kind.WEB)
             _runtime = Runtime(node, database, await start_demo_upstream())
-            _runtime.start()
+            # What it begins lives on: its lines are not about the request that may have come first.
+            lines.apart(_runtime.start)
     return _runtime
 
 

@@ -32,6 +32,8 @@ class Heartbeat:
         self._each_seconds = each_seconds
         self._loop_turns = loop_turns
         self._ended = threading.Event()
+        self.missed = 0
+        """Signs of life that were due and could not be given."""
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -45,6 +47,7 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._ended.wait(self._each_seconds):
             if not self._loop_turns():
+                self.missed += 1
                 logger.error("event loop hangs; its runs will be taken over")
                 continue
             self._write(heartbeat_at=Now())
@@ -55,5 +58,6 @@ class Heartbeat:
         try:
             Node.objects.filter(pk=self._node).update(**values)
         except Error as error:
+            self.missed += 1
             logger.warning("heartbeat not written", reason=str(error))
             connection.close()
