@@ -14,6 +14,7 @@ from chat.telemetry.page import Telemetry
 from chat.telemetry.state import Process, Sockets, State, Stored
 from chat.websocket.consumers import sockets
 from chat.wiring import Runtime
+from chat.wiring.figures import bands
 from project import broker
 from project.asking import Question
 
@@ -76,7 +77,7 @@ class Scrape:
         if runtime is not None:
             return runtime.telemetry
         if self._unstarted is None:
-            self._unstarted = Telemetry(wiring.bands(), version=settings.VERSION)
+            self._unstarted = Telemetry(bands(), version=settings.VERSION)
         return self._unstarted
 
 

@@ -49,6 +49,9 @@ sockets = SocketRegistry()
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
+    # News come through the process's one channel (engine/broadcast), not through one a socket.
+    channel_layer_alias = None
+
     user: User
     user_id: UUID
     credential: Credential
@@ -67,7 +70,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         self._runtime = await wiring.startup()
-        # After what lives as long as the process has been started: all it logs would name this socket.
         lines.about(socket=secrets.token_hex(4))
         limits = self._limits = self._runtime.socket_limits
         self._writer: asyncio.Task[None] | None = None
@@ -94,8 +96,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._admitted = True
         self._runtime.farewells.add(sockets.say_closing)
         self._begin()
-        await self.channel_layer.group_add(wiring.user_group(user.pk), self.channel_name)
-        await self.send(text_data=frames.ready(str(user.pk), limits))
+        self._say(frames.ready(str(user.pk), limits))
 
     def _begin(self) -> None:
         limits = self._limits
@@ -118,6 +119,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         self._told_delayed = False
         self._unwatch = self._runtime.log.watch(self._log_changed)
+        self._unsubscribe = self._runtime.broadcast.subscribe(self.user_id, self._hear)
         self._closing_with: int | None = None
         self._writer = asyncio.create_task(self._write(), name="socket writer")
 
@@ -127,9 +129,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         self._closed_with = self._closed_with or code
-        if self._admitted:
-            self._leave()
-            await self.channel_layer.group_discard(wiring.user_group(self.user_id), self.channel_name)
+        self._leave()
 
     def _leave(self) -> None:
         if not self.__dict__.get("_admitted"):
@@ -137,6 +137,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._admitted = False
         sockets.dismiss(self)
         self._unwatch()
+        self._unsubscribe()
         self._subscriptions.close()
         if self._writer is not None:
             self._writer.cancel()
@@ -316,9 +317,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._outbox.append(frame)
         self._wake.set()
 
-    async def user_notice(self, message: dict[str, Any]) -> None:
-        """From the channel layer: news for every tab of this user."""
-        self._say(frames.notice(message["notice"]))
+    def _hear(self, notice: dict[str, Any]) -> None:
+        """News for every tab of this user."""
+        self._say(frames.notice(notice))
 
     async def _write(self) -> None:
         try:
