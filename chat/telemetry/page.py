@@ -51,5 +51,5 @@ class _Families:
 def _encoder(accept: str) -> tuple[Callable[[_Families], bytes], str]:
     try:
         return choose_encoder(accept)
-    except ValueError:  # a version that is none
+    except (TypeError, ValueError):  # a version that is none
         return generate_latest, CONTENT_TYPE_PLAIN_0_0_4
