@@ -1,5 +1,7 @@
 """How many tasks wait in each queue, whatever the broker is."""
 
+from typing import Any
+
 import pytest
 
 from project import broker
@@ -40,4 +42,5 @@ def test_a_broker_that_is_away_is_an_error_and_not_a_zero(broker_at, unused_tcp_
 def empty(*queues: str) -> None:
     with app.connection_for_write() as connection:
         for queue in queues:
-            connection.channel().queue_purge(queue)
+            channel: Any = connection.channel()
+            channel.queue_purge(queue)

@@ -58,7 +58,7 @@ async def test_an_id_from_in_front_is_kept_and_sent_back(given: str):
 
 @pytest.mark.parametrize("given", ["", "a" * 129, "two words", "<script>", 'a"b', "ü"])
 async def test_an_id_that_is_not_sane_is_replaced(given: str):
-    answer, (said, _) = await lines(headers={"X-Request-ID": given.encode()})  # type: ignore[dict-item]
+    answer, (said, _) = await lines(headers={"X-Request-ID": given.encode()})
     assert answer.headers["x-request-id"] == said["request_id"] != given
     assert len(said["request_id"]) == 32
 
@@ -88,7 +88,7 @@ async def test_a_client_that_goes_away_is_a_line_without_a_status():
         raise asyncio.CancelledError
 
     with capture_logs() as seen, pytest.raises(asyncio.CancelledError):
-        await RequestLines(slow)({"type": "http", "method": "GET", "path": "/", "headers": []}, slow, slow)  # type: ignore[arg-type]
+        await RequestLines(slow)({"type": "http", "method": "GET", "path": "/", "headers": []}, slow, slow)
     assert [(line["event"], line["status"]) for line in seen] == [("request", 0)]
 
 

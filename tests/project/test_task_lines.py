@@ -23,7 +23,7 @@ def run(task: Task, *arguments: object, queue: str = "maintenance") -> None:
     from celery.app.trace import build_tracer
 
     trace = build_tracer(task.name, task, app=app)
-    trace("id-1", arguments, {}, {"delivery_info": {"routing_key": queue}, "id": "id-1"})
+    trace("id-1", list(arguments), {}, {"delivery_info": {"routing_key": queue}, "id": "id-1"})
 
 
 def test_a_line_says_which_task_of_which_queue():
