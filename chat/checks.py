@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
+SHORTEST_TOKEN = 16
+
 
 @register()
 def lease_outlives_heartbeats(**_: Any) -> list[Error]:
@@ -13,6 +15,17 @@ def lease_outlives_heartbeats(**_: Any) -> list[Error]:
             Error(
                 "LEASE_SECONDS must be at least three times HEARTBEAT_SECONDS, or a busy process loses its runs.",
                 id="chat.E001",
+            )
+        ]
+    return []
+
+
+@register()
+def metrics_token_cannot_be_guessed(**_: Any) -> list[Error]:
+    if 0 < len(settings.METRICS_TOKEN) < SHORTEST_TOKEN:
+        return [
+            Error(
+                f"METRICS_TOKEN must have at least {SHORTEST_TOKEN} characters, or be empty.", id="chat.E003"
             )
         ]
     return []
