@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, connections
 
 from chat import wiring
-from project import broker
+from project import queues
 from project.asking import Question
 
 PATIENCE_SECONDS: Final = 1.5
@@ -38,7 +38,7 @@ class Readiness:
         if url := settings.REDIS_URL:
             parts["redis"] = self._question("redis", url, lambda: _redis_answers(url))
         if not settings.CELERY_BROKER_URL.startswith("memory:"):
-            parts["broker"] = self._question("broker", settings.CELERY_BROKER_URL, broker.answers)
+            parts["broker"] = self._question("broker", settings.CELERY_BROKER_URL, queues.answers)
         return parts
 
     def _question(self, part: str, where: str, ask: Callable[[], bool]) -> Question[bool]:

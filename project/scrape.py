@@ -15,7 +15,7 @@ from chat.telemetry.state import Process, Sockets, State, Stored
 from chat.websocket.consumers import sockets
 from chat.wiring import Runtime
 from chat.wiring.figures import bands
-from project import broker
+from project import queues
 from project.asking import Question
 
 PATIENCE_SECONDS: Final = 0.8
@@ -35,7 +35,7 @@ class Scrape:
         )
         self._queues: Question[dict[str, int]] = Question(
             "broker, for metrics",
-            broker.queue_depths,
+            queues.queue_depths,
             patience_seconds=patience_seconds,
             fresh_seconds=fresh_seconds,
         )
