@@ -15,6 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- this installation ----------------------------------------------------------------------------
 
+VERSION = "0.1.0"
 SITE_NAME = env.text("SITE_NAME", "Lectern")
 DEBUG = env.flag("DEBUG", default=False)
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
@@ -30,7 +31,6 @@ HTTPS = env.flag("HTTPS", default=False)
 """The site is reached over https (usually through a proxy that ends TLS)."""
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -268,8 +268,20 @@ CELERY_DB_REUSE_MAX = 10**9
 CELERY_BEAT_SCHEDULE = SCHEDULE
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
+# --- measuring ------------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+"""Who sends it may read /metrics from anywhere. Empty: only this machine may, past no proxy."""
+BANDS_FIRST_TOKEN_SECONDS = env.bounds("BANDS_FIRST_TOKEN_SECONDS", "0.5,1")
+BANDS_TOKENS_PER_SECOND = env.bounds("BANDS_TOKENS_PER_SECOND", "50,20", more_is_better=True)
+BANDS_SHORT_ANSWER_SECONDS = env.bounds("BANDS_SHORT_ANSWER_SECONDS", "10,30")
+SHORT_ANSWER_TOKENS = env.whole("SHORT_ANSWER_TOKENS", 500, least=1)
+BANDS_STOP_SECONDS = env.bounds("BANDS_STOP_SECONDS", "0.1,0.5")
+
 # --- logs -----------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", {"text", "json"})
+ACCESS_LOG = env.flag("ACCESS_LOG", default=True)
+"""A line for each request, but not for static files and what load balancers ask."""
 LOGGING = logging_config(level=LOG_LEVEL, form=LOG_FORMAT)

@@ -67,7 +67,7 @@ def test_a_database_file_that_is_none_is_said_in_one_line(tmp_path: Path):
 
 def test_a_broker_whose_database_is_no_number_is_named_in_one_line(tmp_path: Path):
     (line,) = refusal(tmp_path, BROKER_URL="redis://:password@127.0.0.1/tasks")
-    assert line == "BROKER_URL cannot be read: the database is a number, not 'tasks'. (chat.E003)"
+    assert line == "BROKER_URL cannot be read: the database is a number, not 'tasks'. (chat.E004)"
 
 
 @pytest.mark.parametrize("command", ["worker", "beat"])
