@@ -80,7 +80,8 @@ async def test_what_probes_ask_has_no_line():
     with capture_logs() as seen:
         for path in ("/livez", "/readyz", "/metrics"):
             assert (await get(application, path)).status_code == 200
-    assert seen == []
+    # Their threads may say something about a part that another test has taken away.
+    assert [line for line in seen if line["event"] == "request"] == []
 
 
 async def test_a_client_that_goes_away_is_a_line_without_a_status():
