@@ -5,10 +5,6 @@ from enum import Enum, auto
 
 from project.servers import base
 
-BODY_SECONDS = 20.0
-LEAST_BYTES_PER_SECOND = 500
-"""As Apache's mod_reqtimeout has it: so long, and a second more for every 500 bytes that came."""
-
 
 class _Part(Enum):
     HEAD = auto()
@@ -23,11 +19,10 @@ class Arrival:
     Between two requests the server's own keep-alive time counts, and while an answer is made it is our turn.
     """
 
-    __slots__ = ("_bytes", "_clock", "_head_seconds", "_part", "_since")
+    __slots__ = ("_bytes", "_clock", "_part", "_since")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._head_seconds = base.HEAD_SECONDS
         self._part = _Part.HEAD
         self._since = clock()
         self._bytes = 0
@@ -67,8 +62,8 @@ class Arrival:
     def late(self) -> bool:
         waited = self._clock() - self._since
         if self.in_head:
-            return waited > self._head_seconds
-        return self.in_body and waited > BODY_SECONDS + self._bytes / LEAST_BYTES_PER_SECOND
+            return waited > base.HEAD_SECONDS
+        return self.in_body and waited > base.BODY_SECONDS + self._bytes / base.LEAST_BYTES_PER_SECOND
 
     def _begin(self, part: _Part) -> None:
         self._part, self._since, self._bytes = part, self._clock(), 0

@@ -45,7 +45,8 @@ class GatedWebSocket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no 
         if hasattr(self, "server"):
             super().onClose(wasClean, code, reason)
         if self.failedByMe:
-            logger.info("socket cut: %s", self.wasNotCleanReason)
+            reason = str(self.wasNotCleanReason).removeprefix("I dropped the WebSocket TCP connection: ")
+            logger.info("socket cut: %s", reason)
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803
         self._limits.begin_message()
