@@ -74,10 +74,14 @@ class LiveSite:
         self.manage("migrate", "-v0")
         self.manage("shell", "-v0", "-c", MAKE_PEOPLE)
 
-    def start(self) -> None:
+    def command(self, *words: str) -> list[str]:
+        port, server = str(self.port), self.server
+        return [sys.executable, "manage.py", "serve", "--port", port, "--server", server, *words]
+
+    def start(self, *words: str) -> None:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "--port", str(self.port), "--server", self.server],
+                self.command(*words),
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,

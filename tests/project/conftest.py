@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,18 @@ class Running:
 
 
 Start = Callable[..., Running]
+
+
+@pytest.fixture
+def broker_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Celery's broker is at this URL for one test."""
+    from project.celery import app
+
+    def at(url: str) -> None:
+        settings.CELERY_BROKER_URL = url
+        monkeypatch.setattr(app.conf, "broker_url", url)
+
+    return at
 
 
 @contextmanager
