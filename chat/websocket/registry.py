@@ -1,4 +1,9 @@
-"""All sockets of this process: counted per user, and looked at once a second by one task instead of many timers."""
+"""All sockets of this process: counted per user, and looked at once a second by one task instead of many timers.
+
+The bound of sockets a user holds for each process, for what it protects is a process: its memory, its descriptors, its
+turns of the loop. A count over all processes would have to outlive them, and then who comes back after a crash, with
+all tabs at once, would be turned away by places that nobody holds any more.
+"""
 
 import asyncio
 from collections import Counter

@@ -206,12 +206,8 @@ def test_an_error_in_the_application_is_logged_and_answered(toy: Running):
     assert "ValueError: broken on purpose" in toy.lines
 
 
-def test_a_body_over_the_limit_is_refused_under_daphne(start_toy: Start):
-    toy = start_toy("--port", "0")
-    toy.wait_until_ready()
-    with socket.create_connection(("127.0.0.1", toy.port), timeout=5) as line:
-        line.sendall(b"POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
-        assert line.recv(100).startswith(b"HTTP/1.1 413")
+def test_both_run_on_uvloop(toy: Running):
+    assert get(toy.port, "/loop") == b"uvloop"
 
 
 def test_a_taken_port_is_said_in_one_line(start_toy: Start, tmp_path: Path):
