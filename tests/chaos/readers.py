@@ -13,7 +13,7 @@ import msgspec
 import websockets
 
 from bench.drivers import AppLine
-from tests.chaos.ground import Ground, begin, percentile
+from tests.chaos.ground import Ground, all_events, begin, percentile
 from tests.chaos.raw import TEXT, frame, frames, raw_socket
 from tests.live import Person, Socket, text_of, words
 
@@ -83,7 +83,7 @@ class Readers:
         for person in self._slow:
             async with person.socket() as tab:
                 started = await begin(tab, f"demo/{MODEL}", str(uuid.uuid4()))
-                frames_seen = await tab.events(started["run"])
+                frames_seen = await all_events(tab, started["run"])
                 assert text_of(frames_seen) == TEXT_THEN
                 self._runs[person.name] = started["run"]
         warm = await asyncio.to_thread(self._silent, 0)
@@ -224,5 +224,5 @@ async def _comes_back(one: Silent) -> bool:
     one.line.close()
     async with one.person.socket() as tab:
         await tab.send("run.follow", run=one.run, after=one.seen[-1]["cursor"])
-        later = await tab.events(one.run)
+        later = await all_events(tab, one.run)
     return text_of(one.seen + later) == TEXT_THEN

@@ -1,4 +1,4 @@
-"""A sign-in that is taken back: its sockets close, nothing more is told, and the answers are made all the same (P12)."""
+"""A sign-in that is taken back: its sockets close, nothing more is told, the answers are made all the same (P12)."""
 
 import asyncio
 import random
@@ -135,9 +135,9 @@ async def measure(people: int = 4, server: str = "daphne") -> Section:
             await asyncio.gather(*(_one(found, person, name, take_back, outcome) for person in persons))
             section.add(_shown(name, outcome), failed=outcome.failed)
     section.note(
-        f"Each person has {TABS} tabs on one run of 50 words a second; the fifth acknowledges nothing, so that events wait "
-        "for it. Times are from when the deed was done. Others: a tab of the same person's second session. Whole: after "
-        "signing in again each tab goes on from its last cursor, and has every word once."
+        f"Each person has {TABS} tabs on one run of 50 words a second; the fifth acknowledges nothing, so that events "
+        "wait for it. Times are from when the deed was done. Others: a tab of the same person's second session. Whole: "
+        "after signing in again each tab goes on from its last cursor, and has every word once."
     )
     return section
 
