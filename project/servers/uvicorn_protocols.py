@@ -10,11 +10,11 @@ import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
 from project.servers.base import SEND_TIMEOUT_SECONDS
 from project.servers.frame_limits import FrameLimits
+from project.servers.uvicorn_reading import ReadsLittle
 
 
 class CutWhenStuck(asyncio.Protocol):
@@ -53,7 +53,7 @@ class Http(CutWhenStuck, HttpToolsProtocol):
     pass
 
 
-class WebSocket(CutWhenStuck, WebSocketsSansIOProtocol):
+class WebSocket(CutWhenStuck, ReadsLittle):
     _limits: FrameLimits
 
     def connection_made(self, transport: Any) -> None:

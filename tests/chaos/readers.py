@@ -3,8 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -12,22 +11,25 @@ from typing import Any
 import msgspec
 import websockets
 
-from bench.drivers import AppLine
-from tests.chaos.ground import Ground, all_events, begin, percentile
+from tests.chaos.ground import Ground, all_events, begin
 from tests.chaos.raw import TEXT, frame, frames, raw_socket
+from tests.chaos.streams import streams
 from tests.live import Person, Socket, text_of, words
 
-DELTAS = 150_000
+DELTAS = 120_000
 MODEL = f"demo-n{DELTAS}-r0-d0"
-"""About a megabyte of text, four times what a socket may owe."""
+"""Most of a megabyte of text, three times what a socket may owe."""
 TEXT_THEN = words(DELTAS)
+LESS = 20_000
+LESS_MODEL = f"demo-n{LESS}-r0-d0"
+"""Still more than may be owed at once, four or five times."""
 OTHERS = 10
 STREAM = "stamp-n500-r50"
 READ_BEFORE = 5
 """Events that a reader still takes before it reads no more."""
 PER_PERSON = 10
 WINDOW_SECONDS = 8.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 60.0
 NAN = float("nan")
 
@@ -81,16 +83,18 @@ class Readers:
     async def prepare(self) -> None:
         """The run that each of the slow ones will follow is made, and everything has been used once."""
         for person in self._slow:
-            async with person.socket() as tab:
-                started = await begin(tab, f"demo/{MODEL}", str(uuid.uuid4()))
-                frames_seen = await all_events(tab, started["run"])
-                assert text_of(frames_seen) == TEXT_THEN
-                self._runs[person.name] = started["run"]
+            self._runs[person.name] = await self._made(person, MODEL, TEXT_THEN)
         warm = await asyncio.to_thread(self._silent, 0)
         for one in warm:
             one.line.close()
-        async with self._others():
-            await asyncio.sleep(1)
+        async with streams(self._other, f"bench/{STREAM}", OTHERS):
+            pass
+
+    async def _made(self, person: Person, model: str, text: str) -> str:
+        async with person.socket() as tab:
+            started = await begin(tab, f"demo/{model}", str(uuid.uuid4()))
+            assert text_of(await all_events(tab, started["run"])) == text
+        return str(started["run"])
 
     async def never_read(self, name: str, window: int) -> Facts:
         facts = Facts(name, self._clients)
@@ -98,13 +102,12 @@ class Readers:
         facts.kilobytes, seconds = await self._alone(window)
         gone.append(seconds)
         for _ in range(self._rounds):
-            async with self._others() as ages:
+            async with streams(self._other, f"bench/{STREAM}", OTHERS) as others:
                 await asyncio.sleep(WINDOW_SECONDS)
-                before_ms.append(_p95_ms(ages))
-                ages.clear()
+                before_ms.append((await others.since())["p95_ms"])
                 silent = await asyncio.to_thread(self._silent, window)
                 gone.append(await self._gone(silent))
-                meanwhile_ms.append(_p95_ms(ages))
+                meanwhile_ms.append((await others.since())["p95_ms"])
         facts.gone_seconds = max(gone)
         if self._rounds:
             facts.before_ms, facts.meanwhile_ms = median(before_ms), median(meanwhile_ms)
@@ -166,43 +169,15 @@ class Readers:
         """Always when two thirds of the time that is left have passed."""
         person = self._slow[0]
         facts = Facts(name, PER_PERSON, came_back=PER_PERSON)
+        run = await self._made(person, LESS_MODEL, words(LESS))
 
         async def one() -> bool:
             async with person.socket() as tab:
-                await tab.send("run.follow", run=self._runs[person.name], after=None)
-                return text_of(await _all_events(tab, self._ack_seconds * 2 / 3)) == TEXT_THEN
+                await tab.send("run.follow", run=run, after=None)
+                return text_of(await _all_events(tab, self._ack_seconds * 2 / 3)) == words(LESS)
 
         facts.whole = sum(await asyncio.gather(*(one() for _ in range(PER_PERSON))))
         return facts
-
-    @asynccontextmanager
-    async def _others(self) -> AsyncIterator[list[tuple[int, int]]]:
-        """Streams that go on; the ages of what they are told, as it comes."""
-        ages: list[tuple[int, int]] = []
-        lines = [AppLine(self._found.site.port, ages, {"Cookie": self._other.cookie}) for _ in range(OTHERS)]
-        for line in lines:
-            await line.open()
-        streaming = [asyncio.create_task(_stream(line)) for line in lines]
-        try:
-            await asyncio.sleep(1)
-            ages.clear()
-            yield ages
-        finally:
-            for task in streaming:
-                task.cancel()
-            await asyncio.gather(*streaming, return_exceptions=True)
-            for line in lines:
-                line.stop()
-                line.close()
-
-
-async def _stream(line: AppLine) -> None:
-    while True:
-        await line.start(f"bench/{STREAM}")
-
-
-def _p95_ms(ages: list[tuple[int, int]]) -> float:
-    return percentile([age / 1000 for _, age in ages], 0.95)
 
 
 async def _all_events(tab: Socket, wait_seconds: float) -> list[dict[str, Any]]:

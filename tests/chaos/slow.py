@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 from bench.report import row
 from tests.chaos.ground import SERVERS, ground
-from tests.chaos.readers import MODEL, OTHERS, PER_PERSON, READ_BEFORE, STREAM, TEXT_THEN, Facts, Readers
+from tests.chaos.readers import (
+    LESS_MODEL,
+    MODEL,
+    OTHERS,
+    PER_PERSON,
+    READ_BEFORE,
+    STREAM,
+    TEXT_THEN,
+    Facts,
+    Readers,
+)
 from tests.chaos.report import Section
 
 MOST_KB = 256.0
@@ -38,7 +48,7 @@ async def measure(
     people = -(-clients // PER_PERSON) + 1
     for server in servers:
         with ground(
-            server, people=people, models=[MODEL], stamps=[STREAM], ACK_SECONDS=str(ack_seconds)
+            server, people=people, models=[MODEL, LESS_MODEL], stamps=[STREAM], ACK_SECONDS=str(ack_seconds)
         ) as found:
             readers = Readers(found, clients, rounds, ack_seconds)
             await readers.prepare()
