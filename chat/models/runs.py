@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 
 from chat.events.run_events import ENDED
@@ -24,36 +24,48 @@ class RunQuerySet(models.QuerySet["Run"]):
     def open(self) -> "RunQuerySet":
         return self.filter(finished_at=None)
 
-    def orphaned(self, lease_seconds: float, *, node: UUID, made_here: Collection[str]) -> "RunQuerySet":
-        """Open runs that nobody works on: of nodes not heard of for a lease, or of `node` itself, which asks, but not
-        among those it makes."""
-        lease_ago = Now() - timedelta(seconds=lease_seconds)
-        others = Node.objects.alive(lease_seconds).exclude(pk=node).values("pk")
-        lost_here = models.Q(node=node, claimed_at__gt=lease_ago)
-        return (
-            self.open()
-            .exclude(status=Run.Status.WAITING)
-            .exclude(node__in=others)
-            .exclude(lost_here)
-            .exclude(pk__in=made_here)
-        )
+    def orphaned(self, lease_seconds: float | None) -> "RunQuerySet":
+        """Open runs that nobody works on: given up, or of nodes that have stopped, or, with a lease, of nodes not
+        heard of for as long."""
+        return self._workable().exclude(node__in=Node.objects.alive(lease_seconds).values("pk"))
+
+    def lost_by(
+        self, node: UUID, lease_seconds: float, *, made_here: Collection[str]
+    ) -> list[tuple[UUID, int]]:
+        """Key and epoch of the runs that `node` has claimed longer than a lease ago and does not make."""
+        mine = self._workable().filter(node=node)
+        # Nearly always it makes what it has: a count is cheap, hundreds of keys are not.
+        if mine.count() <= len(made_here):
+            return []
+        claimed = mine.filter(claimed_at__lte=Now() - timedelta(seconds=lease_seconds))
+        return [
+            (key, epoch) for key, epoch in claimed.values_list("pk", "epoch") if str(key) not in made_here
+        ]
+
+    def _workable(self) -> "RunQuerySet":
+        return self.open().exclude(status=Run.Status.WAITING)
 
     def claim(self, run: UUID, *, seen_epoch: int, node: UUID) -> bool:
         """Takes a run over, if nobody else has since `seen_epoch`; raises its epoch. True: it is ours now.
 
         What is stored comes before the first event of the new epoch, whatever its number was in the old one.
+
+        A row that is locked is not waited for: whoever sleeps in the middle of a transaction keeps it, and other runs
+        wait for us. (SQLite has no locks of rows, and ignores it.)
         """
-        return bool(
-            self.open()
-            .filter(pk=run, epoch=seen_epoch)
-            .update(
-                epoch=seen_epoch + 1,
-                last_seq=0,
-                node_id=node,
-                status=Run.Status.RUNNING,
-                claimed_at=Now(),
+        with transaction.atomic():
+            seen = self.open().filter(pk=run, epoch=seen_epoch)
+            if not seen.select_for_update(skip_locked=True).values_list("pk"):
+                return False
+            return bool(
+                seen.update(
+                    epoch=seen_epoch + 1,
+                    last_seq=0,
+                    node_id=node,
+                    status=Run.Status.RUNNING,
+                    claimed_at=Now(),
+                )
             )
-        )
 
     def write(self, run: UUID, *, epoch: int, **values: Any) -> None:
         """Changes a run that is still ours.
