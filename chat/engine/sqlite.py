@@ -1,10 +1,10 @@
 """SQLite's one write lock, waited for in a line.
 
-SQLite itself has no line: who is refused sleeps for longer and longer, up to 100 ms, and who came just now, mostly the
-writer that has just had it, takes the lock in the gaps. (Six processes that write without pause: 4 of 4,000
-transactions gave up after 1.5 s; with everybody asking equally often none did, but one in a hundred waited for more than
-150 ms.) Here whoever wants the lock first takes a turn, a lock on a file beside the database for which the system wakes
-the next; only who has the turn asks SQLite, often, and passes it on with the lock in hand.
+SQLite itself has no line: who is refused sleeps for longer and longer, up to 100 ms, and who came just now, mostly
+the writer that has just had it, takes the lock in the gaps. (Six processes that write without pause: 4 of 4,000
+transactions gave up after 1.5 s; with everybody asking equally often none did, but one in a hundred waited for more
+than 150 ms.) Here whoever wants the lock first takes a turn, a lock on a file beside the database, for which the system
+wakes the next; only who has the turn asks SQLite, often, and passes it on with the lock in hand.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ def wait_in_turns(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 class InTurn:
-    """An execute wrapper of one connection. Waits up to `DATABASE_WAIT_SECONDS`, in the line and for the lock together."""
+    """An execute wrapper of one connection. `DATABASE_WAIT_SECONDS` are for the line and the lock together."""
 
     def __init__(self, path: str) -> None:
         self._file: int | None = None

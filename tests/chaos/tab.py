@@ -45,11 +45,13 @@ class Screen:
 
 
 class Tab:
-    """Used by one task. `refused` has the seconds after which each refusal came, `wrong` what must not happen."""
+    """Used by one task. `asked` has what was asked, when, and whether it was refused for a while; `wrong` what must
+    not happen."""
 
     def __init__(self, person: Person) -> None:
         self.person = person
-        self.refused: list[float] = []
+        self.asked: list[tuple[float, float, int, bool]] = []
+        """Began at, ended at, a status as HTTP has it, and whether it was said when to come back."""
         self.lost = 0
         self.wrong: Counter[str] = Counter()
         self._socket: Socket | None = None
@@ -68,8 +70,9 @@ class Tab:
             except (websockets.ConnectionClosed, TimeoutError):
                 self._drop()
                 continue
+            self.asked.append((began, time.monotonic(), 200 if reply["ok"] else 503, True))
             if not reply["ok"]:
-                self._note(reply["error"], time.monotonic() - began)
+                self._note(reply["error"])
             return reply
 
     async def ask(self, type_: str, **fields: Any) -> dict[str, Any]:
@@ -127,10 +130,12 @@ class Tab:
         self._socket = None
         self.lost += 1
 
-    def _note(self, error: dict[str, Any], seconds: float) -> None:
+    @property
+    def refused(self) -> int:
+        return sum(status == 503 for *_, status, _ in self.asked)
+
+    def _note(self, error: dict[str, Any]) -> None:
         if error["code"] != "storage_unavailable":
             self.wrong[f"refused: {error['code']}"] += 1
         elif not error.get("retry_after_seconds"):
             self.wrong["no retry_after"] += 1
-        else:
-            self.refused.append(seconds)
