@@ -107,10 +107,10 @@ async def measure(
             _judge(section, name, play, within_seconds)
     section.note(
         f"Away for 1 to {most_away:g} s, then left alone for 2 to 6 s: PostgreSQL stopped, killed or frozen in turn, "
-        "SQLite locked by another program (it can be read meanwhile). A fifth of the runs is stopped, a fifth asked once "
-        "more. Wrong: text on the screen, in the database and as it was said are not the same to the byte, or something "
-        "unasked for was told. Lost: without an end. Left behind: of starts that were refused and never sent again. "
-        "Answered after: the slowest answer of any kind to what was asked while the database was away."
+        "SQLite locked by another program (it can be read meanwhile). A fifth of the runs is stopped, a fifth asked "
+        "once more. Wrong: text on the screen, in the database and as it was said are not the same to the byte, or "
+        "something unasked for was told. Lost: without an end. Left behind: of starts that were refused and never sent "
+        "again. Answered after: the slowest answer of any kind to what was asked while the database was away."
     )
     return section
 

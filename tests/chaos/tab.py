@@ -1,4 +1,4 @@
-"""A browser's tab that comes back by itself, asks again what was refused for a while, and knows what is on its screen."""
+"""A browser's tab: comes back by itself, asks again what was refused for a while, knows what is on its screen."""
 
 import asyncio
 import time
