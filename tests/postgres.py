@@ -61,6 +61,12 @@ class Postgres:
     def is_ours(self) -> bool:
         return self.binaries is not None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all sessions descend from."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Returns when it answers."""
         assert self.binaries is not None

@@ -21,6 +21,7 @@ from chat.engine.books import (
 from chat.engine.database import DatabaseThreads
 from chat.engine.endings import count_calls
 from chat.engine.loop import Step
+from chat.engine.patience import unhurried
 from chat.engine.place import PlaceInLine
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
@@ -265,7 +266,8 @@ class RunEngine:
             await before
         rows = ledger_rows(ended, Outcome("failed"), clock=self._clock, now=self._now)
         try:
-            await self._database(recorder.save_calls_alone, rows)
+            with unhurried():
+                await self._database(recorder.save_calls_alone, rows)
         except StorageUnavailable as error:  # they are written with the run's end
             logger.warning("attempts not in the ledger yet", run=self.plan.run, reason=error.detail)
             return
@@ -297,7 +299,8 @@ class RunEngine:
         wait_seconds = 0.1
         while True:
             try:
-                await self._database(recorder.save_ending, ending)
+                with unhurried():
+                    await self._database(recorder.save_ending, ending)
             except StorageUnavailable as error:
                 logger.warning("end of a run not stored yet", run=self.plan.run, reason=error.detail)
                 await asyncio.sleep(wait_seconds)

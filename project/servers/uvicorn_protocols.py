@@ -11,7 +11,6 @@ import time
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
 from project.servers.arrival import (
@@ -23,6 +22,7 @@ from project.servers.arrival import (
 )
 from project.servers.base import MAX_HEAD_BYTES, SEND_TIMEOUT_SECONDS
 from project.servers.frame_limits import FrameLimits
+from project.servers.uvicorn_reading import ReadsLittle
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ class Http(CutWhenStuck, HttpToolsProtocol):
         self.transport.close()
 
 
-class WebSocket(CutWhenStuck, WebSocketsSansIOProtocol):
+class WebSocket(CutWhenStuck, ReadsLittle):
     _limits: FrameLimits
 
     def connection_made(self, transport: Any) -> None:
