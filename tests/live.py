@@ -47,6 +47,7 @@ class LiveSite:
     folder: Path
     port: int = field(default_factory=free_port)
     settings: dict[str, str] = field(default_factory=dict)
+    server: str = "daphne"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,7 +77,7 @@ class LiveSite:
     def start(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "--port", str(self.port)],
+                [sys.executable, "manage.py", "serve", "--server", self.server, "--port", str(self.port)],
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,
@@ -98,6 +99,15 @@ class LiveSite:
         code = self.process.wait(timeout=30)
         self.process = None
         return code
+
+    def pause(self) -> None:
+        """It lives and does nothing, and does not know it afterwards."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def sign_in(self, name: str = "alice") -> "Person":
         client = httpx.Client(base_url=self.url)
