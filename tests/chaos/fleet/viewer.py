@@ -63,6 +63,8 @@ class Viewer:
     losses: list[Loss] = field(default_factory=list)
     delayed: list[tuple[float, bool]] = field(default_factory=list)
     """When it was told that live updates are delayed, and that they are not any more."""
+    started: set[str] = field(default_factory=set)
+    """Runs that were started here, by the process behind the door of that moment."""
     refused: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     door: int = 0
@@ -105,6 +107,7 @@ class Viewer:
         while True:
             reply = await self._ask(frame)
             if reply["ok"]:
+                self.started.add(reply["run"])
                 return self.screens[reply["run"]]
             self.refused.append(reply["error"]["code"])
             if not reply["error"]["retryable"]:
