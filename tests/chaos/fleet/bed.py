@@ -96,6 +96,11 @@ class Fleet:
         [(count,)] = self._rows("SELECT count(*) FROM chat_modelcall")
         return int(count)
 
+    def set_apart(self) -> None:
+        """From here on as on machines of their own: none can ask the kernel about another that runs now."""
+        with psycopg.connect(self.database_url, autocommit=True) as line:
+            line.execute("UPDATE chat_node SET birth = ''")
+
     def stored(self) -> dict[str, Stored]:
         found = {}
         for run, status, epoch, parts, calls in self._rows(STORED):

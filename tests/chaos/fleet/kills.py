@@ -20,6 +20,8 @@ P95_SECONDS, MOST_SECONDS = 6.0, 10.0
 SLEEP_SECONDS = 15.0
 WOKEN_SECONDS = 1.0
 """So long a woken process may go on showing what nobody stores: until it hears that it has lost its answers."""
+NEAR_EACH = 4
+"""Every so many kills the survivor may ask its kernel; else the two are as on machines of their own, and it must wait."""
 PEOPLE = 2
 HEADS = ("", "answers", "taken over after p50 s", "p95 s", "max s", "text p95 s", "claims", "wrong")
 ZOMBIE_HEADS = (*HEADS[:-1], "old events after waking", "for s", "wrong")
@@ -68,9 +70,12 @@ async def measure_kills(kills: int, runs: int) -> Section:
     with fleet(Size(people=PEOPLE)) as bed:
         night = Night(bed, runs)
         for number in range(kills):
-            taken = await night.kill(number % 2, chance.uniform(0.3, 4.0), back_after=chance.uniform(0, 3))
+            apart = number % NEAR_EACH != NEAR_EACH - 1
+            after, back_after = chance.uniform(0.3, 4.0), chance.uniform(0, 3)
+            taken = await night.kill(number % 2, after, back_after=back_after, apart=apart)
             cells = (taken.answers, *taken.cells(taken.all), f"{p(taken.text, 0.95):.1f}", taken.claims)
-            section.add(row(number + 1, *cells, len(taken.wrong)), failed=taken.wrong)
+            name = f"{number + 1}, {'two machines' if apart else 'one machine'}"
+            section.add(row(name, *cells, len(taken.wrong)), failed=taken.wrong)
             all_of_them.add(taken)
         all_of_them.wrong += await asyncio.to_thread(verdict.judged, bed, (), night.lanes.expected)
         for name, seconds in (
@@ -115,10 +120,12 @@ class Night:
         self.patience_seconds = 45.0 + deltas / per_second
         self.lanes = Lanes()
 
-    async def kill(self, victim: int, after: float, *, back_after: float) -> Taken:
+    async def kill(self, victim: int, after: float, *, back_after: float, apart: bool = True) -> Taken:
         site = self.bed.sites[victim]
 
         async def befall() -> float:
+            if apart:
+                await asyncio.to_thread(self.bed.set_apart)
             at = time.monotonic()
             await asyncio.to_thread(site.stop, signal.SIGKILL)
             await asyncio.sleep(back_after)
@@ -188,7 +195,8 @@ class Night:
                         taken.wrong.append(f"{screen.run}: nobody was seen to go on with it")
                         continue
                     seconds.append(next_one.first_at - at)
-                    if next_one.text_at is not None:
+                    # A sleeping process shows its tabs nothing before it wakes.
+                    if next_one.text_at is not None and (viewer is there or woken_at == float("inf")):
                         taken.text.append(next_one.text_at - at)
             taken.claims += sum(max(screen.epochs, default=2) - 2 for screen in there.screens.values())
             old = [seen for screen in here.screens.values() for seen in screen.of_epoch(1) if seen > woken_at]

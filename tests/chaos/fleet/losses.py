@@ -114,8 +114,8 @@ async def _lose(bed: Fleet, viewers: Sequence[Viewer], seconds: float) -> Lost:
     for viewer, screen in open_then:
         at = [at for at, _ in screen.live]
         if screen.run in viewer.started:
-            during = [away_at, *(t for t in at if t > away_at)]
-            lost.owners_waited = max(lost.owners_waited, *(b - a for a, b in zip(during, during[1:], strict=False)))
+            waits = (b - a for a, b in zip(at, at[1:], strict=False) if b > away_at)
+            lost.owners_waited = max([lost.owners_waited, *waits])
         elif not screen.ended or any(t > back_at for t in at):
             lost.live.append(next((t - back_at for t in at if t > back_at), math.inf))
     for viewer in viewers:
