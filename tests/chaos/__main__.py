@@ -1,6 +1,6 @@
-"""`make chaos`: what the promises about providers are worth, measured over the whole engine; tables, also in a file.
+"""`make chaos`: what the promises about providers and processes are worth, measured; tables, also in a file.
 
-python -m tests.chaos [--runs 100] [--failures 1000] [--only faults failure …] [--faults NAME …] [--out FILE]
+python -m tests.chaos [--runs 100] [--failures 1000] [--share 0.1] [--only faults kills …] [--faults NAME …] [--out F]
 """
 
 import argparse
@@ -13,6 +13,8 @@ from tests.chaos.bed import ROOT, Bed, run_on_bed
 from tests.chaos.report import Section, say
 
 SECTIONS = ("faults", "storm", "failure", "breaker", "probes", "line")
+FLEET = ("cuts", "cursors", "kills", "zombies", "redis", "restarts", "single")
+"""Over several server processes, on a bed of their own (docs/measuring.md)."""
 
 
 def main() -> int:
@@ -22,7 +24,7 @@ def main() -> int:
     sections: list[Section] = []
 
     async def measure(bed: Bed) -> int:
-        for name in options.only or SECTIONS:
+        for name in options.only or (*SECTIONS, *FLEET):
             section = await made_by(name, options)(bed)
             sections.append(section)
         return sum(section.failed for section in sections)
@@ -46,6 +48,24 @@ def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable
         "probes": lambda _: probes.measure(),
         "line": lambda _: line.measure(options.gigabytes),
     }
+    return makers[name] if name in makers else fleet_section(name, options)
+
+
+def fleet_section(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable[Section]]:
+    from tests.chaos.fleet import cursors, cuts, kills, losses, restarts
+
+    def much(usual: int) -> int:
+        return max(1, round(usual * options.share))
+
+    makers: dict[str, Callable[[Bed], Awaitable[Section]]] = {
+        "cuts": lambda _: cuts.measure(much(1000)),
+        "cursors": lambda _: cursors.measure(much(40)),
+        "kills": lambda _: kills.measure_kills(much(20), runs=10),
+        "zombies": lambda _: kills.measure_zombies(much(5), runs=10),
+        "redis": lambda _: losses.measure(much(10), seconds=10),
+        "restarts": lambda _: restarts.measure(much(20)),
+        "single": lambda _: restarts.measure_single(much(3), runs=5),
+    }
     return makers[name]
 
 
@@ -56,7 +76,10 @@ def read_options() -> argparse.Namespace:
         "--failures", type=int, default=1000, help="at total failure, and mixed (default: %(default)s)"
     )
     parser.add_argument("--gigabytes", type=float, default=1.0, help="of one line (default: %(default)s)")
-    parser.add_argument("--only", nargs="*", choices=SECTIONS, help="these tables")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the cuts, kills, losses, restarts (default: %(default)s)"
+    )
+    parser.add_argument("--only", nargs="*", choices=(*SECTIONS, *FLEET), help="these tables")
     parser.add_argument("--faults", nargs="*", default=[], help="these faults, see docs/demo.md")
     results = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}-chaos.md"
     parser.add_argument("--out", type=Path, nargs="?", const=results, help=f"also to a file ({results.name})")

@@ -43,6 +43,8 @@ class Size:
     webs: int = 2
     people: int = 4
     settings: dict[str, str] = field(default_factory=dict)
+    servers: tuple[str, ...] = ("daphne", "uvicorn")
+    """In turn."""
 
     @property
     def embedded(self) -> bool:
@@ -85,7 +87,9 @@ class Fleet:
             self.models[name] = f"fleet/{name}"
             names = [word for model in self.models for word in ("--model", model)]
             place = self.upstream.base_url
-            self.sites[0].manage("add_provider", "fleet", "--dialect", "openai_chat", "--base-url", place, *names)
+            self.sites[0].manage(
+                "add_provider", "fleet", "--dialect", "openai_chat", "--base-url", place, *names
+            )
         return self.models[name]
 
     def calls_seen(self) -> int:
@@ -130,10 +134,11 @@ def fleet(size: Size, server: Postgres | None = None) -> Iterator[Fleet]:
         if size.embedded:
             url = f"sqlite:///{folder / 'web-0' / 'db.sqlite3'}"
         else:
-            server = server or stack.enter_context(postgres())
-            url = server.make(name_for(folder))
-            stack.callback(server.drop, name_for(folder))
-        sites = [_site(folder / f"web-{number}", size, url, redis) for number in range(size.webs)]
+            database = server or stack.enter_context(postgres())
+            url = database.make(name_for(folder))
+            stack.callback(database.drop, name_for(folder))
+        servers = itertools.islice(itertools.cycle(size.servers), size.webs)
+        sites = [_site(folder / f"web-{n}", kind, size, url, redis) for n, kind in enumerate(servers)]
         sites[0].manage("migrate", "-v0")
         sites[0].manage("shell", "-v0", "-c", MAKE_PEOPLE)
         if not size.embedded:
@@ -145,13 +150,13 @@ def fleet(size: Size, server: Postgres | None = None) -> Iterator[Fleet]:
         yield Fleet(sites, upstream, url, cookies, redis)
 
 
-def _site(folder: Path, size: Size, url: str, redis: MortalRedis | None) -> LiveSite:
+def _site(folder: Path, server: str, size: Size, url: str, redis: MortalRedis | None) -> LiveSite:
     folder.mkdir()
     settings = {"SECRET_KEY": SECRET, "LOG_LEVEL": "INFO", **size.settings}
     if redis is not None:
         # So that the database knows who writes.
         settings |= {"DATABASE_URL": f"{url}?application_name={folder.name}", "REDIS_URL": redis.url}
-    return LiveSite(folder, settings=settings)
+    return LiveSite(folder, settings=settings, server=server)
 
 
 @contextmanager

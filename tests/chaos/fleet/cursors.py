@@ -202,4 +202,3 @@ async def replayed(bed: Fleet, door: int, deltas: int, times: int) -> tuple[list
 
 def text_of(frames: list[dict[str, Any]]) -> str:
     return "".join(frame["event"]["text"] for frame in frames if frame["event"]["type"] == "text.delta")
-

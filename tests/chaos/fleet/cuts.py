@@ -38,7 +38,7 @@ class Cut:
 async def measure(cuts: int) -> Section:
     section = Section("P1: lines cut at random bytes, two tabs on two processes", HEADS)
     with fleet(Size(people=USERS)) as bed:
-        cut = await cut_often(bed, cuts, random.Random(1))
+        cut = await cut_often(bed, cuts, random.Random(1))  # noqa: S311
     kinds = ", ".join(f"{number} {how}" for how, number in sorted(cut.cuts.items()))
     section.add(
         row(cut.total, kinds, cut.answers, cut.events, cut.resumed, f"{cut.seconds:.0f}", len(cut.wrong)),
@@ -52,9 +52,7 @@ async def cut_often(bed: Fleet, cuts: int, chance: random.Random, users: int = U
     model = await asyncio.to_thread(bed.model, DELTAS, PER_SECOND)
     lanes, result = Lanes(), Cut()
     async with AsyncExitStack() as stack:
-        proxies = [
-            await stack.enter_async_context(CuttingProxy(port, chance).open()) for port in bed.ports
-        ]
+        proxies = [await stack.enter_async_context(CuttingProxy(port, chance).open()) for port in bed.ports]
         viewers = [
             Viewer(bed.cookies[user], [proxy.port], PATIENCE_SECONDS, hurry=True)
             for user in range(users)

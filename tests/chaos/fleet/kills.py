@@ -21,7 +21,7 @@ SLEEP_SECONDS = 15.0
 WOKEN_SECONDS = 1.0
 """So long a woken process may go on showing what nobody stores: until it hears that it has lost its answers."""
 NEAR_EACH = 4
-"""Every so many kills the survivor may ask its kernel; else the two are as on machines of their own, and it must wait."""
+"""Every so many kills the survivor may ask its kernel; else the two are as on machines of their own: it must wait."""
 PEOPLE = 2
 HEADS = ("", "answers", "taken over after p50 s", "p95 s", "max s", "text p95 s", "claims", "wrong")
 ZOMBIE_HEADS = (*HEADS[:-1], "old events after waking", "for s", "wrong")
@@ -66,7 +66,7 @@ class Taken:
 
 async def measure_kills(kills: int, runs: int) -> Section:
     section = Section(f"P2: kill -9 of a web process with {runs} answers", HEADS)
-    chance, all_of_them = random.Random(2), Taken()
+    chance, all_of_them = random.Random(2), Taken()  # noqa: S311
     with fleet(Size(people=PEOPLE)) as bed:
         night = Night(bed, runs)
         for number in range(kills):
@@ -101,9 +101,7 @@ async def measure_zombies(times: int, runs: int) -> Section:
             late = p(taken.elsewhere, 0.95) > P95_SECONDS or max(taken.elsewhere) > MOST_SECONDS
             slow = taken.old_seconds > WOKEN_SECONDS
             old = (taken.old_events, f"{taken.old_seconds:.2f}")
-            section.add(
-                row(number + 1, *cells, *old, len(taken.wrong)), failed=taken.wrong or late or slow
-            )
+            section.add(row(number + 1, *cells, *old, len(taken.wrong)), failed=taken.wrong or late or slow)
             wrong += taken.wrong
         ended = await asyncio.to_thread(verdict.judged, bed, (), night.lanes.expected)
         section.add(row("database and ledger", *[""] * 8, len(ended)), failed=ended)
@@ -112,7 +110,7 @@ async def measure_zombies(times: int, runs: int) -> Section:
 
 
 class Night:
-    """Answers of `PEOPLE` people, each with a tab on both processes; some are made by the one that something befalls."""
+    """Answers of `PEOPLE` people, each with a tab on both processes; all are made by the one that something befalls."""
 
     def __init__(self, bed: Fleet, runs: int, *, deltas: int = 200, per_second: int = 40) -> None:
         self.bed, self.runs, self.deltas = bed, runs, deltas

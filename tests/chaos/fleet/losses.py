@@ -1,9 +1,10 @@
 """P4: Redis is killed for a while and comes back empty, again and again, over answers in progress."""
 
 import asyncio
+import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.report import row
@@ -37,14 +38,21 @@ class Lost:
     """The longest silence in a tab on the process that makes the answer, from the kill until all was live again."""
     closed: int = 0
 
+    @property
+    def failed(self) -> bool:
+        return bool(self.closed) or not self.live or max(self.live) > LIVE_SECONDS
+
 
 async def measure(losses: int, seconds: float) -> Section:
-    section = Section(f"P4: Redis killed for {seconds:.0f} s, back empty, over {PEOPLE * LANES} answers", HEADS)
+    section = Section(
+        f"P4: Redis killed for {seconds:.0f} s, back empty, over {PEOPLE * LANES} answers", HEADS
+    )
     with fleet(Size(people=PEOPLE)) as bed:
-        found, wrong = await lose_often(bed, losses, seconds)
-    for number, lost in enumerate(found, 1):
-        failed = lost.closed or not lost.live or max(lost.live) > LIVE_SECONDS
-        section.add(row(number, *cells(lost), ""), failed=failed)
+
+        def tell(lost: Lost) -> None:
+            section.add(row("", *cells(lost), ""), failed=lost.failed)
+
+        _, wrong = await lose_often(bed, losses, seconds, tell)
     section.add(row("in the end", *[""] * 6, len(wrong)), failed=wrong)
     section.complain(wrong)
     return section
@@ -66,7 +74,14 @@ def cells(lost: Lost) -> tuple[object, ...]:
 
 
 async def lose_often(
-    bed: Fleet, losses: int, seconds: float, *, deltas: int = DELTAS, people: int = PEOPLE, lanes: int = LANES
+    bed: Fleet,
+    losses: int,
+    seconds: float,
+    told: Callable[[Lost], None],
+    *,
+    deltas: int = DELTAS,
+    people: int = PEOPLE,
+    lanes: int = LANES,
 ) -> tuple[list[Lost], list[str]]:
     assert bed.redis is not None
     model = await asyncio.to_thread(bed.model, deltas, PER_SECOND)
@@ -84,7 +99,9 @@ async def lose_often(
         ]
         await asyncio.sleep(min(lasting, BETWEEN_SECONDS))
         for _ in range(losses):
-            found.append(await _lose(bed, viewers, seconds))
+            lost = await _lose(bed, viewers, seconds)
+            found.append(lost)
+            told(lost)
         work.over.set()
         await asyncio.wait_for(asyncio.gather(*running), lasting + 60)
         wrong = await asyncio.to_thread(verdict.judged, bed, viewers, work.expected)
@@ -114,7 +131,7 @@ async def _lose(bed: Fleet, viewers: Sequence[Viewer], seconds: float) -> Lost:
     for viewer, screen in open_then:
         at = [at for at, _ in screen.live]
         if screen.run in viewer.started:
-            waits = (b - a for a, b in zip(at, at[1:], strict=False) if b > away_at)
+            waits = (b - a for a, b in itertools.pairwise(at) if b > away_at)
             lost.owners_waited = max([lost.owners_waited, *waits])
         elif not screen.ended or any(t > back_at for t in at):
             lost.live.append(next((t - back_at for t in at if t > back_at), math.inf))

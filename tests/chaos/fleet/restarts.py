@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.report import row
@@ -28,6 +28,7 @@ SINGLE_HEADS = ("", "answers", "exit s", "code", "start s", "went on", "wrong")
 
 @dataclass
 class Restart:
+    server: str
     exit_seconds: float
     code: int
     losses: list[Loss] = field(default_factory=list)
@@ -49,16 +50,24 @@ class Restart:
 async def measure(restarts: int) -> Section:
     section = Section("P18: SIGTERM to two web processes in turn, under load", HEADS)
     with fleet(Size(people=PEOPLE)) as bed:
-        done, wrong = await restart_often(bed, restarts)
-    for number, one in enumerate(done, 1):
-        section.add(row(number, *one.cells(), ""), failed=one.failed)
+
+        def tell(one: Restart) -> None:
+            section.add(row(one.server, *one.cells(), ""), failed=one.failed)
+
+        _, wrong = await restart_often(bed, restarts, tell)
     section.add(row("in the end", *[""] * 7, len(wrong)), failed=wrong)
     section.complain(wrong)
     return section
 
 
 async def restart_often(
-    bed: Fleet, restarts: int, *, deltas: int = DELTAS, per_second: int = PER_SECOND, between: float = BETWEEN_SECONDS
+    bed: Fleet,
+    restarts: int,
+    told: Callable[[Restart], None],
+    *,
+    deltas: int = DELTAS,
+    per_second: int = PER_SECOND,
+    between: float = BETWEEN_SECONDS,
 ) -> tuple[list[Restart], list[str]]:
     model = await asyncio.to_thread(bed.model, deltas, per_second)
     work, done = Lanes(), []
@@ -77,6 +86,7 @@ async def restart_often(
         await asyncio.sleep(min(lasting, between))
         for number in range(restarts):
             done.append(await _restart(bed, number % 2, viewers))
+            told(done[-1])
             await asyncio.sleep(between)
         work.over.set()
         await asyncio.wait_for(asyncio.gather(*running), lasting + 60)
@@ -91,7 +101,7 @@ async def _restart(bed: Fleet, victim: int, viewers: Sequence[Viewer]) -> Restar
     handed = site.log.count("run taken over") + bed.sites[1 - victim].log.count("run taken over")
     began = time.monotonic()
     code = await asyncio.to_thread(site.stop)
-    result = Restart(time.monotonic() - began, code)
+    result = Restart(site.server, time.monotonic() - began, code)
     await asyncio.to_thread(site.start)
     await asyncio.sleep(BACK_SECONDS)
     result.losses = [loss for viewer in viewers for loss in viewer.losses[before[id(viewer)] :]]

@@ -56,7 +56,9 @@ def stored(rows: Mapping[str, Stored], expected: Mapping[str, str]) -> list[str]
 
 def difference(one: str, other: str) -> str:
     """Where two texts part."""
-    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    at = next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
     return f", {len(one)} instead of {len(other)} letters, from {at} on: {one[at : at + 30]!r}"
 
 

@@ -174,8 +174,9 @@ class Viewer:
 
     def _wait_seconds(self) -> float:
         if self.hurry:
-            return random.uniform(0, 0.1)
-        wait = random.uniform(0, min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2**self.attempts))
+            return random.uniform(0, 0.1)  # noqa: S311
+        most = min(BACKOFF_MOST_SECONDS, BACKOFF_FIRST_SECONDS * 2**self.attempts)
+        wait = random.uniform(0, most)  # noqa: S311
         if self._after_ms is not None:
             wait += self._after_ms / 1000
         self._after_ms = None
