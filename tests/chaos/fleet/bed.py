@@ -70,6 +70,8 @@ class Fleet:
     cookies: list[str]
     redis: MortalRedis | None = None
     models: dict[str, str] = field(default_factory=dict)
+    expected: dict[str, str] = field(default_factory=dict)
+    """What each run that was ever started has to say."""
 
     @property
     def ports(self) -> list[int]:

@@ -115,11 +115,10 @@ async def measure(replays: int) -> Section:
 
 async def every_cursor(bed: Fleet, deltas: int, per_second: int) -> dict[str, Resumed]:
     """The parts of the table."""
-    model = await asyncio.to_thread(bed.model, deltas, per_second)
     whole: list[dict[str, Any]] = []
     running, ended, odd = Resumed(whole), Resumed(whole), Resumed(whole)
     async with reader(bed, 0) as first, reader(bed, 0) as near, reader(bed, 1) as far:
-        run = await begin(first, model)
+        run = await begin(bed, first, deltas, per_second)
         places = dict(zip(PLACES, (near, far), strict=True))
         watching = asyncio.create_task(watch(first, run, whole))
         await while_it_runs(run, places, watching, running)
@@ -133,10 +132,12 @@ async def every_cursor(bed: Fleet, deltas: int, per_second: int) -> dict[str, Re
     return {"while it runs": running, "after its end": ended, "odd cursors, and unknown ones": odd}
 
 
-async def begin(one: Reader, model: str) -> str:
+async def begin(bed: Fleet, one: Reader, deltas: int, per_second: int) -> str:
+    model = await asyncio.to_thread(bed.model, deltas, per_second)
     content = [{"type": "text", "text": "hello"}]
     reply = await one.ask("run.start", key=str(uuid.uuid4()), models=[model], content=content)
     assert reply["ok"], reply
+    bed.expected[reply["run"]] = words(deltas)
     return str(reply["run"])
 
 
@@ -186,10 +187,9 @@ async def odd_ones(run: str, where: str, one: Reader, result: Resumed) -> None:
 
 async def replayed(bed: Fleet, door: int, deltas: int, times: int) -> tuple[list[float], int]:
     """How long all events of an ended answer take, from the question to the last one."""
-    model = await asyncio.to_thread(bed.model, deltas, 200)
     async with reader(bed, 0) as first, reader(bed, door) as one:
         whole: list[dict[str, Any]] = []
-        run = await begin(first, model)
+        run = await begin(bed, first, deltas, 200)
         await watch(first, run, whole)
         seconds = []
         for _ in range(times):

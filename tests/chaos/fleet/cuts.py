@@ -50,7 +50,7 @@ async def measure(cuts: int) -> Section:
 
 async def cut_often(bed: Fleet, cuts: int, chance: random.Random, users: int = USERS) -> Cut:
     model = await asyncio.to_thread(bed.model, DELTAS, PER_SECOND)
-    lanes, result = Lanes(), Cut()
+    lanes, result = Lanes(bed.expected), Cut()
     async with AsyncExitStack() as stack:
         proxies = [await stack.enter_async_context(CuttingProxy(port, chance).open()) for port in bed.ports]
         viewers = [
@@ -75,13 +75,13 @@ async def cut_often(bed: Fleet, cuts: int, chance: random.Random, users: int = U
         await asyncio.wait_for(asyncio.gather(*running), 60)
         result.seconds = time.monotonic() - began
     result.cuts = {str(how): sum(proxy.cuts[how] for proxy in proxies) for how in How}
-    result.answers = len(lanes.expected)
+    result.answers = len(lanes.runs)
     screens = [screen for viewer in viewers for screen in viewer.screens.values()]
     result.events = sum(len(screen.live) for screen in screens)
     result.resumed = sum(len(viewer.losses) for viewer in viewers)
-    result.wrong = await asyncio.to_thread(verdict.judged, bed, viewers, lanes.expected)
+    result.wrong = await asyncio.to_thread(verdict.judged, bed, viewers)
     result.wrong += [f"{s.run}: shown from a snapshot" for s in screens if s.repaired or s.steps_back]
-    result.wrong += await asyncio.to_thread(verdict.streams, bed, lanes.expected)
+    result.wrong += await asyncio.to_thread(verdict.streams, bed, lanes.runs)
     return result
 
 

@@ -77,7 +77,7 @@ async def measure_kills(kills: int, runs: int) -> Section:
             name = f"{number + 1}, {'two machines' if apart else 'one machine'}"
             section.add(row(name, *cells, len(taken.wrong)), failed=taken.wrong)
             all_of_them.add(taken)
-        all_of_them.wrong += await asyncio.to_thread(verdict.judged, bed, (), night.lanes.expected)
+        all_of_them.wrong += await asyncio.to_thread(verdict.judged, bed, ())
         for name, seconds in (
             ("tabs elsewhere", all_of_them.elsewhere),
             ("tabs on the killed one", all_of_them.cut),
@@ -103,7 +103,7 @@ async def measure_zombies(times: int, runs: int) -> Section:
             old = (taken.old_events, f"{taken.old_seconds:.2f}")
             section.add(row(number + 1, *cells, *old, len(taken.wrong)), failed=taken.wrong or late or slow)
             wrong += taken.wrong
-        ended = await asyncio.to_thread(verdict.judged, bed, (), night.lanes.expected)
+        ended = await asyncio.to_thread(verdict.judged, bed, ())
         section.add(row("database and ledger", *[""] * 8, len(ended)), failed=ended)
     section.complain(wrong + ended)
     return section
@@ -116,7 +116,7 @@ class Night:
         self.bed, self.runs, self.deltas = bed, runs, deltas
         self.model = bed.model(deltas, per_second)
         self.patience_seconds = 45.0 + deltas / per_second
-        self.lanes = Lanes()
+        self.lanes = Lanes(bed.expected)
 
     async def kill(self, victim: int, after: float, *, back_after: float, apart: bool = True) -> Taken:
         site = self.bed.sites[victim]
@@ -178,7 +178,7 @@ class Night:
             except TimeoutError:
                 taken.wrong.append("answers that never ended")
         self._count(taken, pairs, at, woken_at())
-        taken.wrong += verdict.seen(viewers, self.lanes.expected)
+        taken.wrong += verdict.seen(viewers, self.bed.expected)
         taken.wrong += await asyncio.to_thread(verdict.streams, self.bed, made)
         return taken
 

@@ -9,10 +9,11 @@ from tests.live import words
 
 
 class Lanes:
-    """`expected`: the text of every run that was started."""
+    """`expected`, of the bed, is told what each run has to say."""
 
-    def __init__(self) -> None:
-        self.expected: dict[str, str] = {}
+    def __init__(self, expected: dict[str, str]) -> None:
+        self._expected = expected
+        self.runs: list[str] = []
         self.over = asyncio.Event()
         """Set: no more are started."""
 
@@ -24,7 +25,8 @@ class Lanes:
 
     async def begin(self, starter: Viewer, others: Sequence[Viewer], model: str, deltas: int) -> str:
         run = (await starter.start(model)).run
-        self.expected[run] = words(deltas)
+        self.runs.append(run)
+        self._expected[run] = words(deltas)
         for viewer in others:
             viewer.follow(run)
         return run

@@ -85,7 +85,7 @@ async def lose_often(
 ) -> tuple[list[Lost], list[str]]:
     assert bed.redis is not None
     model = await asyncio.to_thread(bed.model, deltas, PER_SECOND)
-    work, found = Lanes(), []
+    work, found = Lanes(bed.expected), []
     pairs = [(bed.viewer(person, 0), bed.viewer(person, 1)) for person in range(people)]
     viewers = [viewer for pair in pairs for viewer in pair]
     async with opened(*viewers):
@@ -104,7 +104,7 @@ async def lose_often(
             told(lost)
         work.over.set()
         await asyncio.wait_for(asyncio.gather(*running), lasting + 60)
-        wrong = await asyncio.to_thread(verdict.judged, bed, viewers, work.expected)
+        wrong = await asyncio.to_thread(verdict.judged, bed, viewers)
     # Who is connected to an answer's maker has no need of Redis.
     for pair in pairs:
         for viewer in pair:

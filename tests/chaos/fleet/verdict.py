@@ -62,9 +62,9 @@ def difference(one: str, other: str) -> str:
     return f", {len(one)} instead of {len(other)} letters, from {at} on: {one[at : at + 30]!r}"
 
 
-def judged(fleet: Fleet, viewers: Sequence[Viewer], expected: Mapping[str, str]) -> list[str]:
+def judged(fleet: Fleet, viewers: Sequence[Viewer]) -> list[str]:
     """All that can be checked once nothing runs any more; empty where every promise held."""
-    wrong = seen(viewers, expected) + stored(fleet.stored(), expected)
+    wrong = seen(viewers, fleet.expected) + stored(fleet.stored(), fleet.expected)
     if (called := fleet.calls_seen()) != (billed := fleet.calls_billed()):
         wrong.append(f"{billed} calls in the ledger, {called} made upstream")
     if fleet.redis is not None:
