@@ -74,10 +74,11 @@ class LiveSite:
         self.manage("migrate", "-v0")
         self.manage("shell", "-v0", "-c", MAKE_PEOPLE)
 
-    def start(self) -> None:
+    def start(self, *words: str) -> None:
+        command = [sys.executable, "manage.py", "serve", "--port", str(self.port), "--server", self.server]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "--server", self.server, "--port", str(self.port)],
+                command,
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,
@@ -90,7 +91,8 @@ class LiveSite:
                 if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
                     return
             except httpx.HTTPError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         raise AssertionError(f"the server did not become ready:\n{self.log}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:

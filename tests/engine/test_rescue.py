@@ -267,8 +267,7 @@ async def test_runs_of_a_neighbour_that_is_gone_are_taken_over_without_waiting_f
         birth = birth_of(process.pid)
         process.kill()
         process.wait()
-        dead = Run.objects.get(pk=started.run).node
-        Node.objects.filter(pk=dead.pk).update(heartbeat_at=Now(), birth=birth)
+        Node.objects.filter(runs=started.run).update(heartbeat_at=Now(), birth=birth)
         return birth
 
     started = await chat.runtime.database(half_done, chat, "Hel")

@@ -102,10 +102,17 @@ class Fleet:
         [(count,)] = self._rows("SELECT count(*) FROM chat_modelcall")
         return int(count)
 
-    def set_apart(self) -> None:
-        """From here on as on machines of their own: none can ask the kernel about another that runs now."""
-        with psycopg.connect(self.database_url, autocommit=True) as line:
+    def set_apart(self) -> dict[Any, str]:
+        """As on machines of their own: none can ask the kernel about another that runs now. How to undo it."""
+        with psycopg.connect(self.database_url) as line:
+            births = line.execute("SELECT id, birth FROM chat_node WHERE birth <> ''").fetchall()
             line.execute("UPDATE chat_node SET birth = ''")
+        return dict(births)
+
+    def bring_together(self, births: dict[Any, str]) -> None:
+        with psycopg.connect(self.database_url) as line:
+            for node, birth in births.items():
+                line.execute("UPDATE chat_node SET birth = %s WHERE id = %s", (birth, node))
 
     def stored(self) -> dict[str, Stored]:
         found = {}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.report import row
 from tests.chaos.fleet import verdict
@@ -122,15 +123,19 @@ class Night:
         site = self.bed.sites[victim]
 
         async def befall() -> float:
+            nonlocal births
             if apart:
-                await asyncio.to_thread(self.bed.set_apart)
+                births = await asyncio.to_thread(self.bed.set_apart)
             at = time.monotonic()
             await asyncio.to_thread(site.stop, signal.SIGKILL)
             await asyncio.sleep(back_after)
             await asyncio.to_thread(site.start)
             return at
 
-        return await self._during(victim, after, befall)
+        births: dict[Any, str] = {}
+        taken = await self._during(victim, after, befall)
+        await asyncio.to_thread(self.bed.bring_together, births)
+        return taken
 
     async def sleep(self, victim: int, after: float, seconds: float) -> Taken:
         site = self.bed.sites[victim]
