@@ -78,7 +78,7 @@ class LiveSite:
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port), "--server", self.server]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command,
+                [*command, *words],
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,

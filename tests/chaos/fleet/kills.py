@@ -121,6 +121,7 @@ class Night:
 
     async def kill(self, victim: int, after: float, *, back_after: float, apart: bool = True) -> Taken:
         site = self.bed.sites[victim]
+        births: dict[Any, str] = {}
 
         async def befall() -> float:
             nonlocal births
@@ -132,7 +133,6 @@ class Night:
             await asyncio.to_thread(site.start)
             return at
 
-        births: dict[Any, str] = {}
         taken = await self._during(victim, after, befall)
         await asyncio.to_thread(self.bed.bring_together, births)
         return taken
