@@ -32,12 +32,14 @@ class Restart:
     exit_seconds: float
     code: int
     losses: list[Loss] = field(default_factory=list)
+    strays: int = 0
+    """Sockets that were closed by the process that was not told to end."""
     handed_over: int = 0
 
     @property
-    def failed(self) -> bool:
+    def failed(self) -> object:
         late = any(loss.seconds > BACK_SECONDS for loss in self.losses)
-        return late or self.code != 0 or self.exit_seconds > EXIT_SECONDS
+        return late or self.strays or self.code != 0 or self.exit_seconds > EXIT_SECONDS
 
     def cells(self) -> tuple[object, ...]:
         seconds = [loss.seconds for loss in self.losses]
@@ -105,6 +107,7 @@ async def _restart(bed: Fleet, victim: int, viewers: Sequence[Viewer]) -> Restar
     await asyncio.to_thread(site.start)
     await asyncio.sleep(BACK_SECONDS)
     result.losses = [loss for viewer in viewers for loss in viewer.losses[before[id(viewer)] :]]
+    result.strays = sum(loss.door != site.port for loss in result.losses)
     after = site.log.count("run taken over") + bed.sites[1 - victim].log.count("run taken over")
     result.handed_over = after - handed
     return result

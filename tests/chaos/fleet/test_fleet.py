@@ -27,6 +27,12 @@ def many() -> Iterator[Fleet]:
         yield bed
 
 
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Fleet]:
+    with fleet(Size(webs=1, people=1, settings=QUICK)) as bed:
+        yield bed
+
+
 @pytest.mark.postgresql
 async def test_fifty_cuts_lose_nothing(many):
     cut = await cut_often(many, 50, random.Random(3), users=2)  # noqa: S311
@@ -48,7 +54,7 @@ async def test_the_answers_of_a_killed_process_are_finished_by_the_other(many):
 
 @pytest.mark.postgresql
 async def test_a_process_that_wakes_up_writes_nothing_and_shows_the_truth(many):
-    taken = await Night(many, 4, deltas=240).sleep(1, 1.0, 6.0)
+    taken = await Night(many, 4, deltas=360).sleep(1, 1.0, 8.0)
     assert (taken.wrong, len(taken.all)) == ([], 8)
 
 
@@ -69,8 +75,7 @@ async def test_clients_of_a_process_that_ends_come_back_and_miss_nothing(many):
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-async def test_the_only_process_goes_on_with_every_answer_when_it_is_started_again(how):
-    with fleet(Size(webs=1, people=1, settings=QUICK)) as bed:
-        _, wrong, failed = await start_again(bed, how, 3, 125, 25)
+async def test_the_only_process_goes_on_with_every_answer_when_it_is_started_again(alone, how):
+    _, wrong, failed = await start_again(alone, how, 3, 100, 25)
     assert wrong == []
     assert not failed
