@@ -94,7 +94,8 @@ class LiveSite:
                 if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
                     return
             except httpx.HTTPError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         raise AssertionError(f"the server did not become ready:\n{self.log}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -103,6 +104,15 @@ class LiveSite:
         code = self.process.wait(timeout=30)
         self.process = None
         return code
+
+    def pause(self) -> None:
+        """It lives and does nothing, and does not know it afterwards."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def sign_in(self, name: str = "alice") -> "Person":
         client = httpx.Client(base_url=self.url)

@@ -34,6 +34,10 @@ class Feed(Protocol):
         """The run has ended and everything was taken."""
 
     @property
+    def moved(self) -> bool:
+        """Nothing will be added and nobody woken any more; the `take` after the last entry says where to look."""
+
+    @property
     def late(self) -> bool:
         """The database may be ahead: the run is made by another process, and nothing was heard of it for a while."""
 

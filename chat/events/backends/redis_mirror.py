@@ -192,6 +192,10 @@ class MirrorFeed:
         return log is not None and log is self._mirror.log and log.over and self._place == log.end
 
     @property
+    def moved(self) -> bool:
+        return self._mirror.gone
+
+    @property
     def late(self) -> bool:
         return self._mirror.late
 

@@ -154,9 +154,13 @@ class RunFeed:
         if taken:
             self._place += len(taken)
             self.cursor = taken[-1].cursor
-        elif log.gone and not log.over:
+        elif self.moved:
             raise FellBehind
         return taken
+
+    @property
+    def moved(self) -> bool:
+        return self._log.gone and not self._log.over
 
     @property
     def done(self) -> bool:
