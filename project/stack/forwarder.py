@@ -11,7 +11,8 @@ import contextlib
 import itertools
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from project.servers import listening
 
@@ -69,7 +70,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.write_eof()
 
 
-async def _both(there: "asyncio._CoroutineLike[None]", back: "asyncio._CoroutineLike[None]") -> None:
+async def _both(there: Coroutine[Any, Any, None], back: Coroutine[Any, Any, None]) -> None:
     """Over when both directions are, or when one is cut."""
     tasks = [asyncio.ensure_future(there), asyncio.ensure_future(back)]
     _, open_ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

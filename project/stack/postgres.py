@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -81,8 +81,8 @@ class StackPostgres:
         return f"postgres://{user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
 
-async def _is_there(connection: psycopg.AsyncConnection[Any], question: sql.SQL | str) -> bool:
-    found = await connection.execute(question, [NAME])  # type: ignore[arg-type]
+async def _is_there(connection: psycopg.AsyncConnection[Any], question: LiteralString) -> bool:
+    found = await connection.execute(question, [NAME])
     return await found.fetchone() is not None
 
 

@@ -136,8 +136,8 @@ def _caddy(
         passed_on = "header_up X-Forwarded-Proto {http.request.header.X-Forwarded-Proto}"
         inside = inside.replace("flush_interval -1", f"flush_interval -1\n\t\t{passed_on}")
     configuration.write_text(CADDY.format(port=port, host=host, inside=inside), encoding="utf-8")
-    words = ["run", "--config", configuration, "--adapter", "caddyfile"]
-    return Front("caddy", [binary, *words], tells_addresses=True)
+    command: list[str | Path] = [binary, "run", "--config", configuration, "--adapter", "caddyfile"]
+    return Front("caddy", command, tells_addresses=True)
 
 
 def _bracketed(host: str) -> str:

@@ -89,7 +89,7 @@ def _may_enter(folder: Path, runner: dict[str, Any]) -> bool:
 
 def _runs(binaries: Path, runner: dict[str, Any]) -> bool:
     try:
-        command = [binaries / "postgres", "--version"]
+        command: list[str | Path] = [binaries / "postgres", "--version"]
         subprocess.run(command, cwd="/", capture_output=True, check=True, **runner)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return False

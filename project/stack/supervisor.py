@@ -65,18 +65,22 @@ class Supervisor:
     async def start(self) -> bool:
         """True when all parts answer, False when a signal came first. Raises `PartFailed`."""
         for _, stage in groupby(sorted(self._parts, key=lambda part: part.begins), lambda part: part.begins):
-            begun = [asyncio.ensure_future(self._begin(part)) for part in stage]
-            end = asyncio.ensure_future(self._wanted_end.wait())
-            try:
-                pending = asyncio.gather(*begun)
-                await asyncio.wait([pending, end], return_when=asyncio.FIRST_COMPLETED)
-                if self._wanted_end.is_set():
-                    pending.cancel()
-                    return False
-                await pending
-            finally:
-                end.cancel()
-                await asyncio.gather(*(_cancelled(task) for task in begun))
+            if not await self._unless_ended([asyncio.create_task(self._begin(part)) for part in stage]):
+                return False
+        return True
+
+    async def _unless_ended(self, begun: list[asyncio.Task[None]]) -> bool:
+        end = asyncio.create_task(self._wanted_end.wait())
+        all_of_them = asyncio.create_task(_each(begun))
+        try:
+            await asyncio.wait([all_of_them, end], return_when=asyncio.FIRST_COMPLETED)
+            if self._wanted_end.is_set():
+                return False
+            await all_of_them
+        finally:
+            for task in (end, all_of_them, *begun):
+                task.cancel()
+            await asyncio.wait([end, all_of_them, *begun])
         return True
 
     async def wait(self) -> None:
@@ -152,10 +156,10 @@ class Supervisor:
         await child.wait()
 
 
-async def _cancelled(task: "asyncio.Future[None]") -> None:
-    if not task.done():
-        task.cancel()
-        await asyncio.wait([task])
+async def _each(tasks: list[asyncio.Task[None]]) -> None:
+    """Raises what the first that fails does."""
+    for task in asyncio.as_completed(tasks):
+        await task
 
 
 def _spelled(code: int) -> str:
