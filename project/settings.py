@@ -227,7 +227,16 @@ SILENCE_SECONDS = env.seconds("SILENCE_SECONDS", 60, least=1)
 """A client that sends nothing, not even a ping, for this long is closed."""
 
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
+    "default": {
+        # Pub/sub, not the core layer, which closed every socket after an outage of Redis.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1, "health_check_interval": 15}],
+            "prefix": "lectern",
+        },
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
 }
 
 # --- Celery ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import structlog
 from django.db import Error, connection
 from django.db.models.functions import Now
 
+from chat.engine.neighbours import birth_of
 from chat.models import Node
 
 logger = structlog.get_logger(__name__)
@@ -17,7 +18,8 @@ logger = structlog.get_logger(__name__)
 
 def register(kind: Node.Kind) -> UUID:
     """A new node for this process."""
-    return Node.objects.create(kind=kind, host=socket.gethostname()[:200], pid=os.getpid()).pk
+    pid = os.getpid()
+    return Node.objects.create(kind=kind, host=socket.gethostname()[:200], pid=pid, birth=birth_of(pid)).pk
 
 
 class Heartbeat:
@@ -28,9 +30,11 @@ class Heartbeat:
     """
 
     def __init__(self, node: UUID, *, each_seconds: float, loop_turns: Callable[[], bool]) -> None:
+        """`loop_turns` is asked in the heartbeat's thread and must answer at once."""
         self._node = node
         self._each_seconds = each_seconds
         self._loop_turns = loop_turns
+        self._hangs = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
@@ -44,12 +48,23 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._each_seconds):
-            if not self._loop_turns():
-                logger.error("event loop hangs; its runs will be taken over")
-                continue
-            self._write(heartbeat_at=Now())
+            if self._may_beat():
+                # A neighbour that took us for dead was wrong.
+                self._write(heartbeat_at=Now(), stopped_at=None)
         self._write(stopped_at=Now())
         connection.close()
+
+    def _may_beat(self) -> bool:
+        turns = self._loop_turns()
+        if turns == self._hangs:
+            self._hangs = not turns
+            if turns:
+                logger.warning(
+                    "event loop turns again; what others have taken over is not written here any more"
+                )
+            else:
+                logger.error("event loop hangs; its runs will be taken over")
+        return turns
 
     def _write(self, **values: object) -> None:
         try:

@@ -14,10 +14,16 @@ class LoopPressure:
         self._clock = clock
         self._handle: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._turned_at = clock()
         self.lag_seconds = 0.0
         self.high = False
 
+    def turned_within(self, seconds: float) -> bool:
+        """Whether the loop came round lately: a busy one does, a hung one does not. May be asked in any thread."""
+        return self._clock() - self._turned_at <= seconds
+
     def start(self) -> None:
+        self._turned_at = self._clock()
         self._due = self._clock() + PROBE_SECONDS
         self._handle = asyncio.get_running_loop().call_later(PROBE_SECONDS, self._probe)
 

@@ -13,10 +13,11 @@ from msgspec import Struct
 from chat.engine.books import error_facts, estimate_input
 from chat.engine.database import is_unavailable
 from chat.engine.history import plan_to_go_on
+from chat.engine.neighbours import gone, place_of
 from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError, Internal, StaleEpoch
 from chat.llm.deltas import Usage
-from chat.models import ModelCall, Run
+from chat.models import ModelCall, Node, Run
 from chat.usage.pricing import PriceList, cost_of, estimate_tokens
 
 logger = structlog.get_logger(__name__)
@@ -40,11 +41,21 @@ class Rescued(Struct, frozen=True):
     lost: list[Lost]
 
 
-def claim_orphans(node: UUID, lease_seconds: float, made_here: Collection[str]) -> Rescued:
-    """Claims at most 50 runs that nobody works on, and plans how they go on. What was claimed is never dropped."""
+def claim_orphans(
+    node: UUID, *, birth: str, lease_seconds: float, by_silence: bool, made_here: Collection[str]
+) -> Rescued:
+    """Claims at most 50 runs that nobody works on, and plans how they go on. What was claimed is never dropped.
+
+    `birth` is that of `node`'s process. `by_silence`: nodes not heard of for a lease have lost their runs; else only
+    those that have stopped, or whose process is gone from this machine.
+    """
+    bury_neighbours(birth)
     rescued = Rescued([], [])
-    orphans = Run.objects.orphaned(lease_seconds, node=node, made_here=made_here)
-    for key, epoch in list(orphans.order_by("pk").values_list("pk", "epoch")[:AT_ONCE]):
+    # Our own node may look dead to us, too: what it has is another question.
+    orphans = Run.objects.orphaned(lease_seconds if by_silence else None).exclude(node=node)
+    found = list(orphans.order_by("pk").values_list("pk", "epoch")[:AT_ONCE])
+    found += Run.objects.lost_by(node, lease_seconds, made_here=made_here)
+    for key, epoch in found[:AT_ONCE]:
         try:
             if Run.objects.claim(key, seen_epoch=epoch, node=node):
                 _take_up(key, rescued)
@@ -57,6 +68,23 @@ def claim_orphans(node: UUID, lease_seconds: float, made_here: Collection[str]) 
             logger.warning("taking over runs broken off", reason=str(error))
             break
     return rescued
+
+
+def bury_neighbours(birth: str) -> int:
+    """Processes of this machine that its kernel does not know any more; how many that were not known to be gone."""
+    if not birth:
+        return 0
+    neighbours = Node.objects.filter(stopped_at=None, birth__startswith=place_of(birth) + ":")
+    dead = gone(neighbours.exclude(birth=birth).values_list("birth", flat=True), birth)
+    if not dead:
+        return 0
+    logger.warning("processes of this machine are gone", processes=[one.split(":")[1] for one in dead])
+    return Node.objects.bury(dead)
+
+
+def free_orphans(lease_seconds: float) -> int:
+    """Frees the runs of nodes that do not live any more, for whoever takes them up first; how many."""
+    return Run.objects.orphaned(lease_seconds).exclude(node=None).update(node=None)
 
 
 def _take_up(key: UUID, rescued: Rescued) -> None:

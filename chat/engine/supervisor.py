@@ -1,9 +1,9 @@
-"""Starts runs, stops them, takes up those of dead processes, and hands its own over when the process ends."""
+"""Starts runs, stops them, takes up those that nobody makes, and hands its own over when the process ends."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -18,11 +18,15 @@ from chat.exceptions import Draining, StaleEpoch, StorageUnavailable
 logger = structlog.get_logger(__name__)
 
 
+class ClaimOrphans(Protocol):
+    async def __call__(self, made_here: Collection[str], *, by_silence: bool) -> Rescued:
+        """Claims runs that nobody makes, and plans them (`rescue.claim_orphans`)."""
+
+
 class Supervisor:
     """Belongs to the event loop.
 
-    `build` makes an engine, `told_end` and `told_lost` hear of every end, `claim_orphans` takes over runs that nobody
-    makes (it is told which are made here) and plans them, `give_up` frees runs for others.
+    `build` makes an engine, `told_end` and `told_lost` hear of every end, `give_up` frees runs for others.
     """
 
     def __init__(
@@ -32,9 +36,8 @@ class Supervisor:
         saver: PartialSaver,
         told_end: Callable[[RunPlan, RunFinished], Awaitable[None]],
         told_lost: Callable[[Lost], Awaitable[None]],
-        claim_orphans: Callable[[Collection[str]], Awaitable[Rescued]],
+        claim_orphans: ClaimOrphans,
         give_up: Callable[[list[str]], Awaitable[None]],
-        lease_seconds: float,
     ) -> None:
         self._build = build
         self._saver = saver
@@ -42,17 +45,12 @@ class Supervisor:
         self._told_lost = told_lost
         self._claim_orphans = claim_orphans
         self._give_up = give_up
-        self._lease_seconds = lease_seconds
         self._engines: dict[str, RunEngine] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._reaper: asyncio.Task[None] | None = None
         self.draining = False
 
     def __len__(self) -> int:
         return len(self._tasks)
-
-    def start(self) -> None:
-        self._reaper = asyncio.create_task(self._reap_for_ever(), name="reaper")
 
     def check_open(self) -> None:
         """
@@ -88,9 +86,11 @@ class Supervisor:
         if engine is not None and engine.epoch == epoch:
             engine.abandon()
 
-    async def rescue(self) -> int:
-        """One pass of the reaper: how many runs were taken over."""
-        rescued = await self._claim_orphans(list(self._engines))
+    async def rescue(self, *, by_silence: bool = True) -> int:
+        """Takes over what nobody makes: one pass of the reaper (`reaper.TakeOver`)."""
+        if self.draining:
+            return 0
+        rescued = await self._claim_orphans(frozenset(self._engines), by_silence=by_silence)
         for lost in rescued.lost:
             await self._told_lost(lost)
         for plan in rescued.plans:
@@ -104,8 +104,6 @@ class Supervisor:
     async def drain(self, grace_seconds: float) -> None:
         """No new runs; the running ones get `grace_seconds`."""
         self.draining = True
-        if self._reaper is not None:
-            self._reaper.cancel()
         if self._tasks and grace_seconds > 0:
             await asyncio.wait(set(self._tasks.values()), timeout=grace_seconds)
 
@@ -136,15 +134,3 @@ class Supervisor:
             # A run that was taken over and came back has a new engine under the same name.
             if self._engines.get(run) is engine:
                 del self._engines[run], self._tasks[run]
-
-    async def _reap_for_ever(self) -> None:
-        while True:
-            try:
-                await self.rescue()
-            except StorageUnavailable:
-                # A database that was just away says little about who is alive: wait a whole lease.
-                await asyncio.sleep(self._lease_seconds)
-            except Exception:  # the reaper outlives everything
-                logger.exception("reaper failed")
-            # Jitter, so that many processes do not all ask at once.
-            await asyncio.sleep(self._lease_seconds / 2 * random.uniform(0.8, 1.2))  # noqa: S311

@@ -24,19 +24,26 @@ class RunQuerySet(models.QuerySet["Run"]):
     def open(self) -> "RunQuerySet":
         return self.filter(finished_at=None)
 
-    def orphaned(self, lease_seconds: float, *, node: UUID, made_here: Collection[str]) -> "RunQuerySet":
-        """Open runs that nobody works on: of nodes not heard of for a lease, or of `node` itself, which asks, but not
-        among those it makes."""
-        lease_ago = Now() - timedelta(seconds=lease_seconds)
-        others = Node.objects.alive(lease_seconds).exclude(pk=node).values("pk")
-        lost_here = models.Q(node=node, claimed_at__gt=lease_ago)
-        return (
-            self.open()
-            .exclude(status=Run.Status.WAITING)
-            .exclude(node__in=others)
-            .exclude(lost_here)
-            .exclude(pk__in=made_here)
-        )
+    def orphaned(self, lease_seconds: float | None) -> "RunQuerySet":
+        """Open runs that nobody works on: given up, or of nodes that have stopped, or, with a lease, of nodes not
+        heard of for as long."""
+        return self._workable().exclude(node__in=Node.objects.alive(lease_seconds).values("pk"))
+
+    def lost_by(
+        self, node: UUID, lease_seconds: float, *, made_here: Collection[str]
+    ) -> list[tuple[UUID, int]]:
+        """Key and epoch of the runs that `node` has claimed longer than a lease ago and does not make."""
+        mine = self._workable().filter(node=node)
+        # Nearly always it makes what it has: a count is cheap, hundreds of keys are not.
+        if mine.count() <= len(made_here):
+            return []
+        claimed = mine.filter(claimed_at__lte=Now() - timedelta(seconds=lease_seconds))
+        return [
+            (key, epoch) for key, epoch in claimed.values_list("pk", "epoch") if str(key) not in made_here
+        ]
+
+    def _workable(self) -> "RunQuerySet":
+        return self.open().exclude(status=Run.Status.WAITING)
 
     def claim(self, run: UUID, *, seen_epoch: int, node: UUID) -> bool:
         """Takes a run over, if nobody else has since `seen_epoch`; raises its epoch. True: it is ours now.

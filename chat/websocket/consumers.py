@@ -45,6 +45,9 @@ sockets = SocketRegistry()
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
+    # News come through the process's one channel (engine/broadcast), not through one a socket.
+    channel_layer_alias = None
+
     user: User
     user_id: UUID
     credential: Credential
@@ -84,8 +87,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._admitted = True
         self._runtime.farewells.add(sockets.say_closing)
         self._begin()
-        await self.channel_layer.group_add(wiring.user_group(user.pk), self.channel_name)
-        await self.send(text_data=frames.ready(str(user.pk), limits))
+        self._say(frames.ready(str(user.pk), limits))
 
     def _begin(self) -> None:
         limits = self._limits
@@ -108,13 +110,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         )
         self._told_delayed = False
         self._unwatch = self._runtime.log.watch(self._log_changed)
+        self._unsubscribe = self._runtime.broadcast.subscribe(self.user_id, self._hear)
         self._closing_with: int | None = None
         self._writer = asyncio.create_task(self._write(), name="socket writer")
 
     async def disconnect(self, code: int) -> None:
-        if self._admitted:
-            self._leave()
-            await self.channel_layer.group_discard(wiring.user_group(self.user_id), self.channel_name)
+        self._leave()
 
     def _leave(self) -> None:
         if not self.__dict__.get("_admitted"):
@@ -122,6 +123,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._admitted = False
         sockets.dismiss(self)
         self._unwatch()
+        self._unsubscribe()
         self._subscriptions.close()
         if self._writer is not None:
             self._writer.cancel()
@@ -297,9 +299,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._outbox.append(frame)
         self._wake.set()
 
-    async def user_notice(self, message: dict[str, Any]) -> None:
-        """From the channel layer: news for every tab of this user."""
-        self._say(frames.notice(message["notice"]))
+    def _hear(self, notice: dict[str, Any]) -> None:
+        """News for every tab of this user."""
+        self._say(frames.notice(notice))
 
     async def _write(self) -> None:
         try:

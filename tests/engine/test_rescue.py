@@ -1,15 +1,20 @@
 """Runs whose process has died: taken up, gone on with, never doubled."""
 
 import asyncio
+import subprocess
+import sys
 import time
 import uuid
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from chat.actions.runs import StartRequest, start_runs
+from chat.engine.neighbours import birth_of
 from chat.engine.offers import Offers
 from chat.engine.recorder import Partial, look_after, save_partials
 from chat.events.fold import StepState
@@ -22,9 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 async def chat(chat):
     """Nobody takes runs over but the test."""
-    reaper = chat.runtime.supervisor._reaper
-    reaper.cancel()
-    await asyncio.wait([reaper])
+    await chat.runtime.reaper.stop()
     return chat
 
 
@@ -255,3 +258,59 @@ async def test_one_run_that_cannot_be_planned_does_not_cost_the_others(chat):
     assert await chat.runtime.supervisor.rescue() == 1
     assert (await chat.row(first.run)).status == "failed"
     assert (await chat.events(second.run))[-1]["status"] == "completed"
+
+
+async def test_runs_of_a_neighbour_that_is_gone_are_taken_over_without_waiting_for_its_lease(chat):
+    def kill():
+        process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        birth = birth_of(process.pid)
+        process.kill()
+        process.wait()
+        dead = Run.objects.get(pk=started.run).node
+        Node.objects.filter(pk=dead.pk).update(heartbeat_at=Now(), birth=birth)
+        return birth
+
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    if not await chat.runtime.database(kill):
+        pytest.skip("this system does not tell of processes")
+    assert await chat.runtime.supervisor.rescue(by_silence=False) == 1
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+
+
+async def test_silence_alone_is_not_believed_where_it_says_nothing(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    assert await chat.runtime.supervisor.rescue(by_silence=False) == 0
+    assert await chat.runtime.supervisor.rescue(by_silence=True) == 1
+    await chat.events(started.run)
+
+
+async def test_a_run_that_was_given_up_is_taken_over_at_once(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    await chat.runtime.database(Run.objects.filter(pk=started.run).update, node=None)
+    assert await chat.runtime.supervisor.rescue(by_silence=False) == 1
+    await chat.events(started.run)
+
+
+async def test_the_command_frees_the_runs_of_dead_nodes_and_leaves_those_of_the_living(chat, upstream):
+    async def play(answer):
+        await answer.say("working")
+        await answer.wait_for_hang_up()
+
+    upstream.play = play
+    living = await chat.ask("hello")
+    await chat.events(living.run, until="text.delta")
+    dead = await chat.runtime.database(half_done, chat, "Hel")
+    out = StringIO()
+    await chat.runtime.database(call_command, "rescue_runs", stdout=out)
+    assert out.getvalue() == "0 processes found gone, 1 runs freed\n"
+    assert (await chat.row(dead.run)).node_id is None
+    assert (await chat.row(living.run)).node_id == chat.runtime.node
+    await chat.stop(living)
+    await chat.events(living.run)
+
+
+async def test_a_process_that_ends_takes_nothing_over_any_more(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    chat.runtime.supervisor.draining = True
+    assert await chat.runtime.supervisor.rescue() == 0
+    assert (await chat.row(started.run)).epoch == 1

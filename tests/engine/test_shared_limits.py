@@ -6,8 +6,8 @@ import time
 import pytest
 import redis as redis_client
 
-from chat import wiring
 from chat.resilience.backends.base import Bucket
+from chat.wiring import backends
 from tests.engine.conftest import Chat
 from tests.engine.plays import BUSY
 from tests.services import redis_url as redis_url  # the name is the fixture
@@ -48,7 +48,7 @@ async def test_a_call_holds_its_places_in_redis_and_gives_them_back(sharing_chat
 async def test_a_breaker_that_another_process_has_opened_is_open_here(sharing_chat, upstream, redis_url):
     chat = sharing_chat
     key = f"provider:{chat.model.provider.pk}"
-    elsewhere, close = wiring.limits_backend(redis_url, time.monotonic)
+    elsewhere, close = backends.limits_backend(redis_url, time.monotonic)
     await elsewhere.breaker_force(key, "forced_open")
     error = (await chat.events((await chat.ask("hello")).run))[-1]["error"]
     assert error["code"] == "provider_overloaded"
@@ -62,13 +62,13 @@ async def test_a_breaker_opened_here_is_seen_by_the_others(sharing_chat, upstrea
     await chat.provider(attempts=1, breaker_failures=1)
     upstream.refuse(500, BUSY)
     await chat.events((await chat.ask("hello")).run)
-    elsewhere, close = wiring.limits_backend(redis_url, time.monotonic)
+    elsewhere, close = backends.limits_backend(redis_url, time.monotonic)
     assert (await elsewhere.breakers())[f"provider:{chat.model.provider.pk}"].state == "open"
     await close()
 
 
 async def test_without_redis_each_process_counts_for_itself(unused_tcp_port: int):
-    backend, close = wiring.limits_backend(f"redis://127.0.0.1:{unused_tcp_port}/0", time.monotonic)
+    backend, close = backends.limits_backend(f"redis://127.0.0.1:{unused_tcp_port}/0", time.monotonic)
     assert await backend.acquire("user:1", 1, holder="a", lease_seconds=9)
     assert not await backend.acquire("user:1", 1, holder="b", lease_seconds=9)
     assert backend.alone
@@ -82,7 +82,7 @@ async def test_the_lines_to_redis_are_closed_with_the_process(redis_url):
             return len(watcher.client_list())
 
         before = clients()
-        backend, close = wiring.limits_backend(redis_url, time.monotonic)
+        backend, close = backends.limits_backend(redis_url, time.monotonic)
         await backend.take([Bucket("test:closing", 10, 10)])
         assert clients() > before
         await close()

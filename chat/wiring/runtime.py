@@ -1,59 +1,53 @@
-"""The composition root: the one place that builds what works together, with the figures of the settings."""
+"""Everything that lives as long as the process, built and tied together."""
 
 import asyncio
+import os
 import random
-import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils import timezone
 from msgspec.structs import replace
 
-from chat.conf import DEMO_URL, CallLimits, Coalescing, LogLimits, SocketLimits
-from chat.demo import DemoServer, start_demo_upstream
+from chat.conf import DEMO_URL, CallLimits, Coalescing
+from chat.demo import DemoServer
 from chat.engine import rescue
+from chat.engine.broadcast import Broadcast
 from chat.engine.database import DatabaseThreads
 from chat.engine.figures import FigureWatch
-from chat.engine.heartbeat import Heartbeat, register
+from chat.engine.heartbeat import Heartbeat
+from chat.engine.neighbours import birth_of
 from chat.engine.offers import Offers, remember_capability
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
+from chat.engine.reaper import Reaper
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
-from chat.engine.wire_log import WireLog, WireLogRules
-from chat.events.backends.base import EventLog
-from chat.events.backends.memory import MemoryEventLog
+from chat.engine.wire_log import WireLog
 from chat.events.run_events import RunFinished
 from chat.exceptions import StorageUnavailable
 from chat.llm.client import ModelClient
 from chat.llm.dialects.registry import DIALECTS
 from chat.llm.guard import CallTarget, Guard
 from chat.llm.safeguards import Safeguards
-from chat.models import Node
-from chat.resilience.backends.base import Backend
-from chat.resilience.backends.fallback import FallbackBackend
-from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.deadline import Clockwork
+from chat.wiring.backends import channel_layer, event_log, limits_backend
+from chat.wiring.figures import socket_limits, wire_log_rules
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
 STEP_SECONDS = 0.7
 TIDY_SECONDS = 30
-
-
-def user_group(user: UUID) -> str:
-    """The channel layer's group of all sockets of a user."""
-    return f"user.{user.hex}"
+REJOIN_SECONDS = 2.0
+"""After Redis is back, the channel layer has its subscriptions again by then."""
 
 
 class Runtime:
@@ -66,8 +60,9 @@ class Runtime:
         self._chores: list[asyncio.Task[None]] = []
         self._background: set[asyncio.Task[None]] = set()
         self.farewells: set[Callable[[str], Awaitable[None]]] = set()
-        """Called with the reason once the runs are taken care of: doors that tell their clients to come back."""
+        """Called with the reason when clients should go elsewhere: doors that tell them to come back."""
         self.node = node
+        self._birth = birth_of(os.getpid())
         self.database = database
         self.socket_limits = socket_limits()
         self.log = event_log(settings.REDIS_URL, node, self._clock, stale=self._lose)
@@ -95,26 +90,47 @@ class Runtime:
             saver=self.saver,
             told_end=self._run_ended,
             told_lost=self._run_lost,
-            claim_orphans=lambda made: database(rescue.claim_orphans, node, settings.LEASE_SECONDS, made),
-            give_up=lambda runs: database(rescue.give_up, node, runs),
-            lease_seconds=settings.LEASE_SECONDS,
+            claim_orphans=self._claim_orphans,
+            give_up=self._give_up,
         )
-        self.heartbeat = Heartbeat(node, each_seconds=settings.HEARTBEAT_SECONDS, loop_turns=self._loop_turns)
+        self.reaper = Reaper(
+            self.supervisor.rescue,
+            lease_seconds=settings.LEASE_SECONDS,
+            clock=self._clock,
+            uniform=random.uniform,
+        )
+        self.broadcast = Broadcast(channel_layer(settings.REDIS_URL), name=node.hex, hinted=self._hinted)
+        self.heartbeat = Heartbeat(
+            node,
+            each_seconds=settings.HEARTBEAT_SECONDS,
+            # A hung loop loses its runs: two leases after it stopped turning.
+            loop_turns=lambda: self.pressure.turned_within(settings.LEASE_SECONDS),
+        )
 
     def start(self) -> None:
         self.log.start()
         self.pressure.start()
         self.saver.start()
         self.wire_log.start()
-        self.supervisor.start()
+        self.broadcast.start()
+        self.reaper.start()
         self.heartbeat.start()
+        self._was_delayed = False
+        self.log.watch(self._log_changed)
         self._chores = [
             asyncio.create_task(self._tidy_for_ever(), name="tidying"),
             asyncio.create_task(self.figure_watch.run(), name="figures"),
         ]
 
     async def stop(self, grace_seconds: float) -> None:
-        """Each step is tried whatever became of the one before; none may hold up the end for long."""
+        """Each step is tried whatever became of the one before; none may hold up the end for long.
+
+        Where other processes show what is made here, clients are sent there at once; else they stay to see the end.
+        """
+        self.supervisor.draining = True
+        await self.reaper.stop()
+        if settings.REDIS_URL:
+            await self._tried(self._say_farewell)
         await self.supervisor.drain(grace_seconds)
         for chore in self._chores:
             chore.cancel()
@@ -122,6 +138,7 @@ class Runtime:
         steps: list[Callable[[], Awaitable[object]]] = [
             self._say_farewell,
             self.supervisor.hand_over,
+            self.broadcast.aclose,
             self.log.aclose,
             self.saver.stop,
             self.wire_log.stop,
@@ -133,12 +150,13 @@ class Runtime:
             lambda: asyncio.to_thread(self.database.close),
         ]
         for step in steps:
-            try:
-                await asyncio.wait_for(step(), timeout=STEP_SECONDS)
-            except Exception as error:  # noqa: BLE001  (a database that is away must not keep the process alive)
-                logger.warning(
-                    "not ended cleanly", step=getattr(step, "__qualname__", ""), reason=repr(error)
-                )
+            await self._tried(step)
+
+    async def _tried(self, step: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await asyncio.wait_for(step(), timeout=STEP_SECONDS)
+        except Exception as error:  # noqa: BLE001  (a database that is away must not keep the process alive)
+            logger.warning("not ended cleanly", step=getattr(step, "__qualname__", ""), reason=repr(error))
 
     async def _say_farewell(self) -> None:
         await asyncio.gather(*(say("restart") for say in self.farewells), return_exceptions=True)
@@ -154,10 +172,10 @@ class Runtime:
         self._loop.call_soon_threadsafe(self.supervisor.launch, plan)
 
     def stop_run(self, run: UUID, asked_at: datetime) -> None:
-        self._loop.call_soon_threadsafe(self.supervisor.stop, str(run), asked_at)
+        self._loop.call_soon_threadsafe(self._stop_wherever, str(run), asked_at)
 
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
-        self._loop.call_soon_threadsafe(self._spawn, self._send_notice(user, {"name": name, **fields}))
+        self._loop.call_soon_threadsafe(self.broadcast.notify, user, {"name": name, **fields})
 
     def ask(self, question: Coroutine[Any, Any, T], *, within_seconds: float) -> T:
         """Waits for what the loop answers; never to be called on the loop itself.
@@ -216,140 +234,55 @@ class Runtime:
             return  # the next refusal says it again
         self.offers.forget(model)
 
-    async def _run_ended(self, plan: RunPlan, finished: RunFinished) -> None:
-        await self._send_notice(
-            plan.user,
-            {
-                "name": "run.ended",
-                "run": plan.run,
-                "conversation": str(plan.conversation),
-                "message": plan.message,
-                "status": finished.status,
-            },
+    # --- runs here and elsewhere ------------------------------------------------------------------------
+
+    async def _claim_orphans(self, made_here: Collection[str], *, by_silence: bool) -> rescue.Rescued:
+        claim = partial(
+            rescue.claim_orphans,
+            self.node,
+            birth=self._birth,
+            lease_seconds=settings.LEASE_SECONDS,
+            by_silence=by_silence,
+            made_here=made_here,
         )
+        return await self.database(claim)
+
+    async def _give_up(self, runs: list[str]) -> None:
+        await self.database(rescue.give_up, self.node, runs)
+        self.broadcast.hint("runs.free")
+
+    def _stop_wherever(self, run: str, asked_at: datetime) -> None:
+        if not self.supervisor.stop(run, asked_at):
+            self.broadcast.hint("run.stop", run=run, asked_at=asked_at.isoformat())
+
+    def _hinted(self, name: str, fields: dict[str, Any]) -> None:
+        """By another process; of a newer version too, whose hints we may not know."""
+        if name == "run.stop":
+            self.supervisor.stop(fields["run"], datetime.fromisoformat(fields["asked_at"]))
+        elif name == "runs.free":
+            self.reaper.hurry()
 
     def _lose(self, run: str, epoch: int) -> None:
         """The log has seen a newer epoch."""
         self.supervisor.abandon(run, epoch)
 
-    async def _run_lost(self, lost: rescue.Lost) -> None:
-        await self._send_notice(
-            lost.user,
-            {
-                "name": "run.ended",
-                "run": str(lost.run),
-                "conversation": str(lost.conversation),
-                "message": str(lost.message),
-                "status": "failed",
-            },
-        )
+    async def _run_ended(self, plan: RunPlan, finished: RunFinished) -> None:
+        self._tell_end(plan.user, plan.run, str(plan.conversation), plan.message, finished.status)
 
-    async def _send_notice(self, user: UUID, notice: dict[str, Any]) -> None:
-        # A notice is a courtesy: a channel layer that is away costs a dot in a sidebar, nothing else.
-        with suppress(ConnectionError, OSError):
-            await get_channel_layer().group_send(user_group(user), {"type": "user.notice", "notice": notice})
+    async def _run_lost(self, lost: rescue.Lost) -> None:
+        self._tell_end(lost.user, str(lost.run), str(lost.conversation), str(lost.message), "failed")
+
+    def _tell_end(self, user: UUID, run: str, conversation: str, message: str, status: str) -> None:
+        fields = {"run": run, "conversation": conversation, "message": message, "status": status}
+        self.broadcast.notify(user, {"name": "run.ended", **fields})
+
+    def _log_changed(self) -> None:
+        """What tabs were not told while Redis was away they have to ask for."""
+        was, self._was_delayed = self._was_delayed, self.log.delayed
+        if was and not self._was_delayed:
+            self._loop.call_later(REJOIN_SECONDS, self.broadcast.notify_here, {"name": "notices.missed"})
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-    def _loop_turns(self) -> bool:
-        """Asked by the heartbeat's thread: a busy loop answers within the lease, a hung one does not."""
-        turned = threading.Event()
-        self._loop.call_soon_threadsafe(turned.set)
-        return turned.wait(settings.LEASE_SECONDS)
-
-
-def socket_limits() -> SocketLimits:
-    return SocketLimits(
-        sockets_per_user=settings.SOCKETS_PER_USER,
-        commands_per_minute=settings.COMMANDS_PER_MINUTE,
-        frames_per_minute=settings.FRAMES_PER_MINUTE,
-        credit_events=settings.CREDIT_EVENTS,
-        credit_bytes=settings.CREDIT_BYTES,
-        ack_seconds=settings.ACK_SECONDS,
-        silence_seconds=settings.SILENCE_SECONDS,
-    )
-
-
-def wire_log_rules() -> WireLogRules:
-    return WireLogRules(
-        kept=settings.WIRE_LOG, sample=settings.WIRE_LOG_SAMPLE, most_bytes=settings.WIRE_LOG_BYTES
-    )
-
-
-def event_log(
-    redis_url: str, node: UUID, clock: Callable[[], float], *, stale: Callable[[str, int], None]
-) -> EventLog:
-    """The log of this process alone, or one that all processes read."""
-    limits = LogLimits(keep_seconds=settings.EVENT_LOG_SECONDS, run_bytes=settings.EVENT_LOG_BYTES)
-    local = MemoryEventLog(limits, clock)
-    if not redis_url:
-        return local
-    # Only where it is configured: importing it takes a tenth of a second.
-    from chat.events.backends.redis import RedisEventLog
-
-    return RedisEventLog(redis_url, local, name=node.hex, clock=clock, stale=stale)
-
-
-def limits_backend(
-    redis_url: str, clock: Callable[[], float]
-) -> tuple[Backend, Callable[[], Awaitable[object]]]:
-    """What breakers, buckets and places are kept in, and how to close it: this process's memory, or a Redis that
-    all processes share."""
-    near = MemoryBackend(clock)
-    if not redis_url:
-        return near, _nothing_to_close
-    # Only where it is wanted: importing it costs memory and a tenth of a second.
-    from chat.resilience.backends.redis import RedisBackend, connect
-
-    client = connect(redis_url)
-    backend = FallbackBackend(RedisBackend(client), near, clock=clock)
-
-    async def close() -> None:
-        await backend.aclose()
-        await client.aclose()
-
-    return backend, close
-
-
-async def _nothing_to_close() -> None:
-    pass
-
-
-_runtime: Runtime | None = None
-_starting: asyncio.Lock | None = None
-
-
-def runtime() -> Runtime:
-    """The running process's parts. `startup` must have been called on its event loop."""
-    if _runtime is None:
-        raise RuntimeError("chat.wiring.startup() has not been called")
-    return _runtime
-
-
-def running() -> Runtime | None:
-    """None in a process that makes no runs: a management command, or a server before its first visitor."""
-    return _runtime
-
-
-async def startup() -> Runtime:
-    """Builds and starts everything on the running loop; a second call returns what runs."""
-    global _runtime, _starting
-    _starting = _starting or asyncio.Lock()
-    async with _starting:
-        if _runtime is None:
-            database = DatabaseThreads(settings.DATABASE_THREADS)
-            node = await database(register, Node.Kind.WEB)
-            _runtime = Runtime(node, database, await start_demo_upstream())
-            _runtime.start()
-    return _runtime
-
-
-async def shutdown(grace_seconds: float) -> None:
-    """Ends or hands over the runs, then stops everything `startup` has started."""
-    global _runtime, _starting
-    if _runtime is not None:
-        await _runtime.stop(grace_seconds)
-    _runtime, _starting = None, None
