@@ -102,7 +102,7 @@ def _nginx(
     configuration = folder / "nginx.conf"
     configuration.write_text(
         NGINX.format(
-            user=_nginx_user(),
+            user=nginx_user(),
             folder=folder,
             servers="\n".join(
                 f"        server 127.0.0.1:{up} max_fails=1 fail_timeout=1s;" for up in upstreams
@@ -116,7 +116,7 @@ def _nginx(
     return Front("nginx", [binary, "-e", "stderr", "-p", folder, "-c", configuration], tells_addresses=True)
 
 
-def _nginx_user() -> str:
+def nginx_user() -> str:
     """As root it would give its workers to a user who may not enter root's folders. The web processes are root then,
     too."""
     if os.geteuid() != 0:

@@ -80,7 +80,7 @@ class Supervisor:
         finally:
             for task in (end, all_of_them, *begun):
                 task.cancel()
-            await asyncio.wait([end, all_of_them, *begun])
+            await asyncio.gather(end, all_of_them, *begun, return_exceptions=True)
         return True
 
     async def wait(self) -> None:
