@@ -169,3 +169,56 @@ async def test_a_new_password_keeps_this_browsers_tabs_and_ends_all_others(desk,
     await tab.say("Still here")
     await tab.wait_for_end()
     assert await tab.text() == words(300).strip()
+
+
+class Cable:
+    """Between a tab and the server; to be pulled and plugged in again."""
+
+    def __init__(self):
+        self._lines = []
+        self._pulled = False
+
+    async def lead_through(self, page):
+        await page.route_web_socket("**/ws/chat/", self._connect)
+        await page.reload()
+
+    async def pull(self):
+        self._pulled = True
+        for line in self._lines:
+            await line.close(code=1001)
+
+    def plug_in(self):
+        self._pulled = False
+
+    async def _connect(self, line):
+        if self._pulled:
+            await line.close(code=1001)
+        else:
+            line.connect_to_server()
+            self._lines.append(line)
+
+
+async def test_what_the_sidebar_was_not_told_while_the_line_was_away_it_asks_for(desk, alice):
+    away, cable = await desk.tab(alice), Cable()
+    await cable.lead_through(away.page)
+    await away.choose_model(FAST)
+    await away.say("The tab that goes away")
+    await away.wait_for_end()
+    there = await desk.tab(alice)
+    await there.choose_model(SLOW)
+    await there.say("It ends unseen")
+    ended = away.page.locator("#conversations .nav-item", has_text="It ends unseen")
+    await expect(ended.locator('[data-kind="running"]')).to_be_visible()
+    await cable.pull()
+    await there.wait_for_end()
+    await there.page.get_by_role("link", name="New chat").first.click()
+    await there.choose_model(SLOW)
+    await there.say("It begins unseen")
+    await there.wait_for_text(10)
+    cable.plug_in()
+    await expect(ended.locator('[data-kind="unread"]')).to_be_visible()
+    begun = away.page.locator("#conversations .nav-item", has_text="It begins unseen")
+    await expect(begun.locator('[data-kind="running"]')).to_be_visible()
+    await there.wait_for_end()
+    await expect(begun.locator('[data-kind="unread"]')).to_be_visible()
+    await expect(away.answers).to_have_count(1)

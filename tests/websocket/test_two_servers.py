@@ -16,7 +16,13 @@ pytestmark = pytest.mark.server
 
 
 @pytest.fixture
-def sites(prepared_folder, tmp_path, mortal_redis):
+def more() -> dict[str, str]:
+    """Further settings of both."""
+    return {}
+
+
+@pytest.fixture
+def sites(prepared_folder, tmp_path, mortal_redis, more):
     """A folder each, as on two machines; one database."""
     folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:
@@ -25,6 +31,7 @@ def sites(prepared_folder, tmp_path, mortal_redis):
         "REDIS_URL": mortal_redis.url,
         "DATABASE_URL": database_url(folders[0]) or f"sqlite:///{folders[0] / 'db.sqlite3'}",
         "SECRET_KEY": "the same on both, and long enough to be one: 0123456789abcdef",
+        **more,
     }
     pair = [LiveSite(folder, free_port(), shared) for folder in folders]
     pair[0].manage("add_provider", "demo", "--dialect", "openai_chat", "--base-url", "demo:", *MODELS)
@@ -123,3 +130,52 @@ async def test_while_redis_is_away_another_server_s_answer_comes_from_the_databa
             await asyncio.gather(*watching)
     assert [(screen.text, screen.ended) for screen in screens] == [(words(1000), "completed")] * 2
     assert screens[1].delayed == [True, False]
+
+
+# Without a hint, the process that makes it would look at the row only then.
+@pytest.mark.parametrize("more", [{"PARTIAL_SAVE_SECONDS": "20"}])
+async def test_stop_reaches_the_process_that_makes_the_answer_at_once(sites):
+    alice = sites[0].sign_in("alice")
+    async with alice.socket() as here, other_tab(alice, sites[1]) as there:
+        run = await begin(here, 1000, 100)
+        await here.events(run, until="text.delta")
+        assert (await there.ask("run.stop", run=run))["ok"]
+        async with asyncio.timeout(4):
+            end = (await here.events(run))[-1]["event"]
+    assert end["status"] == "stopped"
+
+
+async def test_news_reach_a_users_tabs_in_every_process(sites):
+    alice = sites[0].sign_in("alice")
+    async with alice.socket() as here, other_tab(alice, sites[1]) as there:
+        run = await begin(here, 400, 100)
+        created = await news(there, "run.created")
+        assert (await there.ask("run.stop", run=run))["ok"]
+        ended = await news(there, "run.ended")
+    assert (created["run"], ended["run"], ended["status"]) == (run, run, "stopped")
+
+
+@pytest.mark.parametrize("more", [{"DRAIN_SECONDS": "0.5"}])
+async def test_a_process_that_is_told_to_end_sends_its_tabs_elsewhere_and_the_answer_goes_on_there(sites):
+    alice = sites[0].sign_in("alice")
+    async with alice.socket() as here, other_tab(alice, sites[1]) as there:
+        run = await begin(here, 400, 100)
+        screen = Screen(there, run)
+        watching = asyncio.create_task(screen.watch())
+        await asyncio.sleep(1)
+        ending = asyncio.create_task(asyncio.to_thread(sites[0].stop))
+        while (frame := await here.next())["type"] != "closing":
+            pass
+        assert frame["reason"] == "restart"
+        assert await ending == 0
+        async with asyncio.timeout(30):
+            await watching
+    assert (screen.text, screen.ended) == (words(400), "completed")
+
+
+async def news(tab, name: str) -> dict:
+    while True:
+        frame = next((one for one in tab.seen if one.get("name") == name), None)
+        if frame is not None:
+            return frame
+        await tab.next()

@@ -47,6 +47,7 @@ export class Chat {
   leaving = false;
   private isGone = false;
   private lostSince: number | null = null;
+  private wasOpen = false;
   private frameBytes = Infinity;
   private readonly runs = new Map<string, LiveRun>();
   /** Turns whose run has no id yet: asked for, not answered. */
@@ -74,8 +75,11 @@ export class Chat {
   }
 
   onLine(state: LineState): void {
-    if (state.kind === "open") this.lostSince = null;
-    else this.lostSince ??= Date.now();
+    if (state.kind === "open") {
+      this.lostSince = null;
+      if (this.wasOpen) this.catchUp();
+      this.wasOpen = true;
+    } else this.lostSince ??= Date.now();
     this.composer.setBlocked(state.kind === "signed-out" || this.isGone);
     this.tick();
   }
@@ -182,6 +186,7 @@ export class Chat {
   /** News for every tab. Our own new runs are told to us twice; while an answer to `run.start` is out we wait for it. */
   onNotice(notice: Notice): void {
     const { conversation, run } = notice;
+    if (notice.name === "notices.missed") return this.catchUp();
     if (!conversation) return;
     const isHere = conversation === this.conversation;
     if (notice.name === "run.created") {
@@ -197,6 +202,13 @@ export class Chat {
       this.parts.sidebar.setDot(conversation, "waiting");
     } else if (notice.name === "conversation.updated" && notice.deleted) this.gone(conversation);
     else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
+  }
+
+  /** News may have been missed: while the line was away, or between the server's processes. */
+  private catchUp(): void {
+    this.parts.sidebar.catchUp();
+    if (this.asked.size > 0) this.noticed = true;
+    else void this.refresh();
   }
 
   /** A run that is gone: what the server has of it is the truth. */

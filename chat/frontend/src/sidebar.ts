@@ -13,6 +13,8 @@ export class Sidebar {
   private readonly narrow = matchMedia("(width <= 56rem)");
   private readonly dots = new Map<string, Dot | null>();
   private refreshing = 0;
+  /** What was told while the list was on its way: newer than what it says. Null: no list is being caught up with. */
+  private toldMeanwhile: Set<string> | null = null;
 
   /** `anyPage`: one that has the list in it and is always there. */
   constructor(
@@ -98,6 +100,7 @@ export class Sidebar {
 
   setDot(conversation: string, dot: Dot | null): void {
     this.dots.set(conversation, dot);
+    this.toldMeanwhile?.add(conversation);
     if (!this.item(conversation)) this.refreshSoon();
     this.drawDots();
   }
@@ -108,10 +111,18 @@ export class Sidebar {
     this.refreshing = window.setTimeout(() => void this.refresh(), 400);
   }
 
+  /** News may have been missed: the server's list is the truth, about what runs as well. */
+  catchUp(): void {
+    clearTimeout(this.refreshing);
+    this.toldMeanwhile = new Set();
+    void this.refresh().finally(() => (this.toldMeanwhile = null));
+  }
+
   private async refresh(): Promise<void> {
     const page = await fetchPage(this.anyPage);
     const list = page === "gone" ? null : page?.getElementById("conversations");
     if (!list) return;
+    if (this.toldMeanwhile) this.takeDots(list, this.toldMeanwhile);
     this.list.replaceChildren(...list.childNodes);
     this.markCurrent();
     this.drawDots();
@@ -126,6 +137,16 @@ export class Sidebar {
       if (link.dataset["conversation"] === this.conversation) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
+  }
+
+  private takeDots(list: HTMLElement, told: Set<string>): void {
+    const items = list.querySelectorAll<HTMLElement>("[data-conversation]");
+    const running = new Set([...items].filter((item) => item.querySelector(".dot")).map((item) => item.dataset["conversation"] ?? ""));
+    for (const [conversation, dot] of this.dots) {
+      const ended = dot === "running" && !running.has(conversation);
+      if (ended && !told.has(conversation)) this.dots.set(conversation, conversation === this.conversation ? null : "unread");
+    }
+    for (const conversation of running) if (!told.has(conversation)) this.dots.set(conversation, "running");
   }
 
   private drawDots(): void {
