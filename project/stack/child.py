@@ -19,16 +19,20 @@ PR_SET_PDEATHSIG = 1
 
 
 class Child:
-    def __init__(self, part: Part, process: asyncio.subprocess.Process, folder: Path) -> None:
+    def __init__(
+        self, part: Part, process: asyncio.subprocess.Process, folder: Path, log_begins: int
+    ) -> None:
         self.part = part
         self.pid = process.pid
         self._process = process
         self._folder = folder
+        self._log_begins = log_begins
 
     @classmethod
     async def start(cls, part: Part, folder: Path) -> "Child":
         """Raises `OSError` where the command cannot be run."""
         with _log_of(part.name, folder).open("ab") as log:
+            log_begins = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *map(str, part.command),
                 cwd=part.folder,
@@ -43,7 +47,7 @@ class Child:
                 **part.runner,
             )
         _write_pid(part.name, folder, process.pid)
-        return cls(part, process, folder)
+        return cls(part, process, folder, log_begins)
 
     @property
     def lives(self) -> bool:
@@ -57,18 +61,16 @@ class Child:
         _forget_pid(self.part.name, self._folder)
         return code
 
+    def last_words(self, lines: int = 3) -> str:
+        """The end of what it wrote into its log."""
+        with (self._folder / f"{self.part.name}.log").open("rb") as log:
+            log.seek(self._log_begins)
+            said = log.read(100_000).decode(errors="replace")
+        return "\n".join([line for line in said.splitlines() if line.strip()][-lines:])
+
     def send(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
-
-
-def last_words(name: str, folder: Path, lines: int = 3) -> str:
-    """The end of a part's log."""
-    try:
-        text = (folder / f"{name}.log").read_bytes()[-4000:].decode(errors="replace")
-    except OSError:
-        return ""
-    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
 def living_leftovers(folder: Path) -> dict[str, int]:

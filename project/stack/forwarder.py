@@ -72,11 +72,13 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def _both(there: Coroutine[Any, Any, None], back: Coroutine[Any, Any, None]) -> None:
     """Over when both directions are, or when one is cut."""
-    tasks = [asyncio.ensure_future(there), asyncio.ensure_future(back)]
-    _, open_ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    for task in open_:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    tasks = [asyncio.create_task(there), asyncio.create_task(back)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -158,6 +158,7 @@ def _front(chosen: Front, wish: Wish) -> Part:
     return Part(
         name="proxy",
         command=chosen.command,
+        environment=chosen.environment,
         folder=ROOT,
         begins=STAGE_FRONT,
         ends=END_FRONT,

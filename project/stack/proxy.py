@@ -4,8 +4,8 @@ import grp
 import os
 import pwd
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from project.stack.binaries import proxy_binary
@@ -49,7 +49,6 @@ CADDY = """\
 {{
     admin off
     auto_https off
-    persist_config off
 }}
 http://:{port} {{
 	bind {host}
@@ -65,6 +64,7 @@ class Front:
     kind: str
     command: Sequence[str | Path]
     tells_addresses: bool
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def front(
@@ -137,7 +137,9 @@ def _caddy(
         inside = inside.replace("flush_interval -1", f"flush_interval -1\n\t\t{passed_on}")
     configuration.write_text(CADDY.format(port=port, host=host, inside=inside), encoding="utf-8")
     command: list[str | Path] = [binary, "run", "--config", configuration, "--adapter", "caddyfile"]
-    return Front("caddy", command, tells_addresses=True)
+    # Where it keeps what it did last, else in its user's home.
+    places = {"XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    return Front("caddy", command, tells_addresses=True, environment=places)
 
 
 def _bracketed(host: str) -> str:

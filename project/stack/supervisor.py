@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from project.stack.child import Child, last_words
+from project.stack.child import Child
 from project.stack.part import Part
 
 Say = Callable[[str], None]
@@ -101,7 +101,7 @@ class Supervisor:
         if not await self._comes_up(child):
             code = await child.wait() if not child.lives else None
             what = f"ended with {_spelled(code)}" if code is not None else "does not answer"
-            raise PartFailed(f"{part.name} {what}:\n{last_words(part.name, self._folder)}")
+            raise PartFailed(f"{part.name} {what}:\n{child.last_words()}")
         self._keepers[part.name] = asyncio.create_task(self._keep(child), name=part.name)
 
     async def _start(self, part: Part) -> Child:

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 
 import pytest
 
@@ -31,14 +30,28 @@ class Web:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable]:
-    async with AsyncExitStack() as stack:
+    """Starts servers, and at the end leaves none of their connections open."""
+    servers: list[asyncio.Server] = []
+    open_lines: dict[asyncio.Task, asyncio.StreamWriter] = {}
 
-        async def start(take) -> int:
-            server = await asyncio.start_server(take, "127.0.0.1", 0)
-            stack.callback(server.close)
-            return server.sockets[0].getsockname()[1]
+    async def start(take) -> int:
+        async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            open_lines[task] = writer
+            await take(reader, writer)
 
-        yield start
+        servers.append(await asyncio.start_server(taken, "127.0.0.1", 0))
+        return servers[-1].sockets[0].getsockname()[1]
+
+    yield start
+    for server in servers:
+        server.close()
+    for task, writer in open_lines.items():
+        writer.transport.abort()
+        task.cancel()
+    await asyncio.gather(*open_lines, return_exceptions=True)
+    await asyncio.sleep(0)  # the transports close in the loop's next turn
 
 
 async def ask(port: int, *said: bytes) -> list[bytes]:

@@ -54,7 +54,7 @@ async def test_the_parts_are_asked_to_end_when_their_supervisor_is_killed(killed
 
 async def test_the_next_start_ends_what_is_left(killed):
     folder, process = killed
-    await until(lambda: len(lines(folder / "begun")) == 2)
+    await until(lambda: len(lines(folder / "begun")) == len(living_leftovers(folder)) == 2)
     redis = pid_of("redis", folder)
     process.kill()
     process.wait()
