@@ -99,6 +99,20 @@ def share(name: str, default: float) -> float:
     return _read(name, default, parse, "a number from 0 to 1")
 
 
+def bounds(name: str, default: str, *, more_is_better: bool = False) -> tuple[float, float]:
+    """Two numbers above zero: where good ends, and where bad begins."""
+
+    def parse(value: str) -> tuple[float, float]:
+        good, bad = (float(part) for part in value.split(","))
+        # Refuses NaN, too, which compares as false with everything.
+        if not (0 < bad <= good if more_is_better else 0 < good <= bad):
+            raise ValueError
+        return good, bad
+
+    order = "falling" if more_is_better else "rising"
+    return _read(name, parse(default), parse, f"two {order} numbers above zero, such as {default}")
+
+
 def choice(name: str, default: str, choices: Collection[str]) -> str:
     def parse(value: str) -> str:
         if value not in choices:

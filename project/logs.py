@@ -25,6 +25,15 @@ def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
+FIRST = ("timestamp", "level", "logger", "event")
+
+
+def in_order(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The same for each line: when, how grave, who, what; then all else by name."""
+    first = {name: event[name] for name in FIRST if name in event}
+    return first | {name: event[name] for name in sorted(event) if name not in first}
+
+
 def refusal_in_one_line(record: logging.LogRecord) -> bool:
     """Who may not do something is no error of ours: a line says who was refused what, and no traceback."""
     if record.exc_info and isinstance(record.exc_info[1], PermissionDenied):
@@ -53,10 +62,10 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    rendering: list[Any] = (
+        [in_order, structlog.processors.JSONRenderer()]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)
+        else [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)]
     )
     return {
         "version": 1,
@@ -68,7 +77,7 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     redact_event,
-                    renderer,
+                    *rendering,
                 ],
             }
         },
@@ -83,6 +92,9 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             # httpx prints whole URLs at INFO.
             "httpx": {"level": "WARNING"},
             "axes": {"level": "WARNING"},
+            # At INFO it tells of every task, and what it returned, which is what people have written.
+            "celery": {"level": "WARNING"},
+            "celery.worker.consumer.connection": {"level": level},
             # The pool tells of every connection it gives and takes.
             "psycopg.pool": {"level": "WARNING"},
         },

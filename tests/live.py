@@ -73,10 +73,10 @@ class LiveSite:
         self.manage("migrate", "-v0")
         self.manage("shell", "-v0", "-c", MAKE_PEOPLE)
 
-    def start(self) -> None:
+    def start(self, *words: str) -> None:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "--port", str(self.port)],
+                [sys.executable, "manage.py", "serve", "--port", str(self.port), *words],
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,

@@ -1,6 +1,7 @@
 """The one bridge from async code to the ORM: a few threads, each with a connection while it works."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,11 @@ R = TypeVar("R")
 def is_unavailable(error: BaseException) -> bool:
     """Whether asking again later may help: the database is away, busy, locked or read-only."""
     return isinstance(error, OperationalError | InterfaceError) or _sqlstate(error) in {READ_ONLY, STALLED}
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody else holds just what was asked for; the database itself answers."""
+    return _sqlstate(error) == LOCKED
 
 
 @contextmanager
@@ -72,9 +78,21 @@ class DatabaseThreads:
         job = partial(function, *args, **kwargs)
         self._waiting += 1
         try:
-            return await loop.run_in_executor(self._pool, self._in_thread, job, self._clock())
+            # In the caller's context: lines that are logged there say whose they are.
+            context = contextvars.copy_context()
+            return await loop.run_in_executor(self._pool, context.run, self._in_thread, job, self._clock())
         finally:
             self._waiting -= 1
+
+    @property
+    def busy(self) -> int:
+        """Threads at work."""
+        return min(self._waiting, self._size)
+
+    @property
+    def waiting(self) -> int:
+        """Callers that no thread has come to yet."""
+        return max(0, self._waiting - self._size)
 
     def close(self) -> None:
         """Waits for what runs, then closes the connections, those that nobody uses too."""

@@ -142,6 +142,13 @@ class Subscriptions:
             self.unfollow(run)
 
     @property
+    def backlog(self) -> int:
+        """Events that are there and were not taken yet."""
+        return sum(
+            len(one.own) + (one.feed.backlog if one.feed is not None else 0) for one in self._runs.values()
+        )
+
+    @property
     def delayed(self) -> bool:
         """The log is away, and this reader would hear something through it."""
         return self._log.delayed and any(one.in_doubt for one in self._runs.values())

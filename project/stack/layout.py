@@ -86,7 +86,7 @@ def lay_out(wish: Wish, folder: Path, data_folder: Path, given: Mapping[str, str
     told = {**settings, "DATA_DIR": str(data_folder), "PYTHONUNBUFFERED": "1"}
     parts += [_web(n, port, wish, told) for n, port in enumerate(web_ports, 1)]
     parts += [_worker(n, told, words) for n, words in enumerate(WORKERS, 1)]
-    parts += [_beat(folder, told), _front(chosen, wish)]
+    parts += [_beat(told), _front(chosen, wish)]
     return Layout(parts, settings, chosen)
 
 
@@ -138,8 +138,8 @@ def _worker(number: int, told: Mapping[str, str], words: tuple[str, ...]) -> Par
     )
 
 
-def _beat(folder: Path, told: Mapping[str, str]) -> Part:
-    words = ["beat", "-s", str(folder / "beat-schedule"), "--pidfile="]
+def _beat(told: Mapping[str, str]) -> Part:
+    words = ["beat", "--pidfile="]
     return Part(
         name="beat",
         command=[sys.executable, "-m", "celery", "-A", "project", *words],

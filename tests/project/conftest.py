@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,18 @@ class Running:
 
 
 Start = Callable[..., Running]
+
+
+@pytest.fixture
+def broker_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Celery's broker is at this URL for one test."""
+    from project.celery import app
+
+    def at(url: str) -> None:
+        settings.CELERY_BROKER_URL = url
+        monkeypatch.setattr(app.conf, "broker_url", url)
+
+    return at
 
 
 @pytest.fixture

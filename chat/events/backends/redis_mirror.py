@@ -196,6 +196,10 @@ class MirrorFeed:
         return self._mirror.late
 
     @property
+    def backlog(self) -> int:
+        return self._log.end - self._place if self._log is not None else 0
+
+    @property
     def waits_for_what_it_has_seen(self) -> bool:
         return self._patient_until is not None
 

@@ -162,5 +162,9 @@ class RunFeed:
     def done(self) -> bool:
         return self._log.over and self._place == self._log.end
 
+    @property
+    def backlog(self) -> int:
+        return self._log.end - self._place
+
     def close(self) -> None:
         self._log.waiting.discard(self)
