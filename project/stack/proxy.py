@@ -129,7 +129,7 @@ def _caddy(
 ) -> Front:
     configuration = folder / "Caddyfile"
     text = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
-    inside = text[text.index("{") + 1 : text.rindex("}")]
+    inside = text[text.index(" {\n") + 2 : text.rindex("}")]
     inside = inside.replace("respond /metrics 404", "# (On this machine anybody may.)")
     inside = inside.replace("127.0.0.1:8001 127.0.0.1:8002", " ".join(f"127.0.0.1:{up}" for up in upstreams))
     if behind_tls:

@@ -102,7 +102,15 @@ def nginx_before(binary: Path, sites: list[LiveSite], folder: Path) -> Iterator[
     front = Front(sites, free_port(), free_port(), tls)
     (folder / "lectern.conf").write_text(configuration(front, folder))
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=nginx_user()))
-    command = [binary, "-e", folder / "error.log", "-p", folder, "-c", folder / "nginx.conf"]
+    command: list[str | Path] = [
+        binary,
+        "-e",
+        folder / "error.log",
+        "-p",
+        folder,
+        "-c",
+        folder / "nginx.conf",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
         give_up_at = time.monotonic() + 20

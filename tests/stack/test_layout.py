@@ -64,12 +64,12 @@ def test_a_proxy_that_is_wished_for_and_not_there_is_said(tmp_path: Path, monkey
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
 def test_the_configuration_names_the_web_processes_of_this_stack(tmp_path: Path, monkeypatch, kind: str):
     monkeypatch.setattr("project.stack.proxy.proxy_binary", lambda name: Path("/usr/sbin", name))
-    wished = {"host": "127.0.0.1", "port": 8310, "upstreams": [8311, 8312]}
-
     texts = {}
     for behind_tls in (False, True):
         folder = tmp_path / str(behind_tls)
-        command = front(kind, folder, **wished, behind_tls=behind_tls).command
+        command = front(
+            kind, folder, host="127.0.0.1", port=8310, upstreams=[8311, 8312], behind_tls=behind_tls
+        ).command
         (file,) = (Path(word) for word in command if str(word).endswith(("nginx.conf", "Caddyfile")))
         texts[behind_tls] = file.read_text()
 
