@@ -7,6 +7,7 @@ from csp.constants import NONCE, NONE, SELF
 from project import env
 from project.broker import PRODUCER_SECONDS, PUBLISH_RETRY, REACH_SECONDS, celery_url, transport_options
 from project.databases import DatabaseLimits, database
+from project.env import fall_back_on
 from project.logs import logging_config
 from project.schedule import MAINTENANCE, QUEUES, ROUTES, SCHEDULE
 from project.secret_key import make_data_folder, read_or_make_secret_key
@@ -20,7 +21,7 @@ VERSION = "0.1.0"
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
 make_data_folder(DATA_DIR)
 # Before anything else is read: a stack that runs on this folder says what its environment does not (docs/deploy.md).
-env.fall_back_on(settings_of_running_stack(DATA_DIR))
+fall_back_on(settings_of_running_stack(DATA_DIR))
 SITE_NAME = env.text("SITE_NAME", "Lectern")
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or read_or_make_secret_key(DATA_DIR)
