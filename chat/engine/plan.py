@@ -1,6 +1,7 @@
 """What a run needs to be made, gathered before it starts: no database is asked on the way."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,6 +11,29 @@ from chat.events.fold import RunState
 from chat.llm.client import Endpoint
 from chat.llm.messages import ModelRequest
 from chat.usage.pricing import PriceList
+
+
+class OfferedTool(Struct, frozen=True):
+    """A tool as this run may call it; what the model is told of it stands in the request."""
+
+    name: str
+    kind: Literal["local", "webhook", "client"] = "local"
+    queue: str = ""
+    needs_approval: bool = False
+    seconds: float = 30.0
+    """For its work, or for the answer of whoever does it."""
+
+
+class LoopLimits(Struct, frozen=True):
+    """How far a run may go by itself; beyond that it ends as `limit_reached`, and may be continued."""
+
+    steps: int = 8
+    invocations: int = 16
+    seconds: float = 600.0
+    """Of work; what it waits for people and callbacks does not count."""
+    at_once: int = 5
+    approval_seconds: float = 86_400.0
+    """After which nobody has agreed."""
 
 
 class RunPlan(Struct, frozen=True):
@@ -33,6 +57,8 @@ class RunPlan(Struct, frozen=True):
     created_at: datetime
     stop_requested_at: datetime | None = None
     rescued: RunState | None = None
+    tools: tuple[OfferedTool, ...] = ()
+    loop: LoopLimits = LoopLimits()
     following: "RunPlan | None" = None
     """How the next model is asked where this one does not answer."""
 

@@ -1,0 +1,153 @@
+"""The rows of a step's tool invocations: written with the step, looked at while they run. For the database's threads."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Now
+from django.utils import timezone
+from msgspec import Struct
+
+from chat.engine.loop import AskedCall, read_arguments
+from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
+from chat.llm.dialects.text import clean_json
+from chat.models import ToolInvocation
+
+Status = ToolInvocation.Status
+Waits = ToolInvocation.Waits
+
+UNKNOWN_TOOL = "There is no tool called {name!r}. There are: {names}."
+LATE = "Nobody answered in time."
+
+
+class Seen(Struct, frozen=True):
+    """An invocation as its row stands."""
+
+    id: str
+    position: int
+    call_id: str
+    opaque: Any
+    name: str
+    kind: str
+    queue: str
+    arguments: str
+    status: str
+    waits_for: str
+    attempts: int
+    fraction: float | None
+    note: str
+    result: str
+    """What the model is given."""
+    dispatched: bool
+    late: bool
+    duration_ms: int
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in ("pending", "waiting", "running")
+
+
+def rows_of(
+    plan: RunPlan, step: int, calls: Sequence[AskedCall], tools: Mapping[str, OfferedTool], now: datetime
+) -> list[ToolInvocation]:
+    """What a step has asked for, to be written with it. What cannot be run has its result already."""
+    rows = []
+    names: set[str] = set()
+    for position, call in enumerate(calls):
+        row = ToolInvocation(
+            id=UUID(call.invocation),
+            user_id=plan.user,
+            conversation_id=plan.conversation,
+            run_id=UUID(plan.run),
+            step=step,
+            position=position,
+            call_id=_unlike(call.id[:190] or call.invocation, names),
+            opaque=call.opaque,
+            name=call.name[:200],
+            arguments=call.arguments,
+            kind=ToolInvocation.Kind.NONE,
+            created_at=now,
+        )
+        _begin(row, tools.get(call.name), tools, plan.loop, now)
+        rows.append(row)
+    return rows
+
+
+def _begin(
+    row: ToolInvocation,
+    tool: OfferedTool | None,
+    tools: Mapping[str, OfferedTool],
+    limits: LoopLimits,
+    now: datetime,
+) -> None:
+    if tool is None:
+        row.status, row.finished_at = Status.FAILED, now
+        row.result = UNKNOWN_TOOL.format(name=row.name[:64], names=", ".join(tools) or "none")
+        return
+    row.kind, row.queue = ToolInvocation.Kind(tool.kind), tool.queue
+    if tool.needs_approval:
+        row.status, row.waits_for = Status.WAITING, Waits.APPROVAL
+        row.deadline_at = now + timedelta(seconds=limits.approval_seconds)
+    elif tool.kind == "client":
+        row.status, row.waits_for = Status.WAITING, Waits.CLIENT
+        row.deadline_at = now + timedelta(seconds=tool.seconds)
+
+
+def _unlike(call_id: str, names: set[str]) -> str:
+    """Some providers give every call of a step the same id."""
+    name, number = call_id, 2
+    while name in names:
+        name, number = f"{call_id}_{number}", number + 1
+    names.add(name)
+    return name
+
+
+def look(run: str, step: int) -> list[Seen]:
+    """In the order in which the model asked for them."""
+    now = timezone.now()
+    return [_seen(row, now) for row in ToolInvocation.objects.of_step(run, step)]
+
+
+def _seen(row: ToolInvocation, now: datetime) -> Seen:
+    began, ended = row.started_at or row.created_at, row.finished_at
+    return Seen(
+        id=str(row.pk),
+        position=row.position,
+        call_id=row.call_id,
+        opaque=row.opaque,
+        name=row.name,
+        kind=row.kind,
+        queue=row.queue,
+        arguments=row.arguments,
+        status=row.status,
+        waits_for=row.waits_for,
+        attempts=row.attempts,
+        fraction=row.fraction,
+        note=row.note,
+        result=row.for_model,
+        dispatched=row.dispatched_at is not None,
+        late=row.deadline_at is not None and row.deadline_at <= now and row.status in ("waiting", "running"),
+        duration_ms=max(0, round((ended - began).total_seconds() * 1000)) if ended is not None else 0,
+    )
+
+
+def give_out(keys: Sequence[str]) -> None:
+    """They are on their way to a worker, or to whoever answers a webhook."""
+    ToolInvocation.objects.filter(pk__in=keys, status=Status.PENDING).update(dispatched_at=Now())
+
+
+def give_up_late(keys: Sequence[str]) -> int:
+    """Those whose time is over get no other result any more."""
+    late = ToolInvocation.objects.filter(
+        pk__in=keys, status__in=(Status.WAITING, Status.RUNNING), deadline_at__lte=timezone.now()
+    )
+    return late.update(status=Status.TIMED_OUT, result=LATE, finished_at=Now())
+
+
+def cancel(keys: Sequence[str]) -> int:
+    return ToolInvocation.objects.cancel([UUID(key) for key in keys])
+
+
+def shown_arguments(seen: Seen) -> Any:
+    return clean_json(read_arguments(seen.arguments))
