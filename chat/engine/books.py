@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType, convert, to_builtins
+from msgspec import UNSET, Struct, UnsetType, to_builtins
 from msgspec.structs import replace
 
 from chat.engine.attempts import Attempt
+from chat.engine.bill import Bill, total
 from chat.engine.recorder import CallRecord
 from chat.events import run_events as ev
 from chat.exceptions import ChatError, LeftAlone, ProviderTimeout
@@ -40,35 +41,20 @@ class ClosedBooks(Struct, frozen=True):
     calls: list[CallRecord]
 
 
-class Bill(Struct, frozen=True):
-    """What one attempt, or all of them, used and cost."""
-
-    usage: Usage
-    source: ev.UsageSource
-    cost: Decimal | None = None
-    currency: str = ""
-
-    @property
-    def figures(self) -> ev.UsageFigures:
-        return ev.UsageFigures(**self.usage.counters(), source=self.source)
-
-    @property
-    def money(self) -> ev.Money | None:
-        return None if self.cost is None else ev.Money(f"{self.cost:f}", self.currency)
-
-
 def close_books(
     step: int,
     attempts: Sequence[Attempt],
     outcome: Outcome,
     *,
     began: float,
+    earlier: Bill | None,
     clock: Callable[[], float],
     now: Callable[[], datetime],
 ) -> ClosedBooks:
-    """`began` is the clock's time at which the run was taken up. The last attempt is the one that counts for times."""
+    """`attempts` are those of all steps, `earlier` is what earlier epochs of the run have used. `began` is the clock's
+    time at which the run was taken up. The last attempt is the one that counts for times."""
     bills = [_bill(attempt) for attempt in attempts]
-    whole_bill = _sum(attempts, bills)
+    whole_bill = total([*([earlier] if earlier is not None else []), *bills])
     facts = attempts[-1].facts if attempts else CallFacts()
     ended, ended_at = clock(), now()
     error = outcome.error
@@ -80,22 +66,34 @@ def close_books(
         status=outcome.status,
         usage=whole_bill.figures,
         cost=whole_bill.money,
-        ttft_ms=_ms(began, facts.first_token_at),
+        ttft_ms=_ms(began, attempts[0].facts.first_token_at if len(_steps(attempts)) > 1 else facts.first_token_at),
         duration_ms=round((ended - began) * 1000),
         tokens_per_second=_pace(bills[-1].usage, facts, ended) if bills else None,
         error=error_facts(error) if error is not None else UNSET,
         stop_receipt=receipt,
     )
     whole = outcome.status in ("completed", "limit_reached") and bool(attempts)
-    step_finished = ev.StepFinished(
-        step=step,
-        finish_reason=attempts[-1].step.finish_reason if whole else None,
-        ttft_ms=_ms(facts.began_at, facts.first_token_at),
-        usage=whole_bill.figures,
-        cost=whole_bill.money,
-    )
+    step_finished = close_step(step, attempts, whole=whole)
     calls = ledger_rows(attempts, outcome, clock=clock, now=now)
     return ClosedBooks(step_finished, finished, _columns(finished), calls)
+
+
+def close_step(step: int, attempts: Sequence[Attempt], *, whole: bool = True) -> ev.StepFinished:
+    """What one step used, over all its attempts."""
+    its = [attempt for attempt in attempts if attempt.step.number == step]
+    bill = total([_bill(attempt) for attempt in its])
+    facts = its[-1].facts if its else CallFacts()
+    return ev.StepFinished(
+        step=step,
+        finish_reason=its[-1].step.finish_reason if whole and its else None,
+        ttft_ms=_ms(facts.began_at, facts.first_token_at),
+        usage=bill.figures,
+        cost=bill.money,
+    )
+
+
+def _steps(attempts: Sequence[Attempt]) -> set[int]:
+    return {attempt.step.number for attempt in attempts}
 
 
 def ledger_rows(
@@ -221,8 +219,8 @@ def _bill(attempt: Attempt) -> Bill:
     price = attempt.plan.price
     cost = cost_of(usage, price) if price is not None else None
     if price is None or cost is None or cost >= COST_LIMIT:
-        return Bill(usage, source)
-    return Bill(usage, source, cost, price.currency)
+        return Bill(usage, source, refused=attempt.refused)
+    return Bill(usage, source, cost, price.currency, refused=attempt.refused)
 
 
 def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:
@@ -238,29 +236,6 @@ def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:
         return Usage(), "unknown"
     written = estimate_tokens(attempt.step.written)
     return Usage(input_tokens=estimate_input(attempt.plan.request), output_tokens=written), "estimated"
-
-
-def _sum(attempts: Sequence[Attempt], bills: Sequence[Bill]) -> Bill:
-    """Of all attempts; the source is the weakest, but refusals, which nobody bills, do not weaken it.
-
-    The cost is None where nothing is known to cost, or where it would take a sum over currencies.
-    """
-    if len(bills) == 1:
-        return bills[0]
-    sources = [bill.source for attempt, bill in zip(attempts, bills, strict=True) if not attempt.refused]
-    totals: dict[str, int] = {}
-    for bill in bills:
-        for name, tokens in bill.usage.counters().items():
-            if tokens is not None:
-                totals[name] = totals.get(name, 0) + tokens
-    costs = [bill for bill in bills if bill.cost is not None]
-    one_currency = len({bill.currency for bill in costs}) == 1
-    return Bill(
-        convert(totals, Usage),
-        min(sources, key=("unknown", "estimated", "reported").index, default="unknown"),
-        sum((bill.cost for bill in costs if bill.cost is not None), Decimal(0)) if one_currency else None,
-        costs[0].currency if one_currency else "",
-    )
 
 
 def estimate_input(request: ModelRequest) -> int:

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from chat.conf import CallLimits, Deadlines
+from chat.engine.bill import Bill
 from chat.events.fold import RunState
 from chat.llm.client import Endpoint
 from chat.llm.messages import ModelRequest
@@ -57,6 +58,8 @@ class RunPlan(Struct, frozen=True):
     created_at: datetime
     stop_requested_at: datetime | None = None
     rescued: RunState | None = None
+    earlier: Bill | None = None
+    """What the model calls of earlier epochs have used."""
     tools: tuple[OfferedTool, ...] = ()
     loop: LoopLimits = LoopLimits()
     following: "RunPlan | None" = None

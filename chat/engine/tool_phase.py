@@ -1,0 +1,138 @@
+"""The tools of one step: given out, followed until each has its result, told as they go. Or parked, if all wait."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from chat.engine import invocations
+from chat.engine.database import DatabaseThreads
+from chat.engine.invocations import Seen
+from chat.engine.telling import Telling
+from chat.events import run_events as ev
+from chat.exceptions import StorageUnavailable
+
+logger = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+"""The net under the hints."""
+
+
+class Parked(Exception):  # noqa: N818  (no error: the run goes on when somebody answers)
+    """Every invocation without a result waits for somebody outside."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """Somebody pressed stop. What had no result is cancelled."""
+
+
+class ToolPhase:
+    """One step's. `give_out` sends an invocation to whoever runs it; it may fail quietly, the row is the truth.
+
+    What viewers hear is the difference between a row as it was told last and as it stands now.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        step: int,
+        *,
+        at_once: int,
+        telling: Telling,
+        database: DatabaseThreads,
+        give_out: Callable[[Seen], Awaitable[None]],
+    ) -> None:
+        self._run = run
+        self._step = step
+        self._at_once = at_once
+        self._telling = telling
+        self._database = database
+        self._give_out = give_out
+        self._news = asyncio.Event()
+        self._stopped = False
+        self._told: dict[str, tuple[object, ...]] = {}
+        self._ended: set[str] = {
+            part["invocation"]
+            for state in telling.state.steps
+            for part in state.parts
+            if part["type"] == "tool_result"
+        }
+
+    def news(self) -> None:
+        """Some row may have changed."""
+        self._news.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._news.set()
+
+    async def results(self) -> list[Seen]:
+        """All of them, once each has ended; the database may be away meanwhile.
+
+        Raises:
+            Parked
+            Stopped
+            StaleEpoch: the run is not ours any more.
+        """
+        while True:
+            self._news.clear()
+            try:
+                seen = await self._look()
+            except StorageUnavailable as error:
+                logger.warning("tools not looked after", run=self._run, reason=error.detail)
+            else:
+                if all(one.ended for one in seen):
+                    return seen
+                if self._stopped:
+                    raise Stopped
+                if all(one.ended or one.status == "waiting" for one in seen):
+                    raise Parked
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+
+    async def _look(self) -> list[Seen]:
+        seen = await self._database(invocations.look, self._run, self._step)
+        open_ones = [one for one in seen if not one.ended]
+        if self._stopped and open_ones:
+            await self._database(invocations.cancel, [one.id for one in open_ones])
+            seen = await self._database(invocations.look, self._run, self._step)
+        elif late := [one.id for one in open_ones if one.late]:
+            await self._database(invocations.give_up_late, late)
+            seen = await self._database(invocations.look, self._run, self._step)
+        for one in seen:
+            self._tell(one)
+        if not self._stopped:
+            await self._give_out_next(seen)
+        return seen
+
+    async def _give_out_next(self, seen: Sequence[Seen]) -> None:
+        """So many at once; the others stay pending until one of those has ended."""
+        out = sum(1 for one in seen if one.status == "running" or (one.status == "pending" and one.dispatched))
+        waiting = [one for one in seen if one.status == "pending" and not one.dispatched]
+        next_ones = waiting[: max(0, self._at_once - out)]
+        if next_ones:
+            await self._database(invocations.give_out, [one.id for one in next_ones])
+            await asyncio.gather(*(self._give_out(one) for one in next_ones))
+
+    def _tell(self, one: Seen) -> None:
+        if one.id in self._ended:
+            return
+        now = (one.status, one.attempts, one.waits_for, one.fraction, one.note)
+        before = self._told.get(one.id)
+        if now == before:
+            return
+        self._told[one.id] = now
+        if one.ended:
+            self._ended.add(one.id)
+            self._telling.tell(ev.ToolFinished(one.id, one.status, one.result, one.duration_ms))
+            return
+        if before is None or before[:3] != now[:3]:
+            if one.status == "waiting":
+                self._telling.tell(ev.ToolWaiting(one.id, one.waits_for))  # type: ignore[arg-type]  # a closed set
+            elif one.status == "running":
+                self._telling.tell(ev.ToolRunning(one.id, one.attempts))
+        if one.fraction is not None and (before is None or before[3:] != now[3:]):
+            self._telling.tell(ev.ToolProgress(one.id, one.fraction, one.note))
