@@ -175,6 +175,7 @@ class DirectLine(Base, asyncio.Protocol):
     """The upstream without anything between: what the harness itself costs."""
 
     transport: asyncio.Transport
+    rest: bytes
     decode = staticmethod(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode)
     choices = staticmethod(msgspec.json.Decoder(list[dict[str, object]]).decode)
 

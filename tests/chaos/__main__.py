@@ -13,6 +13,8 @@ from tests.chaos.bed import ROOT, Bed, run_on_bed
 from tests.chaos.report import Section, say
 
 SECTIONS = ("faults", "storm", "failure", "breaker", "probes", "line")
+SERVER_SECTIONS = ("away", "lock", "slow", "flood", "revocation", "costs")
+"""About a whole server of its own, with real sockets."""
 
 
 def main() -> int:
@@ -22,7 +24,7 @@ def main() -> int:
     sections: list[Section] = []
 
     async def measure(bed: Bed) -> int:
-        for name in options.only or SECTIONS:
+        for name in options.only or [*SECTIONS, *SERVER_SECTIONS]:
             section = await made_by(name, options)(bed)
             sections.append(section)
         return sum(section.failed for section in sections)
@@ -36,7 +38,20 @@ def main() -> int:
 
 def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable[Section]]:
     # Only now: they need Django set up.
-    from tests.chaos import breaker, failure, faults, line, probes, storm
+    from tests.chaos import (
+        away,
+        breaker,
+        costs,
+        failure,
+        faults,
+        flood,
+        line,
+        lock,
+        probes,
+        revocation,
+        slow,
+        storm,
+    )
 
     makers: dict[str, Callable[[Bed], Awaitable[Section]]] = {
         "faults": lambda bed: faults.measure(bed, options.runs, options.faults),
@@ -45,6 +60,12 @@ def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable
         "breaker": breaker.measure,
         "probes": lambda _: probes.measure(),
         "line": lambda _: line.measure(options.gigabytes),
+        "away": lambda _: away.measure(options.seconds, round(options.seconds / 2)),
+        "lock": lambda _: lock.measure(options.transactions),
+        "slow": lambda _: slow.measure(options.readers),
+        "flood": lambda _: flood.measure(options.megabytes),
+        "revocation": lambda _: revocation.measure(),
+        "costs": lambda _: costs.measure(),
     }
     return makers[name]
 
@@ -56,7 +77,13 @@ def read_options() -> argparse.Namespace:
         "--failures", type=int, default=1000, help="at total failure, and mixed (default: %(default)s)"
     )
     parser.add_argument("--gigabytes", type=float, default=1.0, help="of one line (default: %(default)s)")
-    parser.add_argument("--only", nargs="*", choices=SECTIONS, help="these tables")
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="without a database (default: %(default)s)"
+    )
+    parser.add_argument("--transactions", type=int, default=10_000, help="of six (default: %(default)s)")
+    parser.add_argument("--readers", type=int, default=50, help="who never read (default: %(default)s)")
+    parser.add_argument("--megabytes", type=float, default=200, help="of a flood (default: %(default)s)")
+    parser.add_argument("--only", nargs="*", choices=[*SECTIONS, *SERVER_SECTIONS], help="these tables")
     parser.add_argument("--faults", nargs="*", default=[], help="these faults, see docs/demo.md")
     results = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}-chaos.md"
     parser.add_argument("--out", type=Path, nargs="?", const=results, help=f"also to a file ({results.name})")
