@@ -1,4 +1,4 @@
-"""`make chaos` over whole servers, in short: a database that goes away, slow readers, floods, taken back sign-ins, costs.
+"""`make chaos` over whole servers, in short: databases that go away, slow readers, floods, sign-ins taken back, costs.
 
 The bounds of time are wide here: a busy machine is no defect. `make chaos` keeps to what is promised.
 """
