@@ -17,6 +17,8 @@ from tests.chaos.report import Section, say
 SECTIONS = ("faults", "storm", "failure", "breaker", "probes", "line")
 FLEET = ("cuts", "cursors", "kills", "zombies", "redis", "restarts", "single")
 """Over several server processes, on a bed of their own (docs/measuring.md)."""
+SERVER_SECTIONS = ("away", "lock", "slow", "flood", "revocation", "costs")
+"""About a whole server of its own, with real sockets."""
 
 
 def main() -> int:
@@ -25,13 +27,14 @@ def main() -> int:
     say(head)
     sections: list[Section] = []
 
-    wanted = options.only or (*SECTIONS, *FLEET)
+    wanted = options.only or (*SECTIONS, *SERVER_SECTIONS, *FLEET)
 
     async def measure(bed: Bed) -> int:
-        sections.extend([await made_by(name, options)(bed) for name in wanted if name in SECTIONS])
+        here = (*SECTIONS, *SERVER_SECTIONS)
+        sections.extend([await made_by(name, options)(bed) for name in wanted if name in here])
         return 0
 
-    if set(wanted) & set(SECTIONS):
+    if set(wanted) - set(FLEET):
         run_on_bed(measure)
     sections += [asyncio.run(fleet_section(name, options)) for name in wanted if name in FLEET]
     failed = sum(section.failed for section in sections)
@@ -43,7 +46,20 @@ def main() -> int:
 
 def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable[Section]]:
     # Only now: they need Django set up.
-    from tests.chaos import breaker, failure, faults, line, probes, storm
+    from tests.chaos import (
+        away,
+        breaker,
+        costs,
+        failure,
+        faults,
+        flood,
+        line,
+        lock,
+        probes,
+        revocation,
+        slow,
+        storm,
+    )
 
     makers: dict[str, Callable[[Bed], Awaitable[Section]]] = {
         "faults": lambda bed: faults.measure(bed, options.runs, options.faults),
@@ -52,6 +68,12 @@ def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable
         "breaker": breaker.measure,
         "probes": lambda _: probes.measure(),
         "line": lambda _: line.measure(options.gigabytes),
+        "away": lambda _: away.measure(options.seconds, round(options.seconds / 2)),
+        "lock": lambda _: lock.measure(options.transactions),
+        "slow": lambda _: slow.measure(options.readers),
+        "flood": lambda _: flood.measure(options.megabytes),
+        "revocation": lambda _: revocation.measure(),
+        "costs": lambda _: costs.measure(),
     }
     return makers[name]
 
@@ -84,7 +106,15 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--share", type=float, default=1.0, help="of the cuts, kills, losses, restarts (default: %(default)s)"
     )
-    parser.add_argument("--only", nargs="*", choices=(*SECTIONS, *FLEET), help="these tables")
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="without a database (default: %(default)s)"
+    )
+    parser.add_argument("--transactions", type=int, default=10_000, help="of six (default: %(default)s)")
+    parser.add_argument("--readers", type=int, default=50, help="who never read (default: %(default)s)")
+    parser.add_argument("--megabytes", type=float, default=200, help="of a flood (default: %(default)s)")
+    parser.add_argument(
+        "--only", nargs="*", choices=(*SECTIONS, *SERVER_SECTIONS, *FLEET), help="these tables"
+    )
     parser.add_argument("--faults", nargs="*", default=[], help="these faults, see docs/demo.md")
     results = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}-chaos.md"
     parser.add_argument("--out", type=Path, nargs="?", const=results, help=f"also to a file ({results.name})")

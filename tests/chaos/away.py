@@ -99,7 +99,7 @@ async def measure(
     databases: Sequence[str] = DATABASES,
     within_seconds: float = PROMISED_SECONDS,
 ) -> Section:
-    section = Section(f"The database goes away, for {seconds:g} s", HEADS)
+    section = Section(f"P5: the database goes away, for {seconds:g} s", HEADS)
     for name in databases:
         with _ground(name) as (found, monkey):
             play = Play(found, monkey, [Tab(person) for person in found.people])

@@ -14,7 +14,7 @@ from bench.report import row
 from tests.chaos.ground import SERVERS, Ground, ground
 from tests.chaos.raw import CONTINUED, PING, TEXT, closing_code, frame, raw_socket
 from tests.chaos.report import Section
-from tests.chaos.streams import streams
+from tests.chaos.streams import Streams, streams
 from tests.live import Person
 from tests.project.wire import reset
 
@@ -99,10 +99,13 @@ class Pushed:
 
 
 async def measure(
-    megabytes: float = 200.0, seconds: float = 60.0, servers: Sequence[str] = SERVERS
+    megabytes: float = 200.0,
+    seconds: float = 60.0,
+    servers: Sequence[str] = SERVERS,
+    gap_ms: float = MOST_GAP_MS,
 ) -> Section:
     """`seconds` is the most that one kind may take."""
-    section = Section("Clients that flood", HEADS)
+    section = Section("P10: clients that flood", HEADS)
     for server in servers:
         with ground(server, people=3, stamps=[STREAM]) as found:
             flooder, other, once = found.people
@@ -115,7 +118,8 @@ async def measure(
                 await asyncio.to_thread(_push, flooder, kind, WARM_UP_MB, seconds)
             async with streams(other, f"bench/{STREAM}", 1) as others:
                 for kind in ENDLESS:
-                    await _flood(section, found, kind, others, megabytes, seconds)
+                    line, grown, alive = await _flood(found, kind, others, megabytes, seconds, gap_ms)
+                    section.add(line, failed=grown > MOST_MB or not alive)
     section.note(
         f"Whoever is cut off comes back at once, until {megabytes:g} MB have gone or {seconds:g} s have passed; what "
         "the system's buffers took counts as pushed. Nothing is read. Memory: of the server, above what it had before "
@@ -125,8 +129,9 @@ async def measure(
 
 
 async def _flood(
-    section: Section, found: Ground, kind: Endless, others: Any, megabytes: float, seconds: float
-) -> None:
+    found: Ground, kind: Endless, others: Streams, megabytes: float, seconds: float, gap_ms: float
+) -> tuple[str, float, bool]:
+    """Its row, how much memory it took, and whether the other's stream was alive all the time."""
     await others.since()
     with watched_memory(found) as most_mb:
         pushed = await asyncio.to_thread(_push, found.people[0], kind, megabytes, seconds)
@@ -145,8 +150,7 @@ async def _flood(
         f"{seen['max_ms'] or 0:.0f}",
         f"≤ {MOST_MB:.0f} MB, live",
     )
-    alive = seen["deltas"] and not seen["lost"] and seen["max_ms"] <= MOST_GAP_MS
-    section.add(line, failed=grown > MOST_MB or not alive)
+    return line, grown, bool(seen["deltas"] and not seen["lost"] and seen["max_ms"] <= gap_ms)
 
 
 def _send_once(person: Person, one: Once) -> int:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,15 +79,16 @@ def ground(
     models: Sequence[str] = (),
     stamps: Sequence[str] = (),
     database: Postgres | None = None,
-    **settings: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Ground]:
     """`models` of the demo upstream, `stamps` of the bench's; people are named `p0`, `p1` …, and signed in."""
     with tempfile.TemporaryDirectory() as folder, upstream_process() as upstream:
         data = Path(folder) / "data"
         data.mkdir()
+        own = dict(settings or {})
         if database is not None:
-            settings["DATABASE_URL"] = database.make("chaos")
-        site = LiveSite(data, settings=settings, server=server)
+            own["DATABASE_URL"] = database.make("chaos")
+        site = LiveSite(data, settings=own, server=server)
         with Processes(Path(folder)) as processes:
             providers: dict[str, Any] = {"demo": (upstream.base_url, models)}
             if stamps:

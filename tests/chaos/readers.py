@@ -99,7 +99,10 @@ class Readers:
     async def never_read(self, name: str, window: int) -> Facts:
         facts = Facts(name, self._clients)
         before_ms, meanwhile_ms, gone = [], [], []
-        facts.kilobytes, seconds = await self._alone(window)
+        before = self._found.memory()
+        silent = await asyncio.to_thread(self._silent, window)
+        most, seconds = await self._most_memory_until_gone(silent)
+        facts.kilobytes = (most - before) / len(silent) / 1000
         gone.append(seconds)
         for _ in range(self._rounds):
             async with streams(self._other, f"bench/{STREAM}", OTHERS) as others:
@@ -111,23 +114,21 @@ class Readers:
         facts.gone_seconds = max(gone)
         if self._rounds:
             facts.before_ms, facts.meanwhile_ms = median(before_ms), median(meanwhile_ms)
-        facts.came_back = len(self._slow)
-        for one in silent[::PER_PERSON][: facts.came_back] if self._rounds else ():
+        for one in silent[::PER_PERSON]:
             whole = await _comes_back(one)
+            facts.came_back += 1
             facts.whole += whole
+        for one in silent:
+            one.line.close()
         return facts
 
-    async def _alone(self, window: int) -> tuple[float, float]:
-        """Kilobytes of memory each, at most, and after how many seconds all were gone."""
-        before = most = self._found.memory()
-        silent = await asyncio.to_thread(self._silent, window)
+    async def _most_memory_until_gone(self, silent: list[Silent]) -> tuple[int, float]:
+        most = self._found.memory()
         going = asyncio.create_task(self._gone(silent))
         while not going.done():
             most = max(most, self._found.memory())
             await asyncio.sleep(0.02)
-        for one in silent:
-            one.line.close()
-        return (most - before) / len(silent) / 1000, await going
+        return most, await going
 
     def _silent(self, window: int) -> list[Silent]:
         people = [self._slow[number // PER_PERSON] for number in range(self._clients)]

@@ -42,13 +42,21 @@ HEADS = (
 
 
 async def measure(
-    clients: int = 50, rounds: int = 3, ack_seconds: float = 15.0, servers: Sequence[str] = SERVERS
+    clients: int = 50,
+    rounds: int = 3,
+    ack_seconds: float = 15.0,
+    servers: Sequence[str] = SERVERS,
+    late_seconds: float = LATE_SECONDS,
 ) -> Section:
-    section = Section("Readers that are slow", HEADS)
+    section = Section("P9: readers that are slow", HEADS)
     people = -(-clients // PER_PERSON) + 1
     for server in servers:
         with ground(
-            server, people=people, models=[MODEL, LESS_MODEL], stamps=[STREAM], ACK_SECONDS=str(ack_seconds)
+            server,
+            people=people,
+            models=[MODEL, LESS_MODEL],
+            stamps=[STREAM],
+            settings={"ACK_SECONDS": str(ack_seconds)},
         ) as found:
             readers = Readers(found, clients, rounds, ack_seconds)
             await readers.prepare()
@@ -60,7 +68,7 @@ async def measure(
                 (await readers.never_acknowledge("read, never acknowledge"), f"{NO_ACK} after {last}"),
                 (await readers.acknowledge_late("acknowledge late"), "everything"),
             ):
-                section.add(_shown(server, facts, goal), failed=failed(facts, ack_seconds))
+                section.add(_shown(server, facts, goal), failed=failed(facts, ack_seconds, late_seconds))
     section.note(
         f"Each reader follows a run of {len(TEXT_THEN) / 1e6:.1f} MB. Those who never read take {READ_BEFORE} events, "
         "and then nothing; gone is when the server has closed its end. Memory: of the server, above what it had "
@@ -70,9 +78,9 @@ async def measure(
     return section
 
 
-def failed(one: Facts, ack_seconds: float) -> bool:
+def failed(one: Facts, ack_seconds: float, late_seconds: float = LATE_SECONDS) -> bool:
     slower = one.ratio > MOST_SLOWER and one.meanwhile_ms - one.before_ms > TOO_SMALL_MS
-    late = one.gone_seconds > ack_seconds + TICK_SECONDS + LATE_SECONDS
+    late = one.gone_seconds > ack_seconds + TICK_SECONDS + late_seconds
     early = one.codes and one.gone_seconds < ack_seconds
     wrong = bool(one.codes - {NO_ACK})
     return bool(one.kilobytes > MOST_KB or slower or late or early or wrong or one.whole < one.came_back)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.project.conftest import Running
+from tests.project.conftest import SERVERS, Running, Start
 from tests.project.wire import exactly, frame, get, open_socket, push, reset, text_frame
 
 pytestmark = pytest.mark.server
@@ -16,6 +16,14 @@ CONTINUATION, TEXT, CLOSE, PING = 0, 1, 8, 9
 MEGABYTE = 1_000_000
 HOST = b"Host: localhost\r\n"
 GET_HELLO = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+@pytest.fixture(params=SERVERS)
+def toy(request: pytest.FixtureRequest, start_toy: Start) -> Running:
+    """A test's own, without the worker: its log is read."""
+    running = start_toy("--server", request.param, "--port", "0", "--no-worker")
+    running.wait_until_ready()
+    return running
 
 
 def open_line(toy: Running) -> socket.socket:
@@ -33,11 +41,11 @@ def rest(line: socket.socket) -> bytes:
     return got
 
 
-def said(toy: Running, answer: bytes = b"") -> list[str]:
-    """The server's lines after a clean end, without those of every start and end."""
-    toy.end(signal.SIGTERM)
-    common = ("startup", "shutdown", "Stopped.", "Collecting", "Bringing")
-    return [line for line in toy.lines if "is ready at" not in line and not line.startswith(common)]
+def said(toy: Running) -> list[str]:
+    """The server's lines between its start and its end, which is a clean one."""
+    assert toy.end(signal.SIGTERM)[0] == 0
+    ready = next(number for number, line in enumerate(toy.lines) if "is ready at" in line)
+    return toy.lines[ready + 1 : toy.lines.index("shutdown 15")]
 
 
 # --- WebSockets ---------------------------------------------------------------------------------------
