@@ -256,3 +256,16 @@ test("a line on which nothing is heard is given up", () => {
   mock.timers.tick(1000);
   assert.ok(FakeSocket.all.length > 1);
 });
+
+test("what a process that ends does not take any more is sent to the next one", async () => {
+  const { line, socket } = connected();
+  const asked = line.request(start);
+  const ref = socket.of("run.start")[0]?.["ref"];
+  socket.says({ type: "reply", ref, ok: false, error: { code: "draining", message: "", retryable: true } });
+  socket.close(4503);
+  const next = comeBack();
+  const [again] = next.of("run.start");
+  assert.equal(again?.["key"], "k1");
+  next.says({ type: "reply", ref: again?.["ref"], ok: true, conversation: "c", message: "m", runs: [] });
+  assert.equal((await asked).conversation, "c");
+});

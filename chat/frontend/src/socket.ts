@@ -174,6 +174,8 @@ export class Line {
   private settle(frame: Extract<ServerFrame, { type: "reply" }>): void {
     const pending = this.pending.get(frame.ref);
     if (!pending) return;
+    // This process takes nothing more and ends in a moment; the one behind the next line will.
+    if (pending.resend && frame.error?.code === "draining") return;
     this.pending.delete(frame.ref);
     if (frame.ok) {
       // The server follows what this socket started, and says so before the first event.
