@@ -51,6 +51,16 @@ def quote_service() -> QuoteService:
     return QuoteService(settings.STOCK_QUOTE_URL, settings.STOCK_QUOTE_KEY, fields)
 
 
+def task_queues() -> frozenset[str]:
+    """Those that workers of this site take tasks from."""
+    return frozenset(queue.name for queue in settings.CELERY_TASK_QUEUES)
+
+
+def task_seconds() -> float:
+    """After which a task is told to end, whichever tool it runs."""
+    return float(settings.CELERY_TASK_SOFT_TIME_LIMIT)
+
+
 def site_cache() -> DjangoCache:
     """For the contexts of invocations."""
     return DjangoCache(caches["default"], settings.TOOLS_CACHE_SECONDS)
