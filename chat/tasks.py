@@ -3,14 +3,18 @@
 import time
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import LimitExceeded, OperationalError
 
-from chat.engine import retention
+from chat import wiring
+from chat.engine import retention, tool_work
+from chat.engine.worker_node import own_node
 
 logger = structlog.get_logger(__name__)
 
@@ -55,3 +59,13 @@ def prune() -> dict[str, int]:
     )
     logger.info("pruned", **dropped)
     return dropped
+
+
+@shared_task(name="tools.call")
+def call_tool(invocation: str) -> str:
+    """Runs one tool invocation, if nobody else does."""
+    runtime = wiring.running()
+    node = runtime.node if runtime is not None else own_node()
+    return tool_work.work(
+        UUID(invocation), node=node, told=wiring.tell_of_tool, interrupts=(SoftTimeLimitExceeded,)
+    )

@@ -223,6 +223,13 @@ LEASE_SECONDS = env.seconds("LEASE_SECONDS", 5, least=0.5)
 """A node not heard of for this long has lost its runs."""
 DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 15)
 
+LOOP_STEPS = env.whole("LOOP_STEPS", 8, least=1)
+LOOP_INVOCATIONS = env.whole("LOOP_INVOCATIONS", 16, least=1)
+LOOP_SECONDS = env.seconds("LOOP_SECONDS", 600, least=1)
+"""How far an answer may go by itself, with tools."""
+TOOLS_AT_ONCE = env.whole("TOOLS_AT_ONCE", 5, least=1)
+APPROVAL_SECONDS = env.seconds("APPROVAL_SECONDS", 86_400, least=1)
+
 # --- the wire log ---------------------------------------------------------------------------------
 
 WIRE_LOG = env.flag("WIRE_LOG", default=True)

@@ -1,16 +1,24 @@
 """What the model is shown of a conversation, and a run as it is stored."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Literal, cast
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 
+from chat.engine.bill import Bill, total
+from chat.engine.invocations import Seen, known
+from chat.engine.offered_tools import tools_for
 from chat.engine.offers import Offer, offer_of
-from chat.engine.plan import RunPlan
+from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.engine.recorder import restored_steps
+from chat.engine.tool_messages import messages_of
 from chat.events.fold import RunState
+from chat.events.run_events import UsageSource
 from chat.exceptions import ModelNotAvailable
+from chat.llm.deltas import Usage
 from chat.llm.messages import (
     ChatMessage,
     ImagePart,
@@ -20,13 +28,17 @@ from chat.llm.messages import (
     ReasoningPart,
     RefusalPart,
     TextPart,
+    ToolSchema,
 )
-from chat.models import Message, Run
+from chat.models import Message, ModelCall, Run
 from chat.models.conversations import Tree
 
 CONTINUE = (
     "Continue exactly where you stopped. Do not repeat anything and do not comment on the interruption."
 )
+
+COUNTERS: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+NO_CALLS: Final[Mapping[str, Seen]] = MappingProxyType({})
 
 StoredParts = Sequence[dict[str, Any]]
 
@@ -40,8 +52,14 @@ class StoredMessage(msgspec.Struct, frozen=True):
 
 
 def plan_of(
-    run: Run, offer: Offer, path: Sequence[StoredMessage], *, rescued: RunState | None = None
+    run: Run,
+    offer: Offer,
+    path: Sequence[StoredMessage],
+    *,
+    rescued: RunState | None = None,
+    earlier: Bill | None = None,
 ) -> RunPlan:
+    schemas, tools = tools_of(run, offer)
     return RunPlan(
         run=str(run.pk),
         epoch=run.epoch,
@@ -56,11 +74,14 @@ def plan_of(
         api_key=offer.api_key,
         deadlines=offer.deadlines,
         limits=offer.limits,
-        request=_request(run.options, offer, shown_messages(path, offer.full_name)),
+        request=_request(run.options, offer, shown_messages(path, offer.full_name, calls_in(path, schemas)), schemas),
         price=offer.price,
         created_at=run.created_at,
         stop_requested_at=run.stop_requested_at,
         rescued=rescued,
+        earlier=earlier,
+        tools=tools,
+        loop=loop_limits(),
         following=plan_of(run, offer.following, path) if offer.following is not None else None,
     )
 
@@ -76,7 +97,46 @@ def plan_to_go_on(run: Run) -> RunPlan:
         raise ModelNotAvailable
     parent = run.message.parent_id
     path = stored_path(Tree(run.conversation).path_to(parent)) if parent else ()
-    return plan_of(run, offer_of(run.model), path, rescued=state_of(run))
+    return plan_of(run, offer_of(run.model), path, rescued=state_of(run), earlier=billed(run.pk))
+
+
+def tools_of(run: Run, offer: Offer) -> tuple[tuple[ToolSchema, ...], tuple[OfferedTool, ...]]:
+    """None where the run wants none, or its model takes none."""
+    if "no_tools" in offer.capabilities or run.options.get("tool_choice") == "none":
+        return (), ()
+    return tools_for(run.user, run.options.get("tools"))
+
+
+def loop_limits() -> LoopLimits:
+    return LoopLimits(
+        steps=settings.LOOP_STEPS,
+        invocations=settings.LOOP_INVOCATIONS,
+        seconds=settings.LOOP_SECONDS,
+        at_once=settings.TOOLS_AT_ONCE,
+        approval_seconds=settings.APPROVAL_SECONDS,
+    )
+
+
+def billed(run: UUID) -> Bill | None:
+    """What the ledger has of a run's model calls."""
+    rows = ModelCall.objects.filter(run=run)
+    bills = [
+        Bill(
+            Usage(**{name: getattr(row, name) for name in COUNTERS}),
+            cast(UsageSource, row.usage_source),
+            row.cost,
+            row.currency,
+            refused=row.usage_source == ModelCall.Source.UNKNOWN and row.http_status is None,
+        )
+        for row in rows
+    ]
+    return total(bills) if bills else None
+
+
+def calls_in(path: Sequence[StoredMessage], schemas: Sequence[ToolSchema]) -> dict[str, Seen]:
+    """The invocations that earlier messages tell of; none where no tools are offered: providers refuse calls then."""
+    keys = [part["invocation"] for message in path for part in message.parts if part.get("type") == "tool_call"]
+    return known(keys) if keys and schemas else {}
 
 
 def stored_path(path: Sequence[UUID]) -> list[StoredMessage]:
@@ -86,13 +146,19 @@ def stored_path(path: Sequence[UUID]) -> list[StoredMessage]:
     return [found[key] for key in path]
 
 
-def shown_messages(stored: Sequence[StoredMessage], model: str) -> tuple[ChatMessage, ...]:
+def shown_messages(
+    stored: Sequence[StoredMessage], model: str, calls: Mapping[str, Seen] = NO_CALLS
+) -> tuple[ChatMessage, ...]:
     """What `model` (`provider/model`) is shown. Its own thoughts go back to it, those of others are not for it.
 
-    Answers without any text are left out; a path that ends in an answer is continued.
+    Answers without any text are left out; a path that ends in an answer is continued. `calls` are the invocations that
+    are told of; the others are left out.
     """
-    messages = []
+    messages: list[ChatMessage] = []
     for message in stored:
+        if message.role != "user" and any(part.get("invocation") in calls for part in message.parts):
+            messages += messages_of(message.parts, calls, with_reasoning=message.model == model)
+            continue
         parts = sent_parts(message.parts, with_reasoning=message.model == model)
         if any(not isinstance(part, ReasoningPart) for part in parts):
             role: Literal["user", "assistant"] = "user" if message.role == "user" else "assistant"
@@ -134,7 +200,9 @@ def stored_money(run: Run) -> dict[str, str] | None:
     return None if run.cost is None else {"amount": f"{run.cost:f}", "currency": run.currency}
 
 
-def _request(options: dict[str, Any], offer: Offer, shown: Sequence[ChatMessage]) -> ModelRequest:
+def _request(
+    options: dict[str, Any], offer: Offer, shown: Sequence[ChatMessage], schemas: Sequence[ToolSchema]
+) -> ModelRequest:
     return ModelRequest(
         model=offer.name,
         messages=tuple(shown),
@@ -143,7 +211,9 @@ def _request(options: dict[str, Any], offer: Offer, shown: Sequence[ChatMessage]
             temperature=options.get("temperature"),
             max_output_tokens=options.get("max_output_tokens") or offer.max_output_tokens,
             reasoning_effort=options.get("reasoning_effort"),
+            tool_choice=options.get("tool_choice") if schemas else None,
         ),
+        tools=tuple(schemas),
         stream=options.get("stream") is not False,
         capabilities=offer.capabilities,
     )

@@ -109,6 +109,12 @@ def look(run: str, step: int) -> list[Seen]:
     return [_seen(row, now) for row in ToolInvocation.objects.of_step(run, step)]
 
 
+def known(keys: Sequence[str]) -> dict[str, Seen]:
+    """By key; for what is said again to a model."""
+    now = timezone.now()
+    return {str(row.pk): _seen(row, now) for row in ToolInvocation.objects.filter(pk__in=keys)}
+
+
 def _seen(row: ToolInvocation, now: datetime) -> Seen:
     began, ended = row.started_at or row.created_at, row.finished_at
     return Seen(

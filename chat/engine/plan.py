@@ -23,6 +23,7 @@ class OfferedTool(Struct, frozen=True):
     needs_approval: bool = False
     seconds: float = 30.0
     """For its work, or for the answer of whoever does it."""
+    idempotent: bool = False
 
 
 class LoopLimits(Struct, frozen=True):

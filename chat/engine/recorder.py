@@ -5,14 +5,18 @@ Plain functions for the database's threads; the async side hands them values, ne
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connection, transaction
 
 from chat.events.fold import Part, StepState
-from chat.models import Conversation, Message, ModelCall, Run, User
+from chat.exceptions import StaleEpoch
+from chat.models import Conversation, Message, ModelCall, Run, ToolInvocation, User
+
+
+T = TypeVar("T")
 
 
 class Partial(msgspec.Struct, frozen=True):
@@ -82,6 +86,18 @@ def restored_steps(stored: Sequence[dict[str, Any]], parts: Sequence[Part]) -> l
     return steps
 
 
+class StepEnding(msgspec.Struct, frozen=True):
+    """A step after which the run goes on: its parts, its calls upstream, and the tools that it has asked for."""
+
+    run: str
+    epoch: int
+    message: str
+    last_seq: int
+    steps: list[StepState]
+    calls: Sequence[CallRecord]
+    invocations: Sequence[ToolInvocation]
+
+
 class Holding(msgspec.Struct, frozen=True):
     """What the rows say of runs that are being made here."""
 
@@ -135,6 +151,50 @@ def save_ending(ending: Ending) -> None:
         )
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
         _save_calls(call.columns for call in ending.calls)
+
+
+def save_step(ending: StepEnding) -> None:
+    """All or nothing; a second time as once, where the line broke at the commit.
+
+    Raises:
+        StaleEpoch: somebody else has claimed the run since; nothing was written.
+    """
+    with transaction.atomic():
+        Run.objects.write(
+            UUID(ending.run),
+            epoch=ending.epoch,
+            steps=stored_steps(ending.steps),
+            last_seq=ending.last_seq,
+        )
+        Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps))
+        _save_calls(call.columns for call in ending.calls)
+        ToolInvocation.objects.bulk_create(ending.invocations, ignore_conflicts=True)
+
+
+def park(partial: Partial) -> bool:
+    """The run waits for somebody outside, and is nobody's. False: somebody has just answered, so it goes on.
+
+    Raises:
+        StaleEpoch: somebody else has claimed the run since; nothing was written.
+    """
+    with transaction.atomic():
+        # Whoever answers takes the run's row first, too.
+        held = Run.objects.select_for_update().filter(pk=partial.run, epoch=partial.epoch)
+        if not held.values_list("pk"):
+            raise StaleEpoch
+        asked = ToolInvocation.objects.filter(run=partial.run).open()
+        if asked.exclude(status=ToolInvocation.Status.WAITING).exists() or not asked.exists():
+            return False
+        Run.objects.write(
+            UUID(partial.run),
+            epoch=partial.epoch,
+            status=Run.Status.WAITING,
+            node=None,
+            steps=stored_steps(partial.steps),
+            last_seq=partial.last_seq,
+        )
+        Message.objects.filter(pk=partial.message).update(parts=stored_parts(partial.steps))
+    return True
 
 
 def is_gone(run: str) -> bool:

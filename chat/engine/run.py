@@ -1,7 +1,7 @@
-"""One run being made: asks the model, tells the log, keeps the books. One object a run and epoch."""
+"""One run being made: step after step, until the model has answered. One object a run and epoch."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -9,40 +9,30 @@ import structlog
 
 from chat.conf import Coalescing
 from chat.engine import recorder
-from chat.engine.attempts import Attempt, Kept, copied, text_length
-from chat.engine.books import (
-    ClosedBooks,
-    Outcome,
-    close_books,
-    failed_books,
-    ledger_rows,
-    rows_under_way,
-)
+from chat.engine.asking import Asking
+from chat.engine.attempts import copied
+from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books
 from chat.engine.database import DatabaseThreads
-from chat.engine.endings import count_calls
-from chat.engine.loop import Step
+from chat.engine.invocations import Seen
 from chat.engine.patience import unhurried
-from chat.engine.place import PlaceInLine
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
+from chat.engine.run_ledger import RunLedger
+from chat.engine.telling import Telling
+from chat.engine.tool_phase import Parked, Stopped
+from chat.engine.tool_steps import LimitReached, ToolSteps
 from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
-from chat.events.coalescer import Coalescer
-from chat.events.codec import Cursor
-from chat.events.fold import Part, RunState
-from chat.exceptions import ChatError, Internal, ProviderError, StaleEpoch, StorageUnavailable
-from chat.llm.attempt import CallFacts, Tell
-from chat.llm.deltas import Delta
+from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable, ToolLimit
 from chat.llm.guard import Guard
-from chat.llm.redaction import secrets_of
 from chat.resilience.deadline import Interrupted
 from chat.telemetry.runs import RunMeters
 
 logger = structlog.get_logger(__name__)
 
 LONGEST_WAIT_SECONDS = 2.0
-MOST_CHARACTERS = 1_000_000
-"""What one answer may have; a provider that says more is stopped there."""
+
+Ended = tuple[ev.EndStatus, ChatError | None]
 
 
 class RunEngine:
@@ -55,39 +45,51 @@ class RunEngine:
         guard_for: Callable[[RunPlan], Guard],
         log: EventLog,
         database: DatabaseThreads,
+        give_out: Callable[[Seen], Awaitable[None]],
+        new_id: Callable[[], str],
         pressure: LoopPressure,
         coalescing: Coalescing,
         meters: RunMeters,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
+        """`give_out` sends an invocation to whoever runs it, `new_id` names the next one."""
         self.plan = plan
         self.epoch = plan.epoch
-        self._guard_for = guard_for
-        self._asked = plan
-        self._guard = guard_for(plan)
-        self._log = log
         self._database = database
-        self._pressure = pressure
-        self._coalescer = Coalescer(coalescing)
-        self._window_seconds = coalescing.window_ms / 1000
-        self._flush_handle: asyncio.TimerHandle | None = None
-        self._meters = meters
         self._clock = clock
         self._now = now
-        self._state = RunState(plan.message)
-        rescued = plan.rescued
-        self._kept = Kept.of(rescued, None) if rescued is not None and rescued.steps else None
-        self._step = Step(rescued.steps[-1].step if rescued is not None and rescued.steps else 1)
-        self._attempts: list[Attempt] = []
-        self._to_ledger: asyncio.Task[None] | None = None
-        self._noted: set[tuple[str, str]] = set()
-        self._line = PlaceInLine(self._tell_place, clock)
-        self._cursor = Cursor(plan.epoch, 0)
-        self._saved_cursor = self._cursor
+        self._telling = Telling(plan, log)
+        steps = plan.rescued.steps if plan.rescued is not None else []
+        self._goes_on_with_tools = bool(steps) and steps[-1].finished
+        self._asking = Asking(
+            plan,
+            first_step=steps[-1].step if steps else 1,
+            guard_for=guard_for,
+            telling=self._telling,
+            attempt_failed=lambda: self._ledger.attempt_failed(),
+            new_id=new_id,
+            pressure=pressure,
+            coalescing=coalescing,
+            meters=meters,
+            clock=clock,
+        )
+        self._ledger = RunLedger(
+            plan.run, self._asking.attempts, database=database, meters=meters, clock=clock, now=now
+        )
+        self._tools = ToolSteps(
+            plan,
+            asking=self._asking,
+            telling=self._telling,
+            ledger=self._ledger,
+            database=database,
+            commit=self._commit,
+            give_out=give_out,
+            clock=clock,
+            now=now,
+        )
         self._stop_requested_at = plan.stop_requested_at
         self._abandoned = False
-        self._too_long = False
         self._closed: ClosedBooks | None = None
         self._began = clock()
 
@@ -97,67 +99,33 @@ class RunEngine:
         """Ends the answer here. The line upstream closes at once; what has arrived stays."""
         if self._stop_requested_at is None:
             self._stop_requested_at = asked_at
-        self._guard.stop()
+        self._asking.stop()
+        self._tools.stop()
 
     def abandon(self) -> None:
         """Stops writing: a newer epoch owns the run."""
         self._abandoned = True
-        self._guard.stop()
+        self._asking.be_silent()
+        self._tools.news()
+
+    def tool_news(self) -> None:
+        """Something may have happened to one of its invocations."""
+        self._tools.news()
 
     def unsaved(self) -> recorder.Partial | None:
-        if self._cursor == self._saved_cursor:
-            return None
-        if self._kept is not None and self._shorter_than(self._kept):
-            kept = self._kept.partial
-            return kept if kept is not None and kept.last_seq > self._saved_cursor.seq else None
-        return self._partial()
+        return self._telling.unsaved()
 
     def saved(self, partial: recorder.Partial) -> None:
-        self._saved_cursor = Cursor(partial.epoch, partial.last_seq)
+        self._telling.saved(partial)
 
     def under_way(self) -> list[recorder.CallRecord]:
-        return rows_under_way(self._attempts, clock=self._clock, now=self._now)
+        return self._ledger.under_way()
 
     def noted(self, calls: Collection[UUID]) -> None:
-        for attempt in self._attempts:
+        for attempt in self._asking.attempts:
             attempt.noted = attempt.noted or attempt.facts.call in calls
 
     # --- the road -------------------------------------------------------------------------------------
-
-    async def make(self) -> ev.RunFinished | None:
-        """Makes the answer; what was told last, or None where the run is not ours any more.
-
-        Raises:
-            asyncio.CancelledError: the process ends; the run stays open and is taken up elsewhere.
-        """
-        try:
-            return await self._make()
-        except BaseException:
-            # Whoever goes on with it, its readers look for it there.
-            self._log.let_go(self.plan.run, self.plan.epoch)
-            raise
-
-    async def _make(self) -> ev.RunFinished | None:
-        try:
-            status, error = await self._ask()
-            self._line.leave()
-            self._flush()
-            if self._to_ledger is not None:
-                await self._to_ledger
-            if not self._abandoned:
-                return await self._end(self._close(status, error))
-        except StaleEpoch:
-            pass
-        except ChatError:
-            raise
-        except Exception:
-            logger.exception("closing a run failed", run=self.plan.run)
-            return await self._end(failed_books(self._step.number, Internal()))
-        finally:
-            self._line.leave()
-            if self._flush_handle is not None:
-                self._flush_handle.cancel()
-        return await self._let_go()
 
     def begin(self) -> None:
         """Claims the run's log and tells that it has started; `make` comes next.
@@ -165,233 +133,149 @@ class RunEngine:
         Raises:
             StaleEpoch: a newer epoch has begun already.
         """
-        self._log.begin(self.plan.run, self.plan.epoch, self._state)
-        if self.plan.rescued is None:
-            self._tell(ev.RunStarted(model=self.plan.model_name, message=self.plan.message))
-        else:
-            self._tell(ev.RunSnapshot(state=self.plan.rescued.as_dict()))
-        if self._kept is not None and self._stop_requested_at is None:
-            self._tell(ev.StepReset(step=self._step.number, reason="rescued"))
+        self._telling.begin()
+        if self._goes_on_with_tools:
+            return
+        step, kept = self._asking.step.number, self._telling.kept
+        if kept is not None and self._stop_requested_at is None:
+            self._telling.tell(ev.StepReset(step=step, reason="rescued"))
         # Also where it goes on: before, another model may have been asked.
-        if self._kept is None or self._stop_requested_at is None:
-            self._tell(ev.StepStarted(step=self._step.number, model=self.plan.model_name))
+        if kept is None or self._stop_requested_at is None:
+            self._telling.tell(ev.StepStarted(step=step, model=self.plan.model_name))
 
-    async def _ask(self) -> tuple[ev.EndStatus, ChatError | None]:
-        """The model's answer; returns the run's status and the error that ended it, if one did."""
-        if self._stop_requested_at is not None:
-            return "stopped", None
+    async def make(self) -> ev.RunFinished | None:
+        """Makes the answer; what was told last, or None where the run is not ours any more, or parked.
+
+        Raises:
+            asyncio.CancelledError: the process ends; the run stays open and is taken up elsewhere.
+        """
         try:
-            while True:
-                try:
-                    await self._guard.run(self._asked.request, self)
-                    break
-                except ChatError as error:
-                    detail = self._without_secrets(error)
-                    logger.info("model call failed", run=self.plan.run, code=error.code, detail=detail)
-                    if not self._go_on_with_next(error):
-                        return "failed", error
-        except Interrupted:
-            return "limit_reached" if self._too_long else "stopped", None
-        except StaleEpoch:
+            return await self._make()
+        except BaseException:
+            self._telling.let_go()
             raise
+
+    async def _make(self) -> ev.RunFinished | None:
+        try:
+            status, error = await self._go()
+            self._asking.close()
+            await self._ledger.settled()
+            if not self._abandoned:
+                return await self._end(self._close(status, error))
+        except Parked:
+            self._telling.let_go()
+            return None
+        except StaleEpoch:
+            pass
+        except ChatError:
+            raise
+        except Exception:
+            logger.exception("closing a run failed", run=self.plan.run)
+            return await self._end(failed_books(self._asking.step.number, Internal()))
+        finally:
+            self._asking.close()
+        return await self._let_go()
+
+    async def _go(self) -> Ended:
+        """All steps. How the run ends, and the error that ended it, if one did.
+
+        Raises:
+            Parked: it goes on when somebody answers.
+        """
+        try:
+            if self._goes_on_with_tools:
+                await self._tools.go_on()
+            elif self._stop_requested_at is not None:
+                return "stopped", None
+            while True:
+                if self._stop_requested_at is not None:
+                    return "stopped", None
+                await self._asking.ask(self._tools.said())
+                if not self._asking.step.calls or self._abandoned:
+                    break
+                await self._tools.use()
+        except (Interrupted, Stopped):
+            return ("limit_reached" if self._asking.too_long else "stopped"), None
+        except LimitReached as limit:
+            return "limit_reached", ToolLimit(detail=str(limit))
+        except (Parked, StaleEpoch):
+            raise
+        except ChatError as error:
+            return "failed", error
         except Exception:  # a bug of ours must end the run in one typed error, not in a hang
             logger.exception("run failed", run=self.plan.run)
             return "failed", Internal()
-        cut = self._too_long or self._step.finish_reason == "length"
-        return "limit_reached" if cut else "completed", None
-
-    def _go_on_with_next(self, error: ChatError) -> bool:
-        """The next model takes over where waiting might have helped and nobody has seen anything of this one."""
-        following = self._asked.following
-        if following is None or not error.retryable or self._kept is not None or self._shows_something():
-            return False
-        if self._stop_requested_at is not None or self._abandoned:
-            return False
-        logger.info("another model is asked", run=self.plan.run, model=following.model_name)
-        step, before = self._step.number, self._asked.model_name
-        self._asked, self._guard = following, self._guard_for(following)
-        self._forget("other_model")
-        self._tell(ev.StepStarted(step=step, model=following.model_name))
-        note = ev.StepNote(step, "other_model", following.model_name, instead_of=before, reason=error.code)
-        self._tell(note)
-        self._ended_to_ledger()
-        return True
+        return ("limit_reached" if self._asking.step.finish_reason == "length" else "completed"), None
 
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
         # An earlier attempt had come further than the last one, which is no answer either: that one stays.
-        whole = status in ("completed", "limit_reached")
-        if self._kept is not None and not whole and not self._abandoned and self._shorter_than(self._kept):
-            self._tell(ev.RunSnapshot(state=self._kept.state))
+        if status not in ("completed", "limit_reached") and not self._abandoned:
+            self._telling.bring_back_kept()
         self._closed = close_books(
-            self._step.number,
-            self._attempts,
+            self._asking.step.number,
+            self._asking.attempts,
             Outcome(status, error, self._stop_requested_at),
             began=self._began,
+            earlier=self.plan.earlier,
             clock=self._clock,
             now=self._now,
         )
         return self._closed
 
     async def _end(self, closed: ClosedBooks) -> ev.RunFinished:
-        steps = copied(self._state.steps)
+        steps = copied(self._telling.state.steps)
+        # A step that used tools, and was the last, has told its own end.
+        open_step = not steps or not steps[-1].finished
         for step in steps:
             step.finished = True
         await self._commit(
+            recorder.save_ending,
             recorder.Ending(
                 run=self.plan.run,
                 epoch=self.plan.epoch,
                 message=self.plan.message,
                 conversation=self.plan.conversation,
-                model=self._asked.model_name,
+                model=self._asking.asked.model_name,
                 steps=steps,
-                # The step's end and the run's end are the two events still to come.
-                columns={**closed.columns, "last_seq": self._cursor.seq + 2},
+                # The run's end, and before it the step's, are still to come.
+                columns={**closed.columns, "last_seq": self._telling.cursor.seq + 1 + open_step},
                 calls=closed.calls,
                 finished_at=self._now(),
-            )
+            ),
         )
-        count_calls(closed.calls, self._meters)
-        self._tell(closed.step_finished)
-        self._tell(closed.run_finished)
-        self._log.end(self.plan.run, self.plan.epoch)
+        self._ledger.written(closed.calls)
+        self._tell_end(closed, with_step=open_step)
         return closed.run_finished
-
-    def _ended_to_ledger(self) -> None:
-        """What has ended is billed now: this process may be killed before the run ends."""
-        ended = [attempt for attempt in self._attempts if attempt.error is not None and not attempt.in_ledger]
-        self._to_ledger = asyncio.create_task(self._save_ended(ended, self._to_ledger))
-
-    async def _save_ended(self, ended: Sequence[Attempt], before: "asyncio.Task[None] | None") -> None:
-        if before is not None:
-            await before
-        rows = ledger_rows(ended, Outcome("failed"), clock=self._clock, now=self._now)
-        try:
-            with unhurried():
-                await self._database(recorder.save_calls_alone, rows)
-        except StorageUnavailable as error:  # they are written with the run's end
-            logger.warning("attempts not in the ledger yet", run=self.plan.run, reason=error.detail)
-            return
-        except Exception:  # the answer must not end because of it
-            logger.exception("attempts not in the ledger yet", run=self.plan.run)
-            return
-        count_calls(rows, self._meters)
-        for attempt in ended:
-            attempt.in_ledger = True
 
     async def _let_go(self) -> ev.RunFinished | None:
         """Claimed by another process, or deleted with its conversation; what was asked upstream is billed anyway."""
         logger.info("run is not ours any more", run=self.plan.run, epoch=self.plan.epoch)
         self._abandoned = True
         closed = self._closed or self._close("stopped", None)
-        await self._database(recorder.save_calls_alone, closed.calls)
-        count_calls(closed.calls, self._meters)
+        await self._ledger.save_alone(closed.calls)
         if not await self._database(recorder.is_gone, self.plan.run):
-            self._log.let_go(self.plan.run, self.plan.epoch)
+            self._telling.let_go()
             return None
         # Nobody else will tell those who still look at it that it is over.
-        self._tell(closed.step_finished)
-        self._tell(closed.run_finished)
-        self._log.end(self.plan.run, self.plan.epoch)
+        self._tell_end(closed, with_step=True)
         return closed.run_finished
 
-    async def _commit(self, ending: recorder.Ending) -> None:
-        """Writes the end, however long the database is away: the answer is whole, and only here."""
+    def _tell_end(self, closed: ClosedBooks, *, with_step: bool) -> None:
+        if with_step:
+            self._telling.tell(closed.step_finished)
+        self._telling.tell(closed.run_finished)
+        self._telling.end()
+
+    async def _commit(self, save: Callable[[recorder.T], None], what: recorder.T) -> None:
+        """Writes what is only here, however long the database is away."""
         wait_seconds = 0.1
         while True:
             try:
                 with unhurried():
-                    await self._database(recorder.save_ending, ending)
+                    await self._database(save, what)
             except StorageUnavailable as error:
-                logger.warning("end of a run not stored yet", run=self.plan.run, reason=error.detail)
+                logger.warning("not stored yet", what=save.__name__, run=self.plan.run, reason=error.detail)
                 await asyncio.sleep(wait_seconds)
                 wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
             else:
                 return
-
-    # --- what the guard says ----------------------------------------------------------------------------
-
-    def attempt_began(self, facts: CallFacts, dropped: Sequence[str]) -> Tell:
-        self._line.got()
-        self._step = Step(self._step.number)
-        self._attempts.append(Attempt(len(self._attempts) + 1, self._asked, self._step, facts))
-        model = self._asked.model_name
-        for option in dropped:
-            if (model, option) not in self._noted and not self._abandoned:
-                self._noted.add((model, option))
-                self._tell(ev.StepNote(self._step.number, "option_dropped", model, option=option))
-        return self._take
-
-    def attempt_ended(self, error: ProviderError | None) -> None:
-        self._flush()
-        self._attempts[-1].error = error
-
-    def retrying(self, wait_seconds: float, error: ProviderError) -> None:
-        if self._abandoned:
-            return
-        if self._shows_something() and (self._kept is None or not self._shorter_than(self._kept)):
-            self._kept = Kept.of(self._state, self._partial())
-        self._forget("retrying")
-        self._meters.retried(self._asked.provider, error.code)
-        attempt, wait_ms = len(self._attempts) + 1, round(wait_seconds * 1000)
-        self._tell(ev.RunRetrying(attempt=attempt, wait_ms=wait_ms, reason=error.code))
-        self._ended_to_ledger()
-
-    def waiting(self, place: int) -> None:
-        self._line.stands(place)
-
-    # --- telling --------------------------------------------------------------------------------------
-
-    def _take(self, deltas: list[Delta]) -> None:
-        if self._abandoned or self._too_long:
-            return
-        events = self._coalescer.add(self._step.take(deltas), hold=self._pressure.high)
-        self._meters.deltas += len(events)
-        for event in events:
-            self._tell(event)
-        if self._step.length > MOST_CHARACTERS:
-            self._too_long = True
-            # Not from within its own task: what ends without another wait would take the interruption along.
-            asyncio.get_running_loop().call_soon(self._guard.stop)
-        if self._coalescer.holding and self._flush_handle is None:
-            self._flush_handle = asyncio.get_running_loop().call_later(self._window_seconds, self._flush)
-
-    def _flush(self) -> None:
-        if self._flush_handle is not None:
-            self._flush_handle.cancel()
-            self._flush_handle = None
-        if not self._abandoned:
-            events = self._coalescer.flush()
-            self._meters.deltas += len(events)
-            for event in events:
-                self._tell(event)
-
-    def _tell_place(self, place: int) -> None:
-        if not self._abandoned:
-            self._tell(ev.RunWaiting(place=place))
-
-    def _tell(self, event: ev.RunEvent) -> None:
-        self._cursor = self._log.append(self.plan.run, self.plan.epoch, event)
-
-    def _without_secrets(self, error: ChatError) -> str:
-        """Some providers repeat the key they refuse, and errors of the line name the address."""
-        return secrets_of(self._asked.api_key, self._asked.endpoint).hide_in(error.detail)
-
-    def _parts(self) -> list[Part]:
-        return self._state.steps[-1].parts if self._state.steps else []
-
-    def _shows_something(self) -> bool:
-        # A signature without words is nothing that anybody has seen.
-        return any(part["type"] != "reasoning" or part["text"] for part in self._parts())
-
-    def _forget(self, reason: str) -> None:
-        """What the step has so far, a signature alone too: it belongs to the attempt that has failed."""
-        if self._parts():
-            self._tell(ev.StepReset(step=self._step.number, reason=reason))
-
-    def _shorter_than(self, kept: Kept) -> bool:
-        return text_length(self._state.steps) < kept.length
-
-    def _partial(self) -> recorder.Partial:
-        return recorder.Partial(
-            self.plan.run, self.plan.epoch, self.plan.message, self._cursor.seq, copied(self._state.steps)
-        )

@@ -91,6 +91,13 @@ class Supervisor:
         engine.stop(asked_at)
         return True
 
+    def tool_news(self, run: str) -> bool:
+        """False: the run is not made here."""
+        engine = self._engines.get(run)
+        if engine is not None:
+            engine.tool_news()
+        return engine is not None
+
     def abandon(self, run: str, epoch: int) -> None:
         """A newer epoch has been seen: ours is not written any more."""
         engine = self._engines.get(run)

@@ -4,6 +4,7 @@ from chat.models.conversations import Conversation, Message
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
 from chat.models.runs import Run
+from chat.models.tools import ToolInvocation
 from chat.models.usage import ModelCall
 from chat.models.users import SetupLink, User
 from chat.models.wire import WireRecord
@@ -18,6 +19,7 @@ __all__ = [
     "Provider",
     "Run",
     "SetupLink",
+    "ToolInvocation",
     "User",
     "WireRecord",
 ]

@@ -8,11 +8,20 @@ from chat.demo import start_demo_upstream
 from chat.engine.database import DatabaseThreads
 from chat.engine.heartbeat import register
 from chat.models import Node
+from chat.wiring.sending import line_of_process, send_tool
 from chat.telemetry import lines
 from chat.wiring.runtime import Runtime as Runtime  # the name that others import
 
 _runtime: Runtime | None = None
 _starting: asyncio.Lock | None = None
+
+
+def tell_of_tool(run: str) -> None:
+    """The row of one of the run's tool invocations has changed: whoever makes the run should look. From any thread."""
+    if _runtime is not None:
+        _runtime.tool_changed(run)
+    elif settings.REDIS_URL:
+        line_of_process().hint("tool.changed", run=run)
 
 
 def runtime() -> Runtime:
@@ -35,7 +44,7 @@ async def startup() -> Runtime:
         if _runtime is None:
             database = DatabaseThreads(settings.DATABASE_THREADS)
             node = await database(register, Node.Kind.WEB)
-            _runtime = Runtime(node, database, await start_demo_upstream())
+            _runtime = Runtime(node, database, await start_demo_upstream(), send_tool=send_tool)
             # What it begins lives on: its lines are not about the request or socket that may have come first.
             lines.apart(_runtime.start)
     return _runtime

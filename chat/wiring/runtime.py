@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 from msgspec.structs import replace
+from uuid_utils.compat import uuid7
 
 from chat.conf import DEMO_URL, CallLimits, Coalescing
 from chat.demo import DemoServer
@@ -23,6 +24,7 @@ from chat.engine.database import DatabaseThreads
 from chat.engine.endings import say_ended
 from chat.engine.figures import FigureWatch
 from chat.engine.heartbeat import Heartbeat
+from chat.engine.invocations import Seen
 from chat.engine.neighbours import birth_of
 from chat.engine.offers import Offers, remember_capability
 from chat.engine.plan import RunPlan
@@ -55,7 +57,11 @@ REJOIN_SECONDS = 2.0
 class Runtime:
     """Everything that lives as long as the process, on one event loop. It is the `Office` that actions tell."""
 
-    def __init__(self, node: UUID, database: DatabaseThreads, demo: DemoServer) -> None:
+    def __init__(
+        self, node: UUID, database: DatabaseThreads, demo: DemoServer, *, send_tool: Callable[[Seen], None]
+    ) -> None:
+        """`send_tool` gives a tool invocation to a worker; it may take a moment, and may fail quietly."""
+        self._send_tool = send_tool
         self._loop = asyncio.get_running_loop()
         self._clock = time.monotonic
         self._demo = demo
@@ -201,6 +207,8 @@ class Runtime:
             guard_for=self._guard,
             log=self.log,
             database=self.database,
+            give_out=self._give_out_tool,
+            new_id=lambda: str(uuid7()),
             pressure=self.pressure,
             coalescing=self.coalescing,
             meters=self.telemetry.runs,
@@ -266,6 +274,20 @@ class Runtime:
             self.supervisor.stop(fields["run"], datetime.fromisoformat(fields["asked_at"]))
         elif name == "runs.free":
             self.reaper.hurry()
+        elif name == "tool.changed":
+            self.supervisor.tool_news(fields["run"])
+
+    async def _give_out_tool(self, invocation: Seen) -> None:
+        if invocation.kind == "local":
+            await asyncio.to_thread(self._send_tool, invocation)
+
+    def tool_changed(self, run: str) -> None:
+        """From any thread: the row of one of its invocations has changed."""
+        self._loop.call_soon_threadsafe(self._tool_changed, run)
+
+    def _tool_changed(self, run: str) -> None:
+        if not self.supervisor.tool_news(run):
+            self.broadcast.hint("tool.changed", run=run)
 
     def _lose(self, run: str, epoch: int) -> None:
         """The log has seen a newer epoch."""

@@ -1,15 +1,19 @@
 """What tools keep in the site's cache."""
 
 import asyncio
+import uuid
 from typing import Any
 
 import pytest
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
 from django.core.management import call_command
 
+from tests.services import redis_url as redis_url  # the name is the fixture
 from tools.cache import DjangoCache
+from tools.conf import site_cache
 
 
 class Away(BaseCache):
@@ -77,3 +81,28 @@ def test_a_cache_in_the_database_may_be_asked_from_an_async_tool(settings):
         return cache.get("a")
 
     assert asyncio.run(as_a_tool()) == [1]
+
+
+def test_it_works_over_redis(redis_url: str):
+    kept = RedisCache(redis_url, {"KEY_PREFIX": f"test-{uuid.uuid4().hex}", "OPTIONS": {"socket_timeout": 5}})
+    cache = DjangoCache(kept, 60)
+
+    cache.set("a", {"b": [1]})
+
+    assert cache.get("a") == {"b": [1]}
+    assert cache.get("b") is None
+
+
+def test_a_redis_that_is_away_is_a_cache_that_has_forgotten():
+    cache = DjangoCache(RedisCache("redis://127.0.0.1:1/0", {"OPTIONS": {"socket_connect_timeout": 1}}), 60)
+
+    cache.set("a", 1)
+
+    assert cache.get("a") is None
+
+
+def test_the_sites_cache_keeps_for_as_long_as_the_setting_says(settings):
+    settings.TOOLS_CACHE_SECONDS = 0
+    site_cache().set("a", 1)
+
+    assert site_cache().get("a") is None

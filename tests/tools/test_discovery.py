@@ -3,6 +3,7 @@
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType
+from typing import Any
 
 import pytest
 from django.apps import AppConfig, apps
@@ -86,9 +87,11 @@ def test_a_module_gives_the_tools_it_declares_in_their_order():
         ("TOOLS_ALLOWED_HOSTS", ["http://wiki/"], "tools.E002"),
         ("STOCK_QUOTE_FIELDS", ["change=d"], "tools.E003"),
         ("STOCK_QUOTE_FIELDS", ["price"], "tools.E003"),
+        ("CELERY_TASK_QUEUES", [], "tools.E004"),
+        ("CELERY_TASK_SOFT_TIME_LIMIT", 5, "tools.W001"),
     ],
 )
-def test_a_bad_setting_is_told_at_the_start(settings, setting: str, value: list[str], code: str):
+def test_a_bad_setting_is_told_at_the_start(settings, setting: str, value: Any, code: str):
     assert not [message for message in checks.run_checks() if str(message.id).startswith("tools.")]
 
     setattr(settings, setting, value)

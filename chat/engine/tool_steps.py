@@ -1,0 +1,177 @@
+"""The steps of a run in which the model asks for tools: committed, run, and said again to the model."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from chat.engine import invocations, recorder
+from chat.engine.asking import Asking
+from chat.engine.attempts import copied
+from chat.engine.books import Outcome, close_step
+from chat.engine.database import DatabaseThreads
+from chat.engine.invocations import Seen
+from chat.engine.loop import AskedCall
+from chat.engine.plan import RunPlan
+from chat.engine.run_ledger import RunLedger
+from chat.engine.telling import Telling
+from chat.engine.tool_messages import said_in
+from chat.engine.tool_phase import Parked, Stopped, ToolPhase
+from chat.llm.messages import ChatMessage
+from chat.models import ToolInvocation
+
+REPEATED = 2
+"""The same tool with the same arguments so often; once more is not run."""
+
+Commit = Callable[[Callable[[Any], None], Any], Awaitable[None]]
+
+
+class LimitReached(Exception):  # noqa: N818  (no error: the run may be continued)
+    """The run has gone as far by itself as it may; which limit it was."""
+
+
+class ToolSteps:
+    """`commit` writes something that is only here, however long that takes."""
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        *,
+        asking: Asking,
+        telling: Telling,
+        ledger: RunLedger,
+        database: DatabaseThreads,
+        commit: Commit,
+        give_out: Callable[[Seen], Awaitable[None]],
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._plan = plan
+        self._asking = asking
+        self._telling = telling
+        self._ledger = ledger
+        self._database = database
+        self._commit = commit
+        self._give_out = give_out
+        self._clock = clock
+        self._now = now
+        self._tools = {tool.name: tool for tool in plan.tools}
+        self._seen: dict[str, Seen] = {}
+        self._phase: ToolPhase | None = None
+        self._stopped = plan.stop_requested_at is not None
+        self._began = clock()
+
+    def news(self) -> None:
+        if self._phase is not None:
+            self._phase.news()
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._phase is not None:
+            self._phase.stop()
+
+    def said(self) -> tuple[ChatMessage, ...]:
+        """What the model has said and been told in this run's earlier steps."""
+        done = [step for step in self._telling.state.steps if step.finished]
+        return said_in(done, self._seen)
+
+    async def use(self) -> None:
+        """Runs what the step that has just ended asks for, and begins the next one.
+
+        Raises:
+            Parked, Stopped, StaleEpoch
+            LimitReached: the calls were not run, and their results say so.
+        """
+        step = self._asking.step
+        limit = self._limit(step.calls)
+        rows = invocations.rows_of(self._plan, step.number, step.calls, self._tools, self._now())
+        for row, call in zip(rows, step.calls, strict=True):
+            if limit:
+                _close(row, ToolInvocation.Status.CANCELLED, f"Not run: {limit}.", self._now())
+            elif self._is_repeated(call) and row.status != ToolInvocation.Status.FAILED:
+                words = "Not run: this was asked with the same arguments before, and the answer stands above."
+                _close(row, ToolInvocation.Status.FAILED, words, self._now())
+        await self._ledger.settled()
+        steps = copied(self._telling.state.steps)
+        steps[-1].finished = True
+        calls = self._ledger.open_rows(Outcome("completed"))
+        await self._commit(
+            recorder.save_step,
+            recorder.StepEnding(
+                run=self._plan.run,
+                epoch=self._plan.epoch,
+                message=self._plan.message,
+                # The step's end is the one event still to come.
+                last_seq=self._telling.cursor.seq + 1,
+                steps=steps,
+                calls=calls,
+                invocations=rows,
+            ),
+        )
+        self._ledger.written(calls)
+        self._telling.tell(close_step(step.number, self._asking.attempts))
+        await self._follow(step.number)
+        if limit:
+            raise LimitReached(limit)
+        self._asking.begin_step(step.number + 1)
+
+    async def go_on(self) -> None:
+        """With a step that an earlier epoch has committed: its tools may be done, under way, or wait for somebody.
+
+        Raises:
+            Parked, Stopped, StaleEpoch
+        """
+        for step in self._telling.state.steps[:-1]:
+            self._remember(await self._database(invocations.look, self._plan.run, step.step))
+        last = self._telling.state.steps[-1].step
+        await self._follow(last)
+        self._asking.begin_step(last + 1)
+
+    async def _follow(self, step: int) -> None:
+        self._phase = ToolPhase(
+            self._plan.run,
+            step,
+            at_once=self._plan.loop.at_once,
+            telling=self._telling,
+            database=self._database,
+            give_out=self._give_out,
+        )
+        if self._stopped:
+            self._phase.stop()
+        while True:
+            try:
+                self._remember(await self._phase.results())
+                if self._stopped:
+                    raise Stopped
+                return
+            except Parked:
+                partial = self._telling.partial()
+                if await self._database(recorder.park, partial):
+                    self._telling.saved(partial)
+                    raise
+                # Somebody has answered just now.
+                await asyncio.sleep(0)
+
+    def _remember(self, seen: Sequence[Seen]) -> None:
+        self._seen.update({one.id: one for one in seen})
+
+    def _limit(self, calls: Sequence[AskedCall]) -> str:
+        """Which limit these calls would pass; "" for none."""
+        limits = self._plan.loop
+        if self._asking.step.number >= limits.steps:
+            return f"an answer has at most {limits.steps} steps"
+        if len(self._seen) + len(calls) > limits.invocations:
+            return f"an answer calls tools at most {limits.invocations} times"
+        if self._clock() - self._began > limits.seconds:
+            return f"an answer works for at most {limits.seconds:g} seconds"
+        return ""
+
+    def _is_repeated(self, call: AskedCall) -> bool:
+        asked = Counter((one.name, one.arguments) for one in self._seen.values())
+        return asked[call.name, call.arguments] >= REPEATED
+
+
+def _close(row: ToolInvocation, status: ToolInvocation.Status, words: str, now: datetime) -> None:
+    row.status, row.result, row.finished_at = status, words, now
+    row.waits_for, row.deadline_at = "", None
