@@ -66,7 +66,9 @@ def close_books(
         status=outcome.status,
         usage=whole_bill.figures,
         cost=whole_bill.money,
-        ttft_ms=_ms(began, attempts[0].facts.first_token_at if len(_steps(attempts)) > 1 else facts.first_token_at),
+        ttft_ms=_ms(
+            began, attempts[0].facts.first_token_at if len(_steps(attempts)) > 1 else facts.first_token_at
+        ),
         duration_ms=round((ended - began) * 1000),
         tokens_per_second=_pace(bills[-1].usage, facts, ended) if bills else None,
         error=error_facts(error) if error is not None else UNSET,

@@ -74,7 +74,9 @@ def plan_of(
         api_key=offer.api_key,
         deadlines=offer.deadlines,
         limits=offer.limits,
-        request=_request(run.options, offer, shown_messages(path, offer.full_name, calls_in(path, schemas)), schemas),
+        request=_request(
+            run.options, offer, shown_messages(path, offer.full_name, calls_in(path, schemas)), schemas
+        ),
         price=offer.price,
         created_at=run.created_at,
         stop_requested_at=run.stop_requested_at,
@@ -135,7 +137,9 @@ def billed(run: UUID) -> Bill | None:
 
 def calls_in(path: Sequence[StoredMessage], schemas: Sequence[ToolSchema]) -> dict[str, Seen]:
     """The invocations that earlier messages tell of; none where no tools are offered: providers refuse calls then."""
-    keys = [part["invocation"] for message in path for part in message.parts if part.get("type") == "tool_call"]
+    keys = [
+        part["invocation"] for message in path for part in message.parts if part.get("type") == "tool_call"
+    ]
     return known(keys) if keys and schemas else {}
 
 

@@ -1,4 +1,4 @@
-"""The rows of a step's tool invocations: written with the step, looked at while they run. For the database's threads."""
+"""The rows of a step's tool invocations, for the database's threads: written with it, looked at while they run."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -106,7 +106,7 @@ def _unlike(call_id: str, names: set[str]) -> str:
 def look(run: str, step: int) -> list[Seen]:
     """In the order in which the model asked for them."""
     now = timezone.now()
-    return [_seen(row, now) for row in ToolInvocation.objects.of_step(run, step)]
+    return [_seen(row, now) for row in ToolInvocation.objects.of_step(UUID(run), step)]
 
 
 def known(keys: Sequence[str]) -> dict[str, Seen]:

@@ -22,7 +22,9 @@ def tool_named(name: str, caller: Caller) -> Tool:
     return installed().find(name, caller)
 
 
-def tools_for(user: User, wanted: Sequence[str] | None) -> tuple[tuple[ToolSchema, ...], tuple[OfferedTool, ...]]:
+def tools_for(
+    user: User, wanted: Sequence[str] | None
+) -> tuple[tuple[ToolSchema, ...], tuple[OfferedTool, ...]]:
     """What the model is told, and what the run needs to know. `wanted` None: all that this user may use."""
     offered = [tool for tool in installed().offered(caller_of(user)) if wanted is None or tool.name in wanted]
     schemas = tuple(ToolSchema(tool.name, tool.description, tool.parameters) for tool in offered)

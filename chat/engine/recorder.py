@@ -15,7 +15,6 @@ from chat.events.fold import Part, StepState
 from chat.exceptions import StaleEpoch
 from chat.models import Conversation, Message, ModelCall, Run, ToolInvocation, User
 
-
 T = TypeVar("T")
 
 
@@ -182,7 +181,7 @@ def park(partial: Partial) -> bool:
         held = Run.objects.select_for_update().filter(pk=partial.run, epoch=partial.epoch)
         if not held.values_list("pk"):
             raise StaleEpoch
-        asked = ToolInvocation.objects.filter(run=partial.run).open()
+        asked = ToolInvocation.objects.filter(run=UUID(partial.run)).open()
         if asked.exclude(status=ToolInvocation.Status.WAITING).exists() or not asked.exists():
             return False
         Run.objects.write(

@@ -205,7 +205,8 @@ class RunEngine:
         except Exception:  # a bug of ours must end the run in one typed error, not in a hang
             logger.exception("run failed", run=self.plan.run)
             return "failed", Internal()
-        return ("limit_reached" if self._asking.step.finish_reason == "length" else "completed"), None
+        cut = self._asking.too_long or self._asking.step.finish_reason == "length"
+        return ("limit_reached" if cut else "completed"), None
 
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
         # An earlier attempt had come further than the last one, which is no answer either: that one stays.

@@ -89,6 +89,4 @@ class Telling:
 
     def partial(self) -> recorder.Partial:
         plan = self._plan
-        return recorder.Partial(
-            plan.run, plan.epoch, plan.message, self.cursor.seq, copied(self.state.steps)
-        )
+        return recorder.Partial(plan.run, plan.epoch, plan.message, self.cursor.seq, copied(self.state.steps))

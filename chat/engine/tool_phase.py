@@ -18,11 +18,11 @@ LOOK_SECONDS = 1.0
 """The net under the hints."""
 
 
-class Parked(Exception):  # noqa: N818  (no error: the run goes on when somebody answers)
+class Parked(Exception):
     """Every invocation without a result waits for somebody outside."""
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """Somebody pressed stop. What had no result is cancelled."""
 
 
@@ -110,7 +110,9 @@ class ToolPhase:
 
     async def _give_out_next(self, seen: Sequence[Seen]) -> None:
         """So many at once; the others stay pending until one of those has ended."""
-        out = sum(1 for one in seen if one.status == "running" or (one.status == "pending" and one.dispatched))
+        out = sum(
+            1 for one in seen if one.status == "running" or (one.status == "pending" and one.dispatched)
+        )
         waiting = [one for one in seen if one.status == "pending" and not one.dispatched]
         next_ones = waiting[: max(0, self._at_once - out)]
         if next_ones:

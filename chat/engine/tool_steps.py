@@ -1,6 +1,5 @@
 """The steps of a run in which the model asks for tools: committed, run, and said again to the model."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -27,7 +26,7 @@ REPEATED = 2
 Commit = Callable[[Callable[[Any], None], Any], Awaitable[None]]
 
 
-class LimitReached(Exception):  # noqa: N818  (no error: the run may be continued)
+class LimitReached(Exception):
     """The run has gone as far by itself as it may; which limit it was."""
 
 
@@ -141,17 +140,18 @@ class ToolSteps:
             self._phase.stop()
         while True:
             try:
-                self._remember(await self._phase.results())
-                if self._stopped:
-                    raise Stopped
-                return
+                seen = await self._phase.results()
             except Parked:
                 partial = self._telling.partial()
                 if await self._database(recorder.park, partial):
                     self._telling.saved(partial)
                     raise
                 # Somebody has answered just now.
-                await asyncio.sleep(0)
+            else:
+                self._remember(seen)
+                if self._stopped:
+                    raise Stopped
+                return
 
     def _remember(self, seen: Sequence[Seen]) -> None:
         self._seen.update({one.id: one for one in seen})

@@ -31,7 +31,9 @@ MOST_ATTEMPTS = 3
 class Line:
     """Between a running tool and its row: progress out, stop in. Called from the tool's thread, often."""
 
-    def __init__(self, key: UUID, epoch: int, *, told: Callable[[], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, key: UUID, epoch: int, *, told: Callable[[], None], clock: Callable[[], float]
+    ) -> None:
         self._key = key
         self._epoch = epoch
         self._told = told

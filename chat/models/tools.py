@@ -25,11 +25,11 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
     def open(self) -> "ToolInvocationQuerySet":
         return self.filter(status__in=UNDER_WAY)
 
-    def of_step(self, run: UUID | str, step: int) -> "ToolInvocationQuerySet":
+    def of_step(self, run: UUID, step: int) -> "ToolInvocationQuerySet":
         """In the order in which the model asked for them."""
         return self.filter(run=run, step=step).order_by("position")
 
-    def claim(self, key: UUID, *, node: UUID, birth: str) -> int | None:
+    def claim(self, key: UUID, *, node: UUID | None, birth: str) -> int | None:
         """A worker begins: the epoch that every write of its has to name; None where there is nothing to begin."""
         mine = self.filter(pk=key, status=ToolInvocation.Status.PENDING)
         seen = mine.values_list("epoch", flat=True).first()
@@ -47,9 +47,7 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
 
     def write(self, key: UUID, *, epoch: int, **values: Any) -> bool:
         """Changes one that this epoch runs. False: it is not ours any more; nothing was written."""
-        return bool(
-            self.filter(pk=key, epoch=epoch, status=ToolInvocation.Status.RUNNING).update(**values)
-        )
+        return bool(self.filter(pk=key, epoch=epoch, status=ToolInvocation.Status.RUNNING).update(**values))
 
     def finish(self, key: UUID, *, epoch: int, status: str, **values: Any) -> bool:
         """The one recorded result. False: somebody else has recorded one, or runs it now."""

@@ -8,9 +8,9 @@ from chat.demo import start_demo_upstream
 from chat.engine.database import DatabaseThreads
 from chat.engine.heartbeat import register
 from chat.models import Node
-from chat.wiring.sending import line_of_process, send_tool
 from chat.telemetry import lines
 from chat.wiring.runtime import Runtime as Runtime  # the name that others import
+from chat.wiring.sending import line_of_process, send_tool
 
 _runtime: Runtime | None = None
 _starting: asyncio.Lock | None = None

@@ -3,26 +3,58 @@
 import asyncio
 import os
 import threading
+import time
 import uuid
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+import structlog
+from celery import Task, current_app
 from django.conf import settings
+from kombu.exceptions import LimitExceeded, OperationalError
 
 from chat.engine.broadcast import Broadcast
 from chat.engine.invocations import Seen
 from chat.wiring.backends import channel_layer
 
+logger = structlog.get_logger(__name__)
+
+CALL_TOOL: Final = "tools.call"
+AWAY_SECONDS: Final = 1.0
+"""For so long after a failure nobody tries: a broker that hangs costs each try two seconds or three."""
+
+
+class Sender:
+    """Sends tasks without holding anybody up.
+
+    The database, not the broker, is what remembers: whatever must happen is a row that a sweep finds again. So a task
+    that could not be sent is only late.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._away_until = float("-inf")
+
+    def __call__(self, task: "Task[Any, Any]", *arguments: Any, **options: Any) -> bool:
+        """False where the broker is away; `options` are those of `apply_async`."""
+        if self._clock() < self._away_until:
+            return False
+        try:
+            task.apply_async(arguments, **options)
+        except (OperationalError, LimitExceeded) as error:
+            self._away_until = self._clock() + AWAY_SECONDS
+            logger.warning("task not sent", task=task.name, reason=str(error) or type(error).__name__)
+            return False
+        return True
+
+
+send = Sender(time.monotonic)
+
 
 def send_tool(invocation: Seen) -> None:
     """The row is the truth: what is lost on the way is given out again."""
-    # Tasks know the wiring; here only the names of theirs are known.
-    from celery import current_app
-
-    task = current_app.tasks["tools.call"]
-    from chat.tasks import send
-
-    send(task, invocation.id, queue=invocation.queue or None)
+    send(current_app.tasks[CALL_TOOL], invocation.id, queue=invocation.queue or None)
 
 
 class HintLine:
