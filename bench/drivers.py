@@ -205,7 +205,8 @@ class DirectLine(Base, asyncio.Protocol):
 
     def start(self, model: str) -> "asyncio.Future[str]":
         end = self.begin()
-        self.parser, self.rest = httptools.HttpResponseParser(self), b""
+        self.parser = httptools.HttpResponseParser(self)
+        self.rest = b""
         body = encode(
             {"model": model, "stream": True, "messages": [{"role": "user", "content": "Say something."}]}
         )

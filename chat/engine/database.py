@@ -1,6 +1,7 @@
 """The one bridge from async code to the ORM: a few threads, each with a connection while it works."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +79,9 @@ class DatabaseThreads:
             raise _unavailable("too many callers wait for the database")
         job = partial(function, *args, **kwargs)
         seconds = wanted_seconds()
-        asked = self._pool.submit(self._in_thread, job, self._clock(), seconds)
+        # In the caller's context: lines that are logged there say whose they are.
+        context = contextvars.copy_context()
+        asked = self._pool.submit(context.run, self._in_thread, job, self._clock(), seconds)
         answer = asyncio.wrap_future(asked)
         self._waiting += 1
         try:
@@ -91,6 +94,16 @@ class DatabaseThreads:
             raise
         finally:
             self._waiting -= 1
+
+    @property
+    def busy(self) -> int:
+        """Threads at work."""
+        return min(self._waiting, self._size)
+
+    @property
+    def waiting(self) -> int:
+        """Callers that no thread has come to yet."""
+        return max(0, self._waiting - self._size)
 
     def close(self) -> None:
         """Waits for what runs, then closes the connections, those that nobody uses too."""

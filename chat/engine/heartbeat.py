@@ -12,14 +12,16 @@ from django.db.models.functions import Now
 
 from chat.engine.neighbours import birth_of
 from chat.models import Node
+from chat.models.base import new_id
 
 logger = structlog.get_logger(__name__)
 
 
-def register(kind: Node.Kind) -> UUID:
+def register(kind: Node.Kind, key: UUID | None = None) -> UUID:
     """A new node for this process."""
     pid = os.getpid()
-    return Node.objects.create(kind=kind, host=socket.gethostname()[:200], pid=pid, birth=birth_of(pid)).pk
+    host = socket.gethostname()[:200]
+    return Node.objects.create(pk=key or new_id(), kind=kind, host=host, pid=pid, birth=birth_of(pid)).pk
 
 
 class Heartbeat:
@@ -36,6 +38,8 @@ class Heartbeat:
         self._loop_turns = loop_turns
         self._hangs = False
         self._ended = threading.Event()
+        self.missed = 0
+        """Signs of life that were due and could not be given."""
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -51,6 +55,8 @@ class Heartbeat:
             if self._may_beat():
                 # A neighbour that took us for dead was wrong.
                 self._write(heartbeat_at=Now(), stopped_at=None)
+            else:
+                self.missed += 1
         self._write(stopped_at=Now())
         connection.close()
 
@@ -70,5 +76,6 @@ class Heartbeat:
         try:
             Node.objects.filter(pk=self._node).update(**values)
         except Error as error:
+            self.missed += 1
             logger.warning("heartbeat not written", reason=str(error))
             connection.close()

@@ -19,6 +19,7 @@ from chat.engine.books import (
     rows_under_way,
 )
 from chat.engine.database import DatabaseThreads
+from chat.engine.endings import count_calls
 from chat.engine.loop import Step
 from chat.engine.patience import unhurried
 from chat.engine.place import PlaceInLine
@@ -35,6 +36,7 @@ from chat.llm.deltas import Delta
 from chat.llm.guard import Guard
 from chat.llm.redaction import secrets_of
 from chat.resilience.deadline import Interrupted
+from chat.telemetry.runs import RunMeters
 
 logger = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class RunEngine:
         database: DatabaseThreads,
         pressure: LoopPressure,
         coalescing: Coalescing,
+        meters: RunMeters,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -69,6 +72,7 @@ class RunEngine:
         self._coalescer = Coalescer(coalescing)
         self._window_seconds = coalescing.window_ms / 1000
         self._flush_handle: asyncio.TimerHandle | None = None
+        self._meters = meters
         self._clock = clock
         self._now = now
         self._state = RunState(plan.message)
@@ -246,6 +250,7 @@ class RunEngine:
                 finished_at=self._now(),
             )
         )
+        count_calls(closed.calls, self._meters)
         self._tell(closed.step_finished)
         self._tell(closed.run_finished)
         self._log.end(self.plan.run, self.plan.epoch)
@@ -269,6 +274,7 @@ class RunEngine:
         except Exception:  # the answer must not end because of it
             logger.exception("attempts not in the ledger yet", run=self.plan.run)
             return
+        count_calls(rows, self._meters)
         for attempt in ended:
             attempt.in_ledger = True
 
@@ -278,6 +284,7 @@ class RunEngine:
         self._abandoned = True
         closed = self._closed or self._close("stopped", None)
         await self._database(recorder.save_calls_alone, closed.calls)
+        count_calls(closed.calls, self._meters)
         if not await self._database(recorder.is_gone, self.plan.run):
             self._log.let_go(self.plan.run, self.plan.epoch)
             return None
@@ -324,6 +331,7 @@ class RunEngine:
         if self._shows_something() and (self._kept is None or not self._shorter_than(self._kept)):
             self._kept = Kept.of(self._state, self._partial())
         self._forget("retrying")
+        self._meters.retried(self._asked.provider, error.code)
         attempt, wait_ms = len(self._attempts) + 1, round(wait_seconds * 1000)
         self._tell(ev.RunRetrying(attempt=attempt, wait_ms=wait_ms, reason=error.code))
         self._ended_to_ledger()
@@ -336,7 +344,9 @@ class RunEngine:
     def _take(self, deltas: list[Delta]) -> None:
         if self._abandoned or self._too_long:
             return
-        for event in self._coalescer.add(self._step.take(deltas), hold=self._pressure.high):
+        events = self._coalescer.add(self._step.take(deltas), hold=self._pressure.high)
+        self._meters.deltas += len(events)
+        for event in events:
             self._tell(event)
         if self._step.length > MOST_CHARACTERS:
             self._too_long = True
@@ -350,7 +360,9 @@ class RunEngine:
             self._flush_handle.cancel()
             self._flush_handle = None
         if not self._abandoned:
-            for event in self._coalescer.flush():
+            events = self._coalescer.flush()
+            self._meters.deltas += len(events)
+            for event in events:
                 self._tell(event)
 
     def _tell_place(self, place: int) -> None:

@@ -156,6 +156,13 @@ class Subscriptions:
             self.unfollow(run)
 
     @property
+    def backlog(self) -> int:
+        """Events that are there and were not taken yet."""
+        return sum(
+            len(one.own) + (one.feed.backlog if one.feed is not None else 0) for one in self._runs.values()
+        )
+
+    @property
     def delayed(self) -> bool:
         """The log is away, and this reader would hear something through it."""
         return self._log.delayed and any(one.in_doubt for one in self._runs.values())
@@ -207,7 +214,10 @@ class Subscriptions:
                 room -= 1
             entries = self._entries(followed, room) if room > 0 else []
             out += [(run, made) for made in entries]
-            if len(entries) < room and not followed.own:
+            if entries and followed.feed is not None and followed.feed.moved:
+                # Its last words here, and no wake-up will come: it is asked again at once.
+                self._wake()
+            elif len(entries) < room and not followed.own:
                 del self._ready[run]
                 if followed.over or (followed.feed is not None and followed.feed.done):
                     self.unfollow(run)
