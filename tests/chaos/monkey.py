@@ -1,6 +1,5 @@
 """What takes the database away for a while, and gives it back."""
 
-import os
 import random
 import signal
 import sqlite3
@@ -10,9 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
-from tests.postgres import Postgres
+from tests.postgres import Postgres, frozen
 
 
 @dataclass
@@ -55,21 +52,16 @@ def on_postgresql(server: Postgres) -> Monkey:
         yield
         server.start()
 
-    def frozen() -> Iterator[None]:
-        """As a machine whose disk hangs: lines stay open, nothing answers."""
-        first = psutil.Process(server.pid)
-        processes = [first.pid, *(one.pid for one in first.children(recursive=True))]
-        for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
-        yield
-        for pid in processes:
-            os.kill(pid, signal.SIGCONT)
+    def still() -> Iterator[None]:
+        """As a machine whose disk hangs."""
+        with frozen(server):
+            yield
 
     return Monkey(
         {
             "stopped": lambda: stopped(signal.SIGINT),
             "killed": lambda: stopped(signal.SIGQUIT),
-            "frozen": frozen,
+            "frozen": still,
         }
     )
 

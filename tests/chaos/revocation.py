@@ -115,11 +115,8 @@ class Outcome:
     whole: int = 0
     people: int = 0
 
-    @property
-    def failed(self) -> bool:
-        late = (
-            max(self.closed_seconds) > CLOSED_WITHIN_SECONDS or max(self.told_seconds) > CLOSED_WITHIN_SECONDS
-        )
+    def failed(self, within_seconds: float) -> bool:
+        late = max([*self.closed_seconds, *self.told_seconds]) > within_seconds
         wrong = self.wrong_codes or self.others_closed or self.dropped < self.people
         return bool(late or wrong or self.whole != self.people * TABS)
 

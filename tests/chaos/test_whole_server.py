@@ -1,4 +1,4 @@
-"""`make chaos` over whole servers, in short: databases that go away, slow readers, floods, sign-ins taken back, costs.
+"""`make chaos` over whole servers, in short: a database away, slow readers, floods, sign-ins taken back, costs.
 
 The bounds of time are wide here: a busy machine is no defect. `make chaos` keeps to what is promised.
 """
@@ -10,18 +10,19 @@ import pytest
 from tests.chaos import away, costs, flood, revocation, slow
 from tests.chaos.ground import SERVERS
 from tests.postgres import PostgresMissing
-from tests.services import MISSING, redis_binary
 
 pytestmark = pytest.mark.server
 
 WIDE_SECONDS = 20.0
 
 
-@pytest.mark.parametrize("database", away.DATABASES)
+@pytest.mark.parametrize(
+    "database", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in away.DATABASES]
+)
 def test_a_database_that_goes_away_loses_no_answer_and_spoils_none(database):
     try:
         section = asyncio.run(
-            away.measure(12, 8, most_away=2.5, databases=[database], within_seconds=WIDE_SECONDS)
+            away.measure(8, 6, most_away=2.5, databases=[database], within_seconds=WIDE_SECONDS)
         )
     except PostgresMissing as missing:
         pytest.skip(str(missing))
@@ -45,8 +46,9 @@ def test_a_sign_in_that_is_taken_back_closes_its_sockets_and_no_others():
     assert not section.failed, section.text
 
 
-def test_a_viewer_elsewhere_and_knowing_who_lives_cost_little():
-    if redis_binary() is None:
-        pytest.skip(MISSING)
-    section = asyncio.run(costs.measure([1], 1, 300, 3, most_share=0.1, most_added_ms=WIDE_SECONDS * 1000))
+def test_knowing_who_lives_costs_little():
+    try:
+        section = asyncio.run(costs.measure([], runs=300, seconds=3, most_share=0.1))
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
     assert not section.failed, section.text

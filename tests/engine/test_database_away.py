@@ -12,7 +12,7 @@ from chat.exceptions import StorageUnavailable
 from chat.models import Run
 from tests import many_machines
 from tests.beside import another_program, locked
-from tests.postgres import Postgres
+from tests.postgres import Postgres, frozen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,6 +102,23 @@ async def test_an_answer_outlives_a_database_that_stops_and_comes_back(
         assert "".join(e["text"] for e in events if e["type"] == "text.delta") == "half, whole"
         assert (await chat.answer(started)).text == "half, whole"
         assert (await chat.row(started.run)).epoch == 1
+
+
+@pytest.mark.postgresql
+async def test_a_database_that_hangs_is_told_as_soon_as_one_that_is_gone(
+    chat, slow, server: Postgres, record_property
+):
+    """Its lines stay open, and nothing answers: a disk or a machine that stands still."""
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="text.delta")
+    with frozen(server):
+        seconds = await refusals(chat)
+        slow.set()
+    record_property("slowest_refusal_seconds", max(seconds))
+    assert max(seconds) < PROMISED_SECONDS
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+    assert (await chat.answer(started)).text == "half, whole"
+    assert await chat.runtime.database(Run.objects.count) == 1
 
 
 @pytest.mark.postgresql
