@@ -89,6 +89,8 @@ class RunEngine:
             now=now,
         )
         self._stop_requested_at = plan.stop_requested_at
+        self.parked = False
+        """It was made as far as it can be; somebody has to answer."""
         self._abandoned = False
         self._closed: ClosedBooks | None = None
         self._began = clock()
@@ -163,6 +165,8 @@ class RunEngine:
             if not self._abandoned:
                 return await self._end(self._close(status, error))
         except Parked:
+            self.parked = True
+            logger.info("run is parked", run=self.plan.run, epoch=self.plan.epoch)
             self._telling.let_go()
             return None
         except StaleEpoch:

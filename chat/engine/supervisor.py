@@ -146,7 +146,7 @@ class Supervisor:
             if finished is not None:
                 await self._told_end(engine.plan, finished)
             else:
-                self._meters.left("abandoned")
+                self._meters.left("parked" if engine.parked else "abandoned")
         except StorageUnavailable:
             self._meters.left("broken_off")
             logger.error("end of a run not stored; it is taken up again", run=run)  # noqa: TRY400

@@ -24,24 +24,44 @@ def said_in(steps: Sequence[StepState], invocations: Mapping[str, Seen]) -> tupl
 def messages_of(
     parts: Sequence[dict[str, Any]], invocations: Mapping[str, Seen], *, with_reasoning: bool = True
 ) -> list[ChatMessage]:
-    """The model's turn and, where it has called tools, the results. A call without a row is left out."""
+    """The model's turns and, where it has called tools, the results between them. A call without a row is left out."""
+    messages: list[ChatMessage] = []
     said: list[Part] = []
     results: list[Part] = []
+    answered = False
+
+    def turn() -> None:
+        if said:
+            messages.append(ChatMessage("assistant", tuple(said)))
+        if results:
+            messages.append(ChatMessage("user", tuple(results)))
+        said.clear()
+        results.clear()
+
     for part in parts:
-        match part:
-            case {"type": "text", "text": str(text)} if text:
-                said.append(TextPart(text))
-            case {"type": "refusal", "text": str(text)} if text:
-                said.append(RefusalPart(text))
-            case {"type": "reasoning", "text": str(text)} if with_reasoning:
-                said.append(ReasoningPart(text, part.get("opaque")))
-            case {"type": "tool_call", "invocation": str(key)} if key in invocations:
-                call = invocations[key]
+        if part["type"] == "tool_result":
+            answered = True
+            continue
+        if answered:
+            turn()
+            answered = False
+        if part["type"] == "tool_call":
+            if (call := invocations.get(part["invocation"])) is not None:
                 said.append(ToolCallPart(call.call_id, call.name, call.arguments or "{}", call.opaque))
-                results.append(
-                    ToolResultPart(call.call_id, call.result or call.status, call.status != "succeeded")
-                )
-    messages = [ChatMessage("assistant", tuple(said))] if said else []
-    if results:
-        messages.append(ChatMessage("user", tuple(results)))
+                failed = call.status != "succeeded"
+                results.append(ToolResultPart(call.call_id, call.result or call.status, failed))
+        elif (made := _said(part, with_reasoning=with_reasoning)) is not None:
+            said.append(made)
+    turn()
     return messages
+
+
+def _said(part: dict[str, Any], *, with_reasoning: bool) -> Part | None:
+    match part:
+        case {"type": "text", "text": str(text)} if text:
+            return TextPart(text)
+        case {"type": "refusal", "text": str(text)} if text:
+            return RefusalPart(text)
+        case {"type": "reasoning", "text": str(text)} if with_reasoning:
+            return ReasoningPart(text, part.get("opaque"))
+    return None
