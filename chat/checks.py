@@ -1,6 +1,7 @@
 """System checks of our own: settings that only make sense together."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import Error, register
@@ -19,14 +20,26 @@ def lease_outlives_heartbeats(**_: Any) -> list[Error]:
 
 
 @register()
-def redis_url_can_be_read(**_: Any) -> list[Error]:
-    if not settings.REDIS_URL:
+def redis_urls_can_be_read(**_: Any) -> list[Error]:
+    return [
+        error
+        for name, number in (("REDIS_URL", "chat.E002"), ("BROKER_URL", "chat.E003"))
+        for error in _redis_url(name, number)
+    ]
+
+
+def _redis_url(name: str, number: str) -> list[Error]:
+    url = getattr(settings, name)
+    if not url or url.startswith("memory:"):
         return []
     # Only where it is configured: importing it takes a tenth of a second.
     from chat.resilience.backends.redis import connect
 
     try:
-        connect(settings.REDIS_URL)
+        connect(url)
     except ValueError as error:
-        return [Error(f"REDIS_URL cannot be read: {error}", id="chat.E002")]
+        return [Error(f"{name} cannot be read: {error}", id=number)]
+    database = urlsplit(url).path.strip("/")
+    if database and not database.isdecimal() and not url.startswith("unix:"):
+        return [Error(f"{name} cannot be read: the database is a number, not {database!r}.", id=number)]
     return []

@@ -1,13 +1,48 @@
-"""Celery tasks: thin shells around functions that do the work."""
+"""Celery tasks: thin shells around functions that do the work. And the door by which tasks are sent."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
 
 import structlog
-from celery import shared_task
+from celery import Task, shared_task
 from django.conf import settings
 from django.utils import timezone
+from kombu.exceptions import LimitExceeded, OperationalError
 
 from chat.engine import retention
 
 logger = structlog.get_logger(__name__)
+
+AWAY_SECONDS: Final = 1.0
+"""For so long after a failure nobody tries: a broker that hangs costs each try two seconds or three."""
+
+
+class Sender:
+    """Sends tasks without holding anybody up.
+
+    The database, not the broker, is what remembers: whatever must happen is a row that a sweep finds again. So a task
+    that could not be sent is only late.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._away_until = float("-inf")
+
+    def __call__(self, task: "Task[Any, Any]", *arguments: Any, **options: Any) -> bool:
+        """False where the broker is away; `options` are those of `apply_async`."""
+        if self._clock() < self._away_until:
+            return False
+        try:
+            task.apply_async(arguments, **options)
+        except (OperationalError, LimitExceeded) as error:
+            self._away_until = self._clock() + AWAY_SECONDS
+            logger.warning("task not sent", task=task.name, reason=str(error) or type(error).__name__)
+            return False
+        return True
+
+
+send = Sender(time.monotonic)
 
 
 @shared_task

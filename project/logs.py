@@ -83,6 +83,9 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             # httpx prints whole URLs at INFO.
             "httpx": {"level": "WARNING"},
             "axes": {"level": "WARNING"},
+            # At INFO it tells of every task, and what it returned, which is what people have written.
+            "celery": {"level": "WARNING"},
+            "celery.worker.consumer.connection": {"level": level},
             # The pool tells of every connection it gives and takes.
             "psycopg.pool": {"level": "WARNING"},
         },

@@ -5,8 +5,10 @@ from pathlib import Path
 from csp.constants import NONCE, NONE, SELF
 
 from project import env
+from project.broker import PRODUCER_SECONDS, PUBLISH_RETRY, REACH_SECONDS, celery_url, transport_options
 from project.databases import DatabaseLimits, database
 from project.logs import logging_config
+from project.schedule import MAINTENANCE, QUEUES, ROUTES, SCHEDULE
 from project.secret_key import make_data_folder, read_or_make_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -234,15 +236,37 @@ CHANNEL_LAYERS = {
 
 # --- Celery ---------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = "memory://localhost/"
+BROKER_URL = env.url("BROKER_URL", REDIS_URL, schemes=["redis", "rediss", "unix", "memory"])
+"""Empty: tasks stay in the process that sends them."""
+TASK_SECONDS = env.seconds("TASK_SECONDS", 600, least=10)
+"""A task that takes longer is killed, where it has a process of its own."""
+CELERY_BROKER_URL = celery_url(BROKER_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options(CELERY_BROKER_URL, task_seconds=TASK_SECONDS)
+CELERY_BROKER_CONNECTION_TIMEOUT = REACH_SECONDS
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = PRODUCER_SECONDS
+CELERY_TASK_PUBLISH_RETRY_POLICY = PUBLISH_RETRY
+CELERY_TASK_QUEUES = QUEUES
+CELERY_TASK_ROUTES = ROUTES
+CELERY_TASK_DEFAULT_QUEUE = MAINTENANCE
+CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = TASK_SECONDS
+CELERY_TASK_SOFT_TIME_LIMIT = TASK_SECONDS * 0.9
+"""Raises in the task, so that it can write down what became of it."""
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_WORKER_LOST_WAIT = 1.0
+"""A child that was killed cannot have sent its result; by default it is waited for ten seconds."""
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 30.0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULE = {"prune": {"task": "chat.tasks.prune", "schedule": 3600.0}}
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_DB_REUSE_MAX = 10**9
+"""Celery leaves database connections alone; project/worker/database.py sees to them."""
+CELERY_BEAT_SCHEDULE = SCHEDULE
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 # --- logs -----------------------------------------------------------------------------------------
 

@@ -12,14 +12,16 @@ from django.db.models.functions import Now
 
 from chat.engine.neighbours import birth_of
 from chat.models import Node
+from chat.models.base import new_id
 
 logger = structlog.get_logger(__name__)
 
 
-def register(kind: Node.Kind) -> UUID:
+def register(kind: Node.Kind, key: UUID | None = None) -> UUID:
     """A new node for this process."""
     pid = os.getpid()
-    return Node.objects.create(kind=kind, host=socket.gethostname()[:200], pid=pid, birth=birth_of(pid)).pk
+    host = socket.gethostname()[:200]
+    return Node.objects.create(pk=key or new_id(), kind=kind, host=host, pid=pid, birth=birth_of(pid)).pk
 
 
 class Heartbeat:

@@ -13,11 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from project.embedded_worker import EmbeddedWorker
+from project.broker import IN_MEMORY
 from project.servers import listening, memory
 from project.servers.base import LaunchRefused, Lifecycle, Serving
 from project.servers.ending import leave
 from project.servers.preparation import hold_data_folder, prepare
+from project.worker.embedded import EmbeddedWorker
 
 Say = Callable[[str], None]
 
@@ -41,7 +42,12 @@ def launch(wish: Wish, say: Say) -> NoReturn:
     hold_data_folder()
     prepare(say)
     _greet(address, say)
-    worker = _worker() if wish.worker and settings.CELERY_BROKER_URL.startswith("memory:") else None
+    worker = _worker() if wish.worker else None
+    if worker is None and settings.CELERY_BROKER_URL == IN_MEMORY:
+        say(
+            "Warning: with --no-worker and without REDIS_URL (or BROKER_URL) nobody runs tasks: "
+            "nothing is cleared away, and tools and webhooks do not work."
+        )
     run = _server(wish.server)
     serving = Serving(
         application=import_string(settings.ASGI_APPLICATION),
@@ -121,4 +127,5 @@ class WithWorker:
             await self._lifecycle.shutdown(grace_seconds)
         finally:
             if self._worker is not None:
-                await asyncio.to_thread(self._worker.stop, timeout_seconds=0.5)
+                # Over Redis it hears within a second that nothing came; what did come it gives back.
+                await asyncio.to_thread(self._worker.stop, timeout_seconds=1.2)

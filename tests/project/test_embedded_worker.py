@@ -10,7 +10,7 @@ from celery.app import trace
 
 from project import transport
 from project.celery import app as project_app
-from project.embedded_worker import EmbeddedWorker
+from project.worker.embedded import EmbeddedWorker
 
 GENEROUS_SECONDS = 10.0
 

@@ -1,0 +1,51 @@
+"""A worker process among the nodes: its children and threads are no nodes of their own."""
+
+from uuid import UUID
+
+import structlog
+from django.db import Error, connection
+
+from chat.engine.heartbeat import Heartbeat, register
+from chat.models import Node
+from chat.models.base import new_id
+
+logger = structlog.get_logger(__name__)
+
+_own_node: UUID | None = None
+
+
+def own_node() -> UUID | None:
+    """The node of the worker that this process is, or is a child of; None in every other process."""
+    return _own_node
+
+
+class WorkerHeartbeat(Heartbeat):
+    """Writes its node itself, as soon as the database answers: a worker may be there before it.
+
+    The node has its key from the beginning, so that children that are forked before know it as well. It lives as long
+    as the process does: while the worker ends, its main thread only waits, and the last tasks are still under way.
+    """
+
+    def __init__(self, *, each_seconds: float) -> None:
+        global _own_node
+        self.node = _own_node = new_id()
+        super().__init__(self.node, each_seconds=each_seconds, loop_turns=lambda: True)
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            super().stop()
+
+    def _beat(self) -> None:
+        while not self._register():
+            if self._ended.wait(self._each_seconds):
+                return
+        super()._beat()
+
+    def _register(self) -> bool:
+        try:
+            register(Node.Kind.WORKER, self.node)
+        except Error as error:
+            logger.warning("node not registered", reason=str(error))
+            connection.close()
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""Who runs the tasks: `celery worker` processes, or threads of the web process."""

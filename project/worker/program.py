@@ -1,0 +1,82 @@
+"""`celery -A project worker`, as this site wants it: quiet, known to the others, and gone when it is told to go."""
+
+import logging
+import warnings
+from typing import Any, Final
+
+import structlog
+from celery import concurrency as pools
+from celery.apps import worker as celery_worker
+from celery.concurrency.thread import TaskPool as Threads
+from celery.exceptions import CPendingDeprecationWarning
+from django.conf import settings
+
+from project.broker import IN_MEMORY
+from project.worker import database
+from project.worker.ending import Ending
+
+log = structlog.get_logger(__name__)
+
+THREADS: Final = 8
+"""What the threads pool has without `-c`: they wait most of the time, so the number of processors says nothing."""
+
+
+class Worker(celery_worker.Worker):
+    """One process that takes tasks: with `-P prefork` its children run them, with `-P threads` its threads."""
+
+    pool_cls: Any
+    concurrency: Any
+
+    def on_before_init(self, quiet: bool = False, **options: Any) -> None:
+        refuse_broker_in_memory()
+        # Celery warns of root before it does this itself.
+        logging.captureWarnings(True)
+        super().on_before_init(quiet=True, **options)
+
+    def setup_defaults(self, **options: Any) -> None:  # type: ignore[override]  # the stubs name each
+        super().setup_defaults(**options)
+        if self.concurrency is None and self._has_threads():
+            self.concurrency = THREADS
+
+    def prepare_args(self, **options: Any) -> dict[str, Any]:
+        # Workers need nothing of each other: who lives is in the database.
+        return {**options, "without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+
+    def on_init_blueprint(self) -> None:
+        # Imported only now, when Django is ready.
+        from chat.engine.worker_node import WorkerHeartbeat
+
+        super().on_init_blueprint()
+        # Told at every lost connection, of a default that we have chosen ourselves.
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+        # Before there are children, so that they know whose they are.
+        self.heartbeat = WorkerHeartbeat(each_seconds=settings.HEARTBEAT_SECONDS)
+        database.prepare(pooled=self._has_threads())
+        Ending(self, grace_seconds=settings.DRAIN_SECONDS, farewell=self.heartbeat.stop)
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Called once, when tasks are taken; not again after Redis was away."""
+        super().on_consumer_ready(consumer)
+        self.heartbeat.start()
+        log.info(
+            "worker ready",
+            node=str(self.heartbeat.node),
+            queues=sorted(self.app.amqp.queues.consume_from),
+            pool="threads" if self._has_threads() else "prefork",
+            concurrency=self.concurrency,
+        )
+
+    def on_stopped(self) -> None:
+        super().on_stopped()
+        self.heartbeat.stop()
+        log.info("worker ended", node=str(self.heartbeat.node))
+
+    def _has_threads(self) -> bool:
+        return issubclass(pools.get_implementation(self.pool_cls), Threads)
+
+
+def refuse_broker_in_memory() -> None:
+    if settings.CELERY_BROKER_URL == IN_MEMORY:
+        raise SystemExit(
+            "Without REDIS_URL (or BROKER_URL) tasks stay in the process that sends them: manage.py serve runs them."
+        )
