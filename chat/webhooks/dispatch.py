@@ -1,6 +1,7 @@
 """The way into the outbox: a row within the caller's transaction, and a hint to the workers after its commit."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -41,11 +42,19 @@ class Nudge:
     """Calls `send` soon, on a thread of its own, however many ask for it meanwhile.
 
     A broker that hangs costs seconds; whoever commits the end of a run has none. The queue is one flag: a hint beside
-    one that waits is the same hint.
+    one that waits is the same hint. Between two there is a rest, so that hints that nobody takes do not pile up.
     """
 
-    def __init__(self, send: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        send: Callable[[], object],
+        *,
+        rest_seconds: float = 0.2,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._send = send
+        self._rest_seconds = rest_seconds
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._wanted = False
         self._sending = False
@@ -64,6 +73,7 @@ class Nudge:
                 self._send()
             except Exception as error:  # noqa: BLE001  (the sweep finds what there is)
                 logger.warning("no hint of webhooks sent", reason=repr(error))
+            self._sleep(self._rest_seconds)
 
     def _take(self) -> bool:
         with self._lock:
