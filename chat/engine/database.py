@@ -31,6 +31,11 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, OperationalError | InterfaceError) or _sqlstate(error) in {READ_ONLY, STALLED}
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody else holds just what was asked for; the database itself answers."""
+    return _sqlstate(error) == LOCKED
+
+
 @contextmanager
 def storage_errors() -> Iterator[None]:
     """

@@ -6,12 +6,12 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from django.db import Error
+from django.db import Error, transaction
 from django.utils import timezone
 from msgspec import Struct
 
 from chat.engine.books import error_facts, estimate_input
-from chat.engine.database import is_unavailable
+from chat.engine.database import is_locked, is_unavailable
 from chat.engine.history import plan_to_go_on
 from chat.engine.neighbours import gone, place_of
 from chat.engine.plan import RunPlan
@@ -57,17 +57,27 @@ def claim_orphans(
     found += Run.objects.lost_by(node, lease_seconds, made_here=made_here)
     for key, epoch in found[:AT_ONCE]:
         try:
-            if Run.objects.claim(key, seen_epoch=epoch, node=node):
-                _take_up(key, rescued)
+            taken = _claim_and_plan(key, epoch, node)
         except StaleEpoch:
             continue
         except Error as error:
             if not is_unavailable(error):
                 raise
-            # The rest is tried again in a moment, what was claimed just now as a run lost here.
-            logger.warning("taking over runs broken off", reason=str(error))
-            break
+            logger.warning("run not taken over yet", run=str(key), reason=str(error).strip())
+            if not is_locked(error):
+                break
+        else:
+            if isinstance(taken, RunPlan):
+                rescued.plans.append(taken)
+            elif taken is not None:
+                rescued.lost.append(taken)
     return rescued
+
+
+@transaction.atomic
+def _claim_and_plan(key: UUID, epoch: int, node: UUID) -> RunPlan | Lost | None:
+    """Both or nothing: a run that was claimed and not planned would be nobody's for a lease. None: not ours."""
+    return _take_up(key) if Run.objects.claim(key, seen_epoch=epoch, node=node) else None
 
 
 def bury_neighbours(birth: str) -> int:
@@ -87,23 +97,23 @@ def free_orphans(lease_seconds: float) -> int:
     return Run.objects.orphaned(lease_seconds).exclude(node=None).update(node=None)
 
 
-def _take_up(key: UUID, rescued: Rescued) -> None:
+def _take_up(key: UUID) -> RunPlan | Lost:
     run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
     if run.epoch > MOST_CLAIMS:
-        rescued.lost.append(_fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times")))
-        return
+        return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"))
     try:
-        plan = plan_to_go_on(run)
-        _bill_what_was_cut(run, plan)
+        # What fails in the database here must not take the run's end along.
+        with transaction.atomic():
+            plan = plan_to_go_on(run)
+            _bill_what_was_cut(run, plan)
     except ChatError as error:
-        rescued.lost.append(_fail(run, error))
+        return _fail(run, error)
     except Exception as error:
         if is_unavailable(error):
             raise
         logger.exception("run cannot be planned", run=str(key))
-        rescued.lost.append(_fail(run, Internal()))
-    else:
-        rescued.plans.append(plan)
+        return _fail(run, Internal())
+    return plan
 
 
 def give_up(node: UUID, runs: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 
 from chat.events.run_events import ENDED
@@ -49,18 +49,23 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Takes a run over, if nobody else has since `seen_epoch`; raises its epoch. True: it is ours now.
 
         What is stored comes before the first event of the new epoch, whatever its number was in the old one.
+
+        A row that is locked is not waited for: whoever sleeps in the middle of a transaction keeps it, and other runs
+        wait for us. (SQLite has no locks of rows, and ignores it.)
         """
-        return bool(
-            self.open()
-            .filter(pk=run, epoch=seen_epoch)
-            .update(
-                epoch=seen_epoch + 1,
-                last_seq=0,
-                node_id=node,
-                status=Run.Status.RUNNING,
-                claimed_at=Now(),
+        with transaction.atomic():
+            seen = self.open().filter(pk=run, epoch=seen_epoch)
+            if not seen.select_for_update(skip_locked=True).values_list("pk"):
+                return False
+            return bool(
+                seen.update(
+                    epoch=seen_epoch + 1,
+                    last_seq=0,
+                    node_id=node,
+                    status=Run.Status.RUNNING,
+                    claimed_at=Now(),
+                )
             )
-        )
 
     def write(self, run: UUID, *, epoch: int, **values: Any) -> None:
         """Changes a run that is still ours.

@@ -20,6 +20,7 @@ from chat.engine.recorder import Partial, look_after, save_partials
 from chat.events.fold import StepState
 from chat.exceptions import StaleEpoch
 from chat.models import Message, ModelCall, Node, Run
+from tests.beside import another_program
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -314,3 +315,33 @@ async def test_a_process_that_ends_takes_nothing_over_any_more(chat):
     chat.runtime.supervisor.draining = True
     assert await chat.runtime.supervisor.rescue() == 0
     assert (await chat.row(started.run)).epoch == 1
+
+
+@pytest.mark.postgresql
+async def test_a_run_that_a_sleeping_process_has_locked_does_not_hold_up_the_others(chat):
+    first = await chat.runtime.database(half_done, chat, "Hel")
+    second = await chat.runtime.database(half_done, chat, "Hel")
+    with another_program() as sleeper:
+        sleeper.execute("BEGIN")
+        sleeper.execute("SELECT 1 FROM chat_run WHERE id = %s FOR UPDATE", [first.run])
+        assert await chat.runtime.supervisor.rescue() == 1
+        assert (await chat.events(second.run))[-1]["status"] == "completed"
+        assert (await chat.row(first.run)).epoch == 1
+        sleeper.execute("ROLLBACK")
+    assert await chat.runtime.supervisor.rescue() == 1
+    assert (await chat.events(first.run))[-1]["status"] == "completed"
+
+
+@pytest.mark.postgresql
+async def test_a_run_that_cannot_be_billed_yet_is_not_claimed_either(chat):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    run = Run.objects.filter(pk=started.run)
+    await chat.runtime.database(lambda: ModelCall.objects.create(run=run.get(), epoch=1, outcome="running"))
+    with another_program() as sleeper:
+        sleeper.execute("BEGIN")
+        sleeper.execute("SELECT 1 FROM chat_modelcall FOR UPDATE")
+        assert await chat.runtime.supervisor.rescue() == 0
+        assert (await chat.row(started.run)).epoch == 1
+        sleeper.execute("ROLLBACK")
+    assert await chat.runtime.supervisor.rescue() == 1
+    await chat.events(started.run)
