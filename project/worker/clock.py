@@ -17,6 +17,6 @@ class Beat(beat.Beat):
         super().__init__(*args, **options)
         self.quiet = True
 
-    def start_scheduler(self) -> None:
+    def setup_logging(self, colorize: bool | None = None) -> None:
+        super().setup_logging(colorize)
         log.info("clock starts", entries=sorted(settings.CELERY_BEAT_SCHEDULE))
-        super().start_scheduler()

@@ -18,8 +18,8 @@ from celery import signals
 
 log = structlog.get_logger(__name__)
 
-TIDY_SECONDS: Final = 2.0
-"""For giving tasks back and saying good-bye; Redis or the database may be away."""
+TIDY_SECONDS: Final = 4.0
+"""For giving tasks back, which takes up to a second, and saying good-bye; Redis or the database may be away."""
 
 
 class Ending:
@@ -60,6 +60,13 @@ class Ending:
         self._farewell()
 
     def _give_back(self) -> None:
-        taken = self._worker.consumer.task_consumer
-        if taken is not None:
-            taken.channel.qos.restore_unacked_once()
+        consumer = self._worker.consumer.task_consumer
+        if consumer is None:
+            return
+        channel = consumer.channel
+        try:
+            # Hears the end of its last question first. Whoever leaves with one open takes along what Redis answers,
+            # which would be the very task that was given back.
+            channel.close()
+        finally:
+            channel.qos.restore_unacked_once()

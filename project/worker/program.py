@@ -1,6 +1,7 @@
 """`celery -A project worker`, as this site wants it: quiet, known to the others, and gone when it is told to go."""
 
 import logging
+import os
 import warnings
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from celery import concurrency as pools
 from celery.apps import worker as celery_worker
 from celery.concurrency.thread import TaskPool as Threads
 from celery.exceptions import CPendingDeprecationWarning
+from celery.utils.nodenames import NODENAME_DEFAULT, default_nodename
 from django.conf import settings
 
 from project.broker import IN_MEMORY
@@ -26,6 +28,13 @@ class Worker(celery_worker.Worker):
 
     pool_cls: Any
     concurrency: Any
+
+    def __init__(self, app: Any = None, hostname: str | None = None, **options: Any) -> None:
+        # Celery's name for all that have none; two of a name on one machine would answer for each other.
+        name, _, host = default_nodename(hostname or "").partition("@")
+        if name == NODENAME_DEFAULT:
+            name = f"worker-{os.getpid()}"
+        super().__init__(app=app, hostname=f"{name}@{host}", **options)
 
     def on_before_init(self, quiet: bool = False, **options: Any) -> None:
         refuse_broker_in_memory()

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chat.models import Conversation, LanguageModel, Price, Provider, User
+from chat.models import Conversation, LanguageModel, Node, Price, Provider, User
 from tests.factories import (
     ConversationFactory,
     LanguageModelFactory,
@@ -56,6 +56,16 @@ def test_every_list_opens(admin: Client, page: str):
     PriceFactory.create()
 
     assert admin.get(f"/admin/chat/{page}/").status_code == 200
+
+
+def test_workers_stand_among_the_processes(admin: Client):
+    worker = NodeFactory.create(kind=Node.Kind.WORKER, host="tools.example.org")
+
+    for page in ("/admin/chat/node/", "/admin/chat/node/?kind__exact=worker"):
+        shown = admin.get(page).content.decode()
+        assert "tools.example.org" in shown
+        assert str(worker.pid) in shown
+    assert "tools.example.org" not in admin.get("/admin/chat/node/?kind__exact=web").content.decode()
 
 
 class TestKeys:

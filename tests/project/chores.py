@@ -22,7 +22,9 @@ def _work(file: str, name: str, seconds: float) -> None:
     from chat.engine.worker_node import own_node
     from chat.models import Node
 
-    workers = [str(key) for key in Node.objects.alive(60).filter(kind=Node.Kind.WORKER).values_list("pk", flat=True)]
+    workers = [
+        str(key) for key in Node.objects.alive(60).filter(kind=Node.Kind.WORKER).values_list("pk", flat=True)
+    ]
     _note(
         file,
         what="began",

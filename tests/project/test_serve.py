@@ -63,3 +63,26 @@ def test_a_database_file_that_is_none_is_said_in_one_line(tmp_path: Path):
     (tmp_path / "db.sqlite3").write_bytes(b"not a database, however you look at it" * 100)
     (line,) = refusal(tmp_path)
     assert line.startswith("The database cannot be used:")
+
+
+def test_a_broker_whose_database_is_no_number_is_named_in_one_line(tmp_path: Path):
+    (line,) = refusal(tmp_path, BROKER_URL="redis://:password@127.0.0.1/tasks")
+    assert line == "BROKER_URL cannot be read: the database is a number, not 'tasks'. (chat.E003)"
+
+
+@pytest.mark.parametrize("command", ["worker", "beat"])
+def test_a_worker_of_its_own_is_refused_where_tasks_stay_in_their_process(tmp_path: Path, command: str):
+    done = subprocess.run(
+        [Path(sys.executable).with_name("celery"), "-A", "project", command],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(tmp_path), "REDIS_URL": "", "BROKER_URL": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "Without REDIS_URL (or BROKER_URL) tasks stay in the process that sends them"
+    )
+    assert len(done.stderr.splitlines()) == 1

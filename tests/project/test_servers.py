@@ -51,6 +51,12 @@ def test_ctrl_c_gives_the_runs_less_time_than_sigterm(start_toy: Start):
         assert said in toy.lines
 
 
+def test_who_leaves_tasks_to_nobody_is_told_so(start_toy: Start):
+    toy = start_toy("--port", "0", "--no-worker")
+    toy.wait_until_ready()
+    assert any(line.startswith("Warning: with --no-worker and without REDIS_URL") for line in toy.lines)
+
+
 def test_sockets_are_told_that_the_service_restarts(toy: Running):
     with open_socket(toy.port, "/ws/echo") as line:
         toy.process.send_signal(signal.SIGTERM)

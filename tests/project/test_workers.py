@@ -34,9 +34,9 @@ class Crew:
     def send(self, task: str, notes: Notes, name: str, seconds: float = 0.0) -> None:
         self.app.send_task(task, args=[str(notes.file), name, seconds])
 
-    def waiting(self, queue: str) -> int:
-        with redis.Redis(port=self.redis.port) as client:
-            return int(client.llen(KEY_PREFIX + queue))  # type: ignore[arg-type]
+    def waiting(self, queue: str, database: int = 0) -> int:
+        with redis.Redis(port=self.redis.port, db=database) as client:
+            return int(client.llen(KEY_PREFIX + queue))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def crew(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     server = MortalRedis(binary, tmp_path_factory.mktemp("redis"))
     folder = tmp_path_factory.mktemp("crew") / "data"
     copy_site(prepared_folder, folder)
-    site = LiveSite(folder, settings={"REDIS_URL": server.url, "LOG_FORMAT": "json", "DRAIN_SECONDS": "1"})
+    site = LiveSite(folder, settings={"REDIS_URL": server.url, "LOG_FORMAT": "json"})
     tools = worker(site, "tools", "prefork", "-c", "2")
     others = worker(site, "webhooks,maintenance", "threads")
     try:
@@ -55,6 +55,15 @@ def crew(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             yield Crew(server, sender(server.url), site, tools, others)
     finally:
         stop(server.process)
+
+
+@pytest.fixture
+def apart(crew: Crew) -> str:
+    """Another database of the same Redis, empty, where the two hear nothing."""
+    url = crew.redis.url.removesuffix("0") + "1"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
 
 
 @pytest.fixture
@@ -134,40 +143,84 @@ def test_every_line_of_the_log_is_json_and_none_stands_there_twice(crew: Crew, n
         assert "what people have written" not in process.log
 
 
-def test_workers_and_clock_go_on_when_redis_comes_back_empty(crew: Crew, notes: Notes, tmp_path: Path):
+def test_workers_and_clock_go_on_when_redis_comes_back_empty(
+    crew: Crew, apart: str, notes: Notes, tmp_path: Path
+):
     ticks = Notes(tmp_path / "ticks")
-    counting = worker(crew.site, "maintenance", "threads", TICKS=str(ticks.file))
-    crew.others.tell(signal.SIGSTOP)
-    try:
-        with running(counting, beat(crew.site)):
-            ticks.wait("tick", count=2)
-            crew.redis.kill()
-            time.sleep(0.5)
-            crew.redis.start()
-            seen = len(ticks.lines("tick"))
-            ticks.wait("tick", count=seen + 3)
-            crew.send("tools.note", notes, "hammer")
-            notes.wait("ended", "hammer")
-            crew.others.tell(signal.SIGCONT)
-            crew.send("webhooks.note", notes, "letter")
-            notes.wait("ended", "letter")
-    finally:
-        crew.others.tell(signal.SIGCONT)
-    assert (crew.site.folder / "beat-schedule").exists() or list(crew.site.folder.glob("beat-schedule*"))
+    counting = worker(crew.site, "maintenance", "threads", REDIS_URL=apart, TICKS=str(ticks.file))
+    clock = beat(crew.site, REDIS_URL=apart)
+    with running(counting, clock):
+        ticks.wait("tick", count=2)
+        crew.redis.kill()
+        time.sleep(0.5)
+        crew.redis.start()
+        ticks.wait("tick", count=len(ticks.lines("tick")) + 3)
+        crew.send("tools.note", notes, "hammer")
+        crew.send("webhooks.note", notes, "letter")
+        notes.wait("ended", count=2)
+    assert list(crew.site.folder.glob("beat-schedule*"))
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_sigterm_lets_the_task_under_way_end(crew: Crew, notes: Notes, pool: str):
-    leaving = worker(crew.site, "webhooks", pool, "-c", "1", DRAIN_SECONDS="20")
-    crew.others.tell(signal.SIGSTOP)
+def test_sigterm_lets_the_tasks_under_way_end(crew: Crew, apart: str, notes: Notes):
+    patient = {"REDIS_URL": apart, "DRAIN_SECONDS": "20"}
+    children = worker(crew.site, "tools", "prefork", "-c", "1", **patient)
+    threads = worker(crew.site, "webhooks", "threads", **patient)
+    app = sender(apart)
+    with running(children, threads):
+        for task in ("tools.note", "webhooks.note"):
+            app.send_task(task, args=[str(notes.file), task, 1.0])
+        notes.wait("began", count=2)
+        for process in (children, threads):
+            process.tell()
+        assert [process.wait() for process in (children, threads)] == [0, 0]
+    assert len(notes.lines("ended")) == 2
+    assert crew.waiting("tools", database=1) == crew.waiting("webhooks", database=1) == 0
+    assert "worker ended" in children.log
+    assert "worker ended" in threads.log
+
+
+def test_what_does_not_end_in_time_or_is_told_twice_goes_back_into_its_queue(
+    crew: Crew, apart: str, notes: Notes
+):
+    children = worker(crew.site, "tools", "prefork", "-c", "1", REDIS_URL=apart, DRAIN_SECONDS="1")
+    threads = worker(crew.site, "webhooks", "threads", REDIS_URL=apart, DRAIN_SECONDS="600")
+    app = sender(apart)
+    with running(children, threads):
+        for task in ("tools.note", "webhooks.note"):
+            app.send_task(task, args=[str(notes.file), task, 300.0])
+        notes.wait("began", count=2)
+        for process in (children, threads):
+            process.tell()
+        time.sleep(0.3)
+        threads.tell()
+        assert threads.wait() == 1
+        assert children.wait() == 0
+    assert crew.waiting("tools", database=1) == crew.waiting("webhooks", database=1) == 1
+    (child,) = {line["pid"] for line in notes.lines("began", "tools.note")}
+    wait_for(lambda: not Path(f"/proc/{child}").exists())
+
+
+def test_who_sends_while_redis_is_away_or_says_nothing_is_told_so(tmp_path: Path):
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip(MISSING)
+    server = MortalRedis(binary, tmp_path)
+    app = sender(server.url)
+
+    @app.task(name="tools.hammer", shared=False)
+    def hammer() -> None: ...
+
     try:
-        with running(leaving):
-            crew.send("webhooks.note", notes, "letter", 0.7)
-            notes.wait("began")
-            leaving.tell()
-            assert leaving.wait() == 0
+        assert Sender(time.monotonic)(hammer)
+        server.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        assert not Sender(time.monotonic)(hammer)
+        # Measured: 2.0 s, and a millisecond where the connection is refused.
+        assert time.monotonic() - began < 20
+        server.process.send_signal(signal.SIGCONT)
+        server.kill()
+        assert not Sender(time.monotonic)(hammer)
+        server.start()
+        assert Sender(time.monotonic)(hammer)
     finally:
-        crew.others.tell(signal.SIGCONT)
-    assert len(notes.lines("ended")) == 1
-    assert crew.waiting("webhooks") == 0
-    assert "worker ended" in leaving.log
+        stop(server.process)
