@@ -77,6 +77,8 @@ class Post:
             raise NotDelivered("The URL is none of http or https.")
         host = target.raw_host.decode("ascii")
         port = target.port or (443 if target.scheme == "https" else 80)
+        if not 0 < port < 65536:
+            raise NotDelivered("The URL has no port that there is.")
         # Connected to by the very address that was checked: a second look-up might give another one.
         address = (await self._resolve(host, port))[0]
         request = httpx.Request(

@@ -40,6 +40,7 @@ from chat.llm.safeguards import Safeguards
 from chat.resilience.deadline import Clockwork
 from chat.wiring.backends import channel_layer, event_log, limits_backend
 from chat.wiring.figures import socket_limits, wire_log_rules
+from chat.wiring.webhooks import tell_end
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
@@ -199,6 +200,7 @@ class Runtime:
             database=self.database,
             pressure=self.pressure,
             coalescing=self.coalescing,
+            tell_end=tell_end,
             clock=self._clock,
             now=timezone.now,
         )
@@ -244,6 +246,7 @@ class Runtime:
             lease_seconds=settings.LEASE_SECONDS,
             by_silence=by_silence,
             made_here=made_here,
+            tell_end=tell_end,
         )
         return await self.database(claim)
 
