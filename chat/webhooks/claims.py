@@ -82,9 +82,14 @@ def settle_delivered(delivery: WebhookDelivery, verdict: Verdict) -> bool:
 
 
 def settle_later(delivery: WebhookDelivery, verdict: Verdict, pause_seconds: float) -> bool:
-    """It failed, and is tried again."""
+    """It failed, and is tried again, unless its endpoint was switched off meanwhile."""
     again_at = Now() + timedelta(seconds=pause_seconds)
-    return _settle(delivery, verdict, next_attempt_at=again_at, claimed_until=None)
+    won = _settle(delivery, verdict, next_attempt_at=again_at, claimed_until=None)
+    off = WebhookEndpoint.objects.filter(enabled=False)
+    WebhookDelivery.objects.filter(pk=delivery.pk, epoch=delivery.epoch, endpoint__in=off).give_up(
+        verdict.error
+    )
+    return won
 
 
 def settle_dead(delivery: WebhookDelivery, verdict: Verdict) -> bool:

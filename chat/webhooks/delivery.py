@@ -16,6 +16,9 @@ from chat.llm.dialects.errors import retry_after
 MOST_KEPT: Final = 1024
 """Bytes of an answer's body."""
 USER_AGENT: Final = "Lectern-Webhooks/1"
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Left out, one that is not needed would be made for each request, which reads all roots from the disk."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to the addresses that may be connected to, each of them checked.
@@ -53,13 +56,14 @@ class Post:
             NotDelivered: no status came in time.
         """
         began = _Beginning()
+        target = _target(url)
+        # Before the time begins: it takes a while, once.
+        tls = self._context() if target.scheme == "https" else NO_TLS
         try:
             async with asyncio.timeout(self._seconds):
-                await self._exchange(url, headers, body, began)
+                await self._exchange(target, tls, headers, body, began)
         except TimeoutError:
             failure = f"No answer within {self._seconds:g} seconds."
-        except httpx.InvalidURL:
-            failure = "The URL cannot be read."
         except (httpx.ConnectError, OSError) as error:
             failure = f"No connection: {_why(error)}"
         except httpx.HTTPError as error:
@@ -71,14 +75,16 @@ class Post:
             return began.answer()
         raise NotDelivered(failure)
 
-    async def _exchange(self, url: str, headers: Mapping[str, str], body: bytes, began: "_Beginning") -> None:
-        target = httpx.URL(url)
-        if target.scheme not in ("http", "https") or not target.raw_host:
-            raise NotDelivered("The URL is none of http or https.")
+    async def _exchange(
+        self,
+        target: httpx.URL,
+        tls: ssl.SSLContext,
+        headers: Mapping[str, str],
+        body: bytes,
+        began: "_Beginning",
+    ) -> None:
         host = target.raw_host.decode("ascii")
-        port = target.port or (443 if target.scheme == "https" else 80)
-        if not 0 < port < 65536:
-            raise NotDelivered("The URL has no port that there is.")
+        port = target.port or DEFAULT_PORTS[target.scheme]
         # Connected to by the very address that was checked: a second look-up might give another one.
         address = (await self._resolve(host, port))[0]
         request = httpx.Request(
@@ -95,7 +101,7 @@ class Post:
             extensions={"sni_hostname": host, "timeout": {}},
         )
         # The transport alone: a client would add what we do not want, such as cookies.
-        async with httpx.AsyncHTTPTransport(verify=self._context(), trust_env=False, retries=0) as transport:
+        async with httpx.AsyncHTTPTransport(verify=tls, trust_env=False, retries=0) as transport:
             began.take(response := await transport.handle_async_request(request))
             try:
                 await began.read(response)
@@ -103,9 +109,21 @@ class Post:
                 await response.aclose()
 
     def _context(self) -> ssl.SSLContext:
-        if self._tls is None:  # reading the roots takes a while
+        if self._tls is None:
             self._tls = httpx.create_ssl_context(trust_env=False)
         return self._tls
+
+
+def _target(url: str) -> httpx.URL:
+    try:
+        target = httpx.URL(url)
+    except httpx.InvalidURL:
+        raise NotDelivered("The URL cannot be read.") from None
+    if target.scheme not in DEFAULT_PORTS or not target.raw_host:
+        raise NotDelivered("The URL is none of http or https.")
+    if target.port is not None and not 0 < target.port < 65536:
+        raise NotDelivered("The URL has no port that there is.")
+    return target
 
 
 class _Beginning:

@@ -152,7 +152,7 @@ class TestRudeReceivers:
             await asyncio.sleep(60)
             return []
 
-        with pytest.raises(NotDelivered, match="0.1 seconds"):
+        with pytest.raises(NotDelivered, match=r"0\.1 seconds"):
             await post("http://receiver.test/", seconds=0.1, resolve=resolve)
 
     @pytest.mark.parametrize(
