@@ -70,6 +70,9 @@ class WebhookEndpoint(Row):
 
     objects = WebhookEndpointQuerySet.as_manager()
 
+    class Meta:
+        default_permissions = ("view", "change")
+
     def __str__(self) -> str:
         return self.description or self.url.split("?")[0]
 

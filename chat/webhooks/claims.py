@@ -116,7 +116,7 @@ def _with_something_due(rules: ClaimRules) -> QuerySet[WebhookEndpoint]:
     under_way = of_this.claimed().order_by().values("endpoint").annotate(count=Count("pk")).values("count")
     room = Case(When(failing_since=None, then=Value(rules.at_once)), default=Value(1))
     return (
-        WebhookEndpoint.objects.filter(Exists(of_this.due()), enabled=True)
+        WebhookEndpoint.objects.filter(Exists(of_this.due()), enabled=True, owner__is_active=True)
         .filter(Q(paused_until=None) | Q(paused_until__lte=Now()))
         .annotate(under_way=Coalesce(Subquery(under_way, output_field=IntegerField()), 0), room=room)
         .filter(under_way__lt=F("room"))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from chat.engine.recorder import Ending
 from chat.webhooks.claims import ClaimRules
 from chat.webhooks.courier import Courier, CourierRules
-from chat.webhooks.delivery import NotDelivered, Post
+from chat.webhooks.delivery import Post
 from chat.webhooks.dispatch import Nudge, Outbox
 from chat.webhooks.payloads import RUN_FINISHED, run_finished
 
@@ -20,10 +20,6 @@ DELIVER: Final = "webhooks.deliver"
 """The task, by its name: the tasks stand above this room."""
 HINT_EXPIRES_SECONDS: Final = 10
 TURN_SECONDS: Final = 20.0
-
-
-async def checked_addresses(host: str, port: int) -> list[str]:
-    raise NotDelivered("This address may not be connected to.")
 
 
 def _ask_for_sender() -> None:
@@ -44,7 +40,7 @@ def courier() -> Courier:
         turn_seconds=TURN_SECONDS,
     )
     return Courier(
-        Post(checked_addresses, seconds=settings.WEBHOOK_SECONDS),
+        Post(outbound_policy(), seconds=settings.WEBHOOK_SECONDS),
         rules,
         clock=time.monotonic,
         now=timezone.now,

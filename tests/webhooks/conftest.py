@@ -9,12 +9,17 @@ from chat.webhooks.claims import ClaimRules
 from chat.webhooks.courier import Courier, CourierRules
 from chat.webhooks.delivery import Post
 from tests.fakes.receiver import Receiver, receiver
+from tools.net.policy import Policy
 
 RULES = ClaimRules(lease_seconds=60, at_once=4)
 
 
+LOOPBACK = Policy.of(["127.0.0.0/8"])
+"""Staff let us go to the receivers of these tests."""
+
+
 async def to_loopback(_host: str, _port: int) -> Sequence[str]:
-    """A guard that lets everything pass, and a name service that knows one address."""
+    """A name service that knows one address."""
     return ["127.0.0.1"]
 
 
@@ -40,7 +45,7 @@ def hire(calls: list[str]) -> Callable[..., Courier]:
             turn_seconds=more.pop("turn_seconds", 60),
         )
         return Courier(
-            Post(more.pop("resolve", to_loopback), seconds=more.pop("seconds", 5)),
+            Post(LOOPBACK, resolve=to_loopback, seconds=more.pop("seconds", 5)),
             rules,
             clock=more.pop("clock", time.monotonic),
             now=more.pop("now", timezone.now),

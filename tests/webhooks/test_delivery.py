@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from chat.webhooks.delivery import Answer, NotDelivered, Post
 from tests.fakes.receiver import Receiver, answer, endless, hang, receiver, say, then
-from tests.webhooks.conftest import to_loopback
+from tests.webhooks.conftest import LOOPBACK, to_loopback
 
 HEADERS = {"webhook-id": "1"}
 BODY = b'{"event":"run.finished"}'
@@ -22,7 +22,7 @@ BODY = b'{"event":"run.finished"}'
 
 async def post(to: Receiver | str, *, seconds: float = 5.0, resolve=to_loopback) -> Answer:
     url = to if isinstance(to, str) else to.url
-    return await Post(resolve, seconds=seconds)(url, HEADERS, BODY)
+    return await Post(LOOPBACK, resolve=resolve, seconds=seconds)(url, HEADERS, BODY)
 
 
 class TestWhatIsSent:
@@ -197,12 +197,12 @@ class TestTls:
     async def test_the_certificate_is_that_of_the_name_though_the_address_is_connected_to(self, tls):
         server, client = tls
         with receiver(server) as fake:
-            found = await Post(to_loopback, seconds=5, tls=client)(
+            found = await Post(LOOPBACK, resolve=to_loopback, seconds=5, tls=client)(
                 f"https://receiver.test:{fake.port}/", HEADERS, BODY
             )
             assert found.succeeded
             with pytest.raises(NotDelivered, match="certificate"):
-                await Post(to_loopback, seconds=5, tls=client)(
+                await Post(LOOPBACK, resolve=to_loopback, seconds=5, tls=client)(
                     f"https://another.test:{fake.port}/", HEADERS, BODY
                 )
 
