@@ -1,0 +1,1 @@
+"""What a model may call. This package knows nothing of the chat (docs/tools.md)."""

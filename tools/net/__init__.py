@@ -1,0 +1,1 @@
+"""Out into the network, and never into our own: the guard and the client for tools and webhooks."""
