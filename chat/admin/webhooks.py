@@ -1,6 +1,5 @@
 """Outgoing webhooks: endpoints and what was delivered there. What they said is shown to those who may see it alone."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -80,7 +79,7 @@ class WebhookDeliveryAdmin(Audited):
         rows: QuerySet[WebhookDelivery] = super().get_queryset(request)
         return rows.defer("payload", "last_response", "endpoint__secrets_encrypted")
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         texts = ("payload_text", "response_text") if request.user.has_perm(MAY_READ) else ()
         return (*self.fields, *texts)
 

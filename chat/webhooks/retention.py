@@ -15,7 +15,7 @@ MOST_PENDING: Final = 10_000
 def prune_deliveries(before: datetime) -> int:
     """Gives up what waits too long, or with too many others; drops what ended before then. Returns how many went."""
     WebhookDelivery.objects.unclaimed().filter(created_at__lt=before).give_up("It has waited too long.")
-    _give_up_the_oldest()
+    _give_up_the_oldest(MOST_PENDING)
     # An endpoint that was deleted while something was written for it has left that behind.
     left_behind = WebhookDelivery.objects.exclude(endpoint__in=WebhookEndpoint.objects.all())
     dropped, _ = left_behind.delete()
@@ -27,7 +27,7 @@ def prune_deliveries(before: datetime) -> int:
     return dropped
 
 
-def _give_up_the_oldest(most: int = MOST_PENDING) -> None:
+def _give_up_the_oldest(most: int) -> None:
     counts = WebhookDelivery.objects.pending().order_by().values("endpoint").annotate(count=Count("pk"))
     for endpoint in counts.filter(count__gt=most).values_list("endpoint", flat=True):
         waiting = WebhookDelivery.objects.pending().filter(endpoint=endpoint).order_by("-pk")
