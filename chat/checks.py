@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import Error, register
 
-from tools.net.policy import Policy
-
 
 @register()
 def lease_outlives_heartbeats(**_: Any) -> list[Error]:
@@ -56,13 +54,4 @@ def lease_outlives_webhooks(**_: Any) -> list[Error]:
                 id="chat.E004",
             )
         ]
-    return []
-
-
-@register()
-def internal_hosts_can_be_read(**_: Any) -> list[Error]:
-    try:
-        Policy.of(settings.INTERNAL_HOSTS)
-    except ValueError as error:
-        return [Error(f"INTERNAL_HOSTS cannot be read: {error}", id="chat.E005")]
     return []

@@ -210,11 +210,6 @@ WIRE_LOG_BYTES = env.whole("WIRE_LOG_BYTES", 2_000_000, least=10_000, most=100_0
 """The most of one request, and of one answer."""
 WIRE_LOG_TOTAL_BYTES = env.whole("WIRE_LOG_TOTAL_BYTES", 1_000_000_000, most=10**13)
 
-# --- what is called from here ---------------------------------------------------------------------
-
-INTERNAL_HOSTS = env.names("INTERNAL_HOSTS")
-"""Hosts, addresses and networks that webhooks may reach besides the public internet."""
-
 # --- outgoing webhooks ----------------------------------------------------------------------------
 
 WEBHOOK_SECONDS = env.seconds("WEBHOOK_SECONDS", 15, least=0.1)

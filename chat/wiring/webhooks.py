@@ -25,7 +25,7 @@ TURN_SECONDS: Final = 20.0
 
 @cache
 def outbound_policy() -> Policy:
-    return Policy.of(settings.INTERNAL_HOSTS)
+    return Policy.of(settings.TOOLS_ALLOWED_HOSTS)
 
 
 def _ask_for_sender() -> None:

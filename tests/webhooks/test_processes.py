@@ -13,6 +13,7 @@ from tests.fakes.receiver import Receiver, answer, hang
 from tests.live import LiveSite, Socket, copy_site
 from tests.project.workers import running, sender, wait_for, worker
 from tests.services import MortalRedis
+from tests.services import mortal_redis as mortal_redis  # the name is the fixture
 
 pytestmark = pytest.mark.server
 
@@ -40,7 +41,7 @@ def site(prepared_folder: Path, tmp_path: Path, rude: Receiver) -> Iterator[Live
     """Of this test alone; Alice has an endpoint."""
     folder = tmp_path / "data"
     copy_site(prepared_folder, folder)
-    live = LiveSite(folder, settings={"INTERNAL_HOSTS": "127.0.0.0/8"})
+    live = LiveSite(folder, settings={"TOOLS_ALLOWED_HOSTS": "127.0.0.0/8"})
     live.manage("shell", "-v0", "-c", ADD_ENDPOINT.format(url=rude.url, secret=SECRET))
     yield live
     if live.process is not None:
