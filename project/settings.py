@@ -127,6 +127,20 @@ DATABASES = {"default": _database}
 REDIS_URL = env.url("REDIS_URL", schemes=["redis", "rediss", "unix"])
 """Empty: each process keeps the state of its limits and breakers to itself."""
 
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "lectern",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+    }
+    if REDIS_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 1000},
+    }
+}
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
@@ -246,6 +260,33 @@ CHANNEL_LAYERS = {
     if REDIS_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}
 }
+
+# --- tools ----------------------------------------------------------------------------------------
+
+TOOLS_ALLOWED_HOSTS = env.names("TOOLS_ALLOWED_HOSTS")
+"""Hosts, addresses and networks besides the public internet that tools and webhooks may reach."""
+TOOLS_CACHE_SECONDS = env.seconds("TOOLS_CACHE_SECONDS", 3600)
+WEATHER_URL = env.url("WEATHER_URL", "https://api.open-meteo.com", schemes=["http", "https"])
+GEOCODING_URL = env.url("GEOCODING_URL", "https://geocoding-api.open-meteo.com", schemes=["http", "https"])
+STOCK_QUOTE_URL = env.url(
+    "STOCK_QUOTE_URL",
+    "https://finnhub.io/api/v1/quote?symbol={symbol}&token={key}",
+    schemes=["http", "https"],
+)
+STOCK_QUOTE_KEY = env.text("STOCK_QUOTE_KEY")
+STOCK_QUOTE_FIELDS = env.names(
+    "STOCK_QUOTE_FIELDS",
+    [
+        "price=c",
+        "change=d",
+        "change_percent=dp",
+        "high=h",
+        "low=l",
+        "open=o",
+        "previous_close=pc",
+        "time=t",
+    ],
+)
 
 # --- Celery ---------------------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ def recursive(x: Tree) -> str:
     return ""
 
 
-def foreign(x: object.__class__) -> str:  # type: ignore[name-defined]
+def foreign(x: type[int]) -> str:
     """Does it."""
     return ""
 

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final
-from urllib.parse import urljoin
 
 import httpx
 from msgspec import Struct
@@ -21,7 +20,7 @@ from tools.net.errors import BadAnswer, Unreachable
 from tools.net.guard import Resolve, addresses_of, system_resolver
 from tools.net.inflate import ACCEPTED, Body
 from tools.net.policy import Policy
-from tools.net.urls import Place, read_url
+from tools.net.urls import Place, following_url, read_url
 
 USER_AGENT: Final = "Lectern (tools)"
 _REDIRECTS: Final = {301, 302, 303, 307, 308}
@@ -102,7 +101,7 @@ class OutboundClient:
             location = answer.headers.get("location", "")
             if answer.status not in _REDIRECTS or not location or method not in {"GET", "HEAD"}:
                 return answer
-            following = read_url(urljoin(place.url, location))
+            following = following_url(place, location)
             if following.origin != place.origin:
                 headers = {}
             place = following
@@ -126,6 +125,8 @@ class OutboundClient:
                 raise Unreachable(f"{place.host} broke the connection off.") from error
             except (httpx.InvalidURL, httpx.DecodingError, ValueError) as error:
                 raise BadAnswer(f"The request to {place.host} could not be made.") from error
+        if refusal is not None and "CERTIFICATE_VERIFY_FAILED" in str(refusal):
+            raise BadAnswer(f"The certificate of {place.host} is not to be trusted.") from refusal
         raise Unreachable(f"{place.host} does not answer.") from refusal
 
     async def _exchange(
@@ -137,18 +138,18 @@ class OutboundClient:
         content: bytes,
         media_types: Collection[str],
     ) -> Answer:
-        transport = httpx.AsyncHTTPTransport(verify=self._tls or _tls(), trust_env=False)
-        # A client of its own for each exchange: nothing, no cookie either, goes from one to the next.
-        async with httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False) as client:
-            request = client.build_request(
-                method,
-                place.at(address),
-                headers=_headers(place, headers),
-                content=content or None,
-                timeout=httpx.Timeout(self._limits.total_seconds, connect=self._limits.connect_seconds),
-                extensions={"sni_hostname": place.host},
-            )
-            response = await client.send(request, stream=True)
+        # The bare transport, one for each exchange: nothing goes from one to the next, no cookie either, and httpx
+        # does not look at where a redirect leads.
+        limits = httpx.Timeout(self._limits.total_seconds, connect=self._limits.connect_seconds)
+        request = httpx.Request(
+            method,
+            place.at(address),
+            headers=_headers(place, headers),
+            content=content or None,
+            extensions={"sni_hostname": place.host, "timeout": limits.as_dict()},
+        )
+        async with httpx.AsyncHTTPTransport(verify=self._tls or _tls(), trust_env=False) as transport:
+            response = await transport.handle_async_request(request)
             try:
                 return await self._read(place, response, media_types)
             finally:

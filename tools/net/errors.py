@@ -8,7 +8,7 @@ class AddressRefused(ToolFailed):
 
 
 class BadAnswer(ToolFailed):
-    """Something answered, but not in a way that can be used: too much, of the wrong type, broken, too many redirects."""
+    """Something answered that cannot be used: too much, of the wrong type, broken, redirected too often."""
 
 
 class Unreachable(ToolUnavailable):

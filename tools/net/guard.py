@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -17,6 +18,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 MOST_ADDRESSES: Final = 4
 """Tried one after the other; a name may have hundreds."""
+WEB_PORTS: Final = (80, 443)
+"""Of those below 1024. A mail server, sent a request, may take its lines for commands."""
 _REFUSED: Final = "is not on the public internet, and only that may be reached from here."
 
 
@@ -24,10 +27,12 @@ async def addresses_of(place: Place, policy: Policy, resolve: Resolve) -> Sequen
     """To be connected to as they are: a second look-up may answer differently (DNS rebinding).
 
     Raises:
-        AddressRefused: one of them is not public, and staff do not allow it.
+        AddressRefused: one of them is not public, or the port is no web server's, and staff do not allow it.
         Unreachable: there are none.
     """
     named = policy.names(place.host, place.port)
+    if place.port < 1024 and place.port not in WEB_PORTS and not named:
+        raise AddressRefused(f"Port {place.port} belongs to a service that is no web server.")
     literal = place.literal
     found = [literal] if literal is not None else await _resolved(place, resolve)
     if not named and not all(policy.covers(address) for address in found):
@@ -61,10 +66,8 @@ async def system_resolver(host: str, port: int) -> list[str]:
             tell(lambda: answer.set_exception(failure))
 
     def tell(result: Callable[[], None]) -> None:
-        try:
+        with suppress(RuntimeError):  # the loop is closed: whoever asked has gone
             loop.call_soon_threadsafe(lambda: None if answer.done() else result())
-        except RuntimeError:
-            pass  # the loop is closed: whoever asked has gone
 
     threading.Thread(target=look_up, name="look-up", daemon=True).start()
     return await answer

@@ -24,7 +24,7 @@ class Body:
         self._most = most_bytes
         if self._encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
             raise BadAnswer(f"The answer is compressed in a way that was not asked for ({encoding[:40]}).")
-        self._inflate = None if self._encoding in {"", "identity"} else self._decompressor(b"\x78")
+        self._inflate: zlib._Decompress | None = None
 
     def feed(self, chunk: bytes) -> None:
         """
@@ -34,30 +34,27 @@ class Body:
         self._arrived += len(chunk)
         if self._arrived > self._most:
             raise self._too_large()
-        if self._inflate is None:
-            self._keep(chunk)
-            return
         try:
-            self._feed_compressed(chunk)
+            if self._encoding in {"", "identity"}:
+                self._keep(chunk)
+            else:
+                self._feed_compressed(chunk)
         except zlib.error as error:
             raise BadAnswer("The answer is broken: it cannot be decompressed.") from error
 
     def _feed_compressed(self, chunk: bytes) -> None:
-        if self._arrived == len(chunk) and chunk:
-            self._inflate = self._decompressor(chunk)
         while chunk:
-            assert self._inflate is not None
-            self._keep(self._inflate.decompress(chunk, self._left + 1))
-            chunk = self._inflate.unconsumed_tail
-            if self._inflate.eof:
-                chunk = self._inflate.unused_data
-                self._inflate = self._decompressor(chunk)
+            member = self._inflate = self._inflate or self._decompressor(chunk)
+            self._keep(member.decompress(chunk, self._left + 1))
+            chunk = member.unconsumed_tail
+            if member.eof:
+                chunk, self._inflate = member.unused_data, None
 
     def _decompressor(self, first: bytes) -> "zlib._Decompress":
         if self._encoding != "deflate":
             return zlib.decompressobj(_GZIP)
         # RFC 9110: deflate has a zlib header; some servers leave it away.
-        wrapped = first[:1] and first[0] & 0x0F == 8
+        wrapped = first[0] & 0x0F == zlib.DEFLATED
         return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
     def _keep(self, piece: bytes) -> None:

@@ -3,7 +3,7 @@
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import idna
 from msgspec import Struct
@@ -61,10 +61,7 @@ def read_url(url: str) -> Place:
     Raises:
         AddressRefused: it is no plain http or https URL.
     """
-    if len(url) > MOST_CHARACTERS or _FORBIDDEN.search(url):
-        raise AddressRefused(
-            "The address is too long, or contains spaces, backslashes or control characters."
-        )
+    _check_characters(url)
     try:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS:
@@ -74,12 +71,30 @@ def read_url(url: str) -> Place:
         host, port = split_host(parts.netloc)
     except ValueError as error:
         raise AddressRefused(f"The address cannot be read: {error}") from None
-    if port is not None and port < 1024 and port not in _PORTS.values():
-        raise AddressRefused(f"Port {port} belongs to a service that is no web server.")
     target = quote(parts.path or "/", safe=_QUERY) + (
         f"?{quote(parts.query, safe=_QUERY)}" if parts.query else ""
     )
     return Place(parts.scheme, host, port or _PORTS[parts.scheme], target)
+
+
+def following_url(place: Place, location: str) -> Place:
+    """Where a redirect leads.
+
+    Raises:
+        AddressRefused: as `read_url`.
+    """
+    _check_characters(location)
+    try:
+        url = urljoin(place.url, location)
+    except ValueError as error:
+        raise AddressRefused(f"It was redirected to an address that cannot be read: {error}") from None
+    return read_url(url)
+
+
+def _check_characters(url: str) -> None:
+    # Parsers leave some of these out, others end the host at them.
+    if len(url) > MOST_CHARACTERS or _FORBIDDEN.search(url):
+        raise AddressRefused("The address is too long, or has spaces, backslashes or control characters.")
 
 
 def split_host(authority: str) -> tuple[str, int | None]:

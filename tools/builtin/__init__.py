@@ -1,0 +1,1 @@
+"""The tools that come with every installation, one in each file."""
