@@ -13,7 +13,8 @@ from chat.exceptions import InvalidRequest, NotFound
 from chat.models import User, WebhookDelivery, WebhookEndpoint
 from chat.webhooks.payloads import EVENTS
 from chat.webhooks.signing import new_secret
-from chat.wiring.webhooks import hint, outbound_policy
+from chat.wiring.webhooks import hint
+from tools.conf import outbound_policy
 from tools.net.errors import AddressRefused
 from tools.net.policy import Policy
 from tools.net.urls import read_url

@@ -15,17 +15,12 @@ from chat.webhooks.courier import Courier, CourierRules
 from chat.webhooks.delivery import Post
 from chat.webhooks.dispatch import Nudge, Outbox
 from chat.webhooks.payloads import RUN_FINISHED, run_finished
-from tools.net.policy import Policy
+from tools.conf import outbound_policy
 
 DELIVER: Final = "webhooks.deliver"
 """The task, by its name: the tasks stand above this room."""
 HINT_EXPIRES_SECONDS: Final = 10
 TURN_SECONDS: Final = 20.0
-
-
-@cache
-def outbound_policy() -> Policy:
-    return Policy.of(settings.TOOLS_ALLOWED_HOSTS)
 
 
 def _ask_for_sender() -> None:

@@ -82,7 +82,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://{self.listener.getsockname()[0]}:{self.port}/hook"
 
     def then(self, *plays: Play) -> None:
         self.plays = list(plays)
@@ -131,8 +131,8 @@ def _read(line: socket.socket) -> Request:
 
 
 @contextmanager
-def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+def receiver(tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> Iterator[Receiver]:
+    with socket.create_server((host, 0), backlog=512) as listener:
         fake = Receiver(listener, tls)
         thread = threading.Thread(target=fake.serve, daemon=True)
         thread.start()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
@@ -436,9 +436,3 @@ def at_once(threads: int, do: Callable[[], list]) -> list:
     for thread in working:
         thread.join(30)
     return found
-
-
-def test_the_moment_is_said_in_utc():
-    from chat.webhooks.payloads import moment
-
-    assert moment(datetime.fromisoformat("2026-11-30T18:00:00.5+02:00")) == "2026-11-30T16:00:00.500Z"
