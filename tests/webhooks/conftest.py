@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from django.utils import timezone
 
+from chat.models import WebhookDelivery, WebhookEndpoint
 from chat.webhooks.claims import ClaimRules
 from chat.webhooks.courier import Courier, CourierRules
 from chat.webhooks.delivery import Post
+from tests.factories import WebhookDeliveryFactory, WebhookEndpointFactory
 from tests.fakes.receiver import Receiver, receiver
 from tools.net.policy import Policy
 
@@ -59,3 +61,13 @@ def hire(calls: list[str]) -> Callable[..., Courier]:
 @pytest.fixture
 def courier(hire: Callable[..., Courier]) -> Courier:
     return hire()
+
+
+@pytest.fixture
+def endpoint(rude: Receiver) -> WebhookEndpoint:
+    return WebhookEndpointFactory.create(url=rude.url)
+
+
+@pytest.fixture
+def delivery(endpoint: WebhookEndpoint) -> WebhookDelivery:
+    return WebhookDeliveryFactory.create(endpoint=endpoint)

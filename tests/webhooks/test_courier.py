@@ -1,44 +1,25 @@
 """From the outbox to the receiver: tried until it is taken, under one id, and no more at once than may be."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from django.db.models.functions import Now
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.models import WebhookDelivery, WebhookEndpoint
 from chat.webhooks.backoff import PAUSES, pause_seconds
-from chat.webhooks.claims import ClaimRules, Verdict, claim_next, settle_dead, settle_delivered, settle_later
+from chat.webhooks.claims import Verdict, claim_next, settle_delivered
 from chat.webhooks.courier import Courier
 from chat.webhooks.signing import new_secret, verify, verify_body
 from tests.factories import WebhookDeliveryFactory, WebhookEndpointFactory
 from tests.fakes.receiver import Receiver, answer, endless, hang, receiver, say, then
+from tests.webhooks.carrying import at_once, let_time_pass
 from tests.webhooks.conftest import RULES
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def endpoint(rude: Receiver) -> WebhookEndpoint:
-    return WebhookEndpointFactory.create(url=rude.url)
-
-
-@pytest.fixture
-def delivery(endpoint: WebhookEndpoint) -> WebhookDelivery:
-    return WebhookDeliveryFactory.create(endpoint=endpoint)
-
-
-def let_time_pass(**columns: object) -> None:
-    """What waits is due now, and leases have ended."""
-    past = Now() - timedelta(seconds=1)
-    WebhookDelivery.objects.pending().update(next_attempt_at=past)
-    WebhookDelivery.objects.pending().exclude(claimed_until=None).update(claimed_until=past)
-    WebhookEndpoint.objects.exclude(paused_until=None).update(paused_until=past)
 
 
 def pause_of(delivery: WebhookDelivery) -> float:
@@ -264,77 +245,6 @@ class TestSwitchedOff:
         assert WebhookDelivery.objects.deliver_again() == 1
 
 
-class TestClaims:
-    def test_one_gets_it(self, delivery: WebhookDelivery):
-        assert claim_next(RULES) == delivery
-        assert claim_next(RULES) is None
-
-    def test_many_who_reach_for_it_at_once_get_each_once(self, endpoint: WebhookEndpoint):
-        WebhookDeliveryFactory.create_batch(12, endpoint=endpoint)
-        got = at_once(6, lambda: [claim_next(ClaimRules(lease_seconds=60, at_once=100)) for _ in range(3)])
-
-        keys = [row.pk for row in got if row is not None]
-        assert len(keys) == len(set(keys)) == 12
-
-    def test_no_more_at_once_than_may_be_however_many_reach_for_it(self, endpoint: WebhookEndpoint):
-        WebhookDeliveryFactory.create_batch(12, endpoint=endpoint)
-        got = at_once(6, lambda: [claim_next(RULES) for _ in range(3)])
-
-        assert len([row for row in got if row is not None]) == RULES.at_once
-
-    def test_one_at_once_where_it_fails(self, endpoint: WebhookEndpoint):
-        WebhookDeliveryFactory.create_batch(3, endpoint=endpoint)
-        WebhookEndpoint.objects.update(failing_since=Now())
-
-        assert claim_next(RULES) is not None
-        assert claim_next(RULES) is None
-
-    def test_endpoints_take_turns(self, endpoint: WebhookEndpoint):
-        WebhookDeliveryFactory.create_batch(5, endpoint=endpoint)
-        other = WebhookDeliveryFactory.create()
-
-        assert other in [claim_next(RULES), claim_next(RULES)]
-
-    def test_one_that_is_full_holds_nobody_up(self, endpoint: WebhookEndpoint):
-        WebhookDeliveryFactory.create_batch(100, endpoint=endpoint)
-        for _ in range(RULES.at_once):
-            assert claim_next(RULES) is not None
-        other = WebhookDeliveryFactory.create()
-
-        assert claim_next(RULES) == other
-
-    def test_after_its_lease_it_is_somebody_elses_and_the_first_writes_nothing(
-        self, delivery: WebhookDelivery
-    ):
-        first = claim_next(RULES)
-        let_time_pass()
-        second = claim_next(RULES)
-
-        assert first is not None
-        assert second is not None
-        assert (first.pk, first.epoch, second.epoch) == (second.pk, 1, 2)
-        for settle in (settle_delivered, settle_dead):
-            assert not settle(first, Verdict(delivered=True))
-        assert not settle_later(first, Verdict(delivered=False), 1)
-        assert settle_delivered(second, Verdict(delivered=True))
-
-    def test_what_ends_its_senders_each_time_is_given_up(self, courier: Courier, rude: Receiver, delivery):
-        for _ in range(10):
-            assert claim_next(RULES) is not None
-            let_time_pass()
-
-        assert courier.deliver_due() == 0
-        delivery.refresh_from_db()
-        assert (delivery.status, rude.connections) == ("dead", 0)
-
-    def test_looking_writes_nothing_where_nothing_is_due(self, delivery: WebhookDelivery):
-        WebhookDelivery.objects.update(next_attempt_at=Now() + timedelta(hours=1))
-        with CaptureQueriesContext(connection) as captured:
-            assert claim_next(RULES) is None
-
-        assert [query["sql"].split()[0] for query in captured] == ["SELECT"]
-
-
 class TestSenders:
     def test_no_more_at_the_same_time_than_may_be(self, hire: Callable[..., Courier], rude: Receiver):
         courier = hire(senders=2)
@@ -417,22 +327,3 @@ class TestBackoff:
         pauses = [pause_seconds(2, asked_seconds=None, uniform=end) for end in (min, max)]
 
         assert pauses == [270, pytest.approx(330)]
-
-
-def at_once(threads: int, do: Callable[[], list]) -> list:
-    """What all of them brought, each on a thread and a connection of its own, begun at the same moment."""
-    found, barrier = [], threading.Barrier(threads)
-
-    def work() -> None:
-        barrier.wait(10)
-        try:
-            found.extend(do())
-        finally:
-            connections.close_all()
-
-    working = [threading.Thread(target=work) for _ in range(threads)]
-    for thread in working:
-        thread.start()
-    for thread in working:
-        thread.join(30)
-    return found
