@@ -141,6 +141,12 @@ class TestRudeReceivers:
         assert found.succeeded
         assert len(found.body) <= 1024
 
+    async def test_a_body_without_an_end_is_left_as_soon_as_enough_of_it_came(self, rude: Receiver):
+        rude.then(then(say(HEAD + b"\r\n"), endless(b"x" * 65536)))
+
+        async with asyncio.timeout(20):
+            assert (await post(rude, seconds=600)).body == "x" * 1024
+
     async def test_nobody_listens(self):
         with receiver() as gone:
             url = gone.url
