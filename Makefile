@@ -20,10 +20,11 @@ FIND_PYTHON = \
 	  exit 1; \
 	fi
 
-.PHONY: help run setup dev test test-interop check audit lock bench chaos fuzz screenshots clean
+.PHONY: help run stack setup dev test test-interop check audit lock bench chaos fuzz screenshots clean
 
 help:
 	@echo "make run          set up what is missing and serve on http://$(HOST):$(PORT) (HOST, PORT, SERVER=daphne|uvicorn)"
+	@echo "make stack        the same with PostgreSQL, Redis, two web processes, workers and a proxy (HOST, PORT, SERVER, DATA_DIR)"
 	@echo "make test         every test; ARGS='tests/llm -k sse' for some, REQUIRE_ALL=1 to allow no skips"
 	@echo "make check        format, lint, types, import contracts, migrations, deployment check"
 	@echo "make test-interop against servers of other projects"
@@ -37,6 +38,10 @@ help:
 
 run: setup
 	@exec $(BIN)/python manage.py serve --host $(or $(HOST),127.0.0.1) --port $(or $(PORT),8000) --server $(or $(SERVER),daphne)
+
+# The wheels with PostgreSQL are among the packages for development.
+stack: dev
+	@exec $(BIN)/python -m project.stack --host $(or $(HOST),127.0.0.1) --port $(or $(PORT),8000) --server $(or $(SERVER),daphne) $(ARGS)
 
 setup:
 	@$(FIND_PYTHON); exec $$found project/bootstrap.py run

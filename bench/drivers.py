@@ -175,6 +175,7 @@ class DirectLine(Base, asyncio.Protocol):
     """The upstream without anything between: what the harness itself costs."""
 
     transport: asyncio.Transport
+    rest: bytes
     decode = staticmethod(msgspec.json.Decoder(dict[str, msgspec.Raw]).decode)
     choices = staticmethod(msgspec.json.Decoder(list[dict[str, object]]).decode)
 
@@ -204,7 +205,8 @@ class DirectLine(Base, asyncio.Protocol):
 
     def start(self, model: str) -> "asyncio.Future[str]":
         end = self.begin()
-        self.parser, self.rest = httptools.HttpResponseParser(self), b""
+        self.parser = httptools.HttpResponseParser(self)
+        self.rest = b""
         body = encode(
             {"model": model, "stream": True, "messages": [{"role": "user", "content": "Say something."}]}
         )

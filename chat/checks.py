@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import Error, register
 
+SHORTEST_TOKEN = 16
+
 
 @register()
 def lease_outlives_heartbeats(**_: Any) -> list[Error]:
@@ -20,10 +22,21 @@ def lease_outlives_heartbeats(**_: Any) -> list[Error]:
 
 
 @register()
+def metrics_token_cannot_be_guessed(**_: Any) -> list[Error]:
+    if 0 < len(settings.METRICS_TOKEN) < SHORTEST_TOKEN:
+        return [
+            Error(
+                f"METRICS_TOKEN must have at least {SHORTEST_TOKEN} characters, or be empty.", id="chat.E003"
+            )
+        ]
+    return []
+
+
+@register()
 def redis_urls_can_be_read(**_: Any) -> list[Error]:
     return [
         error
-        for name, number in (("REDIS_URL", "chat.E002"), ("BROKER_URL", "chat.E003"))
+        for name, number in (("REDIS_URL", "chat.E002"), ("BROKER_URL", "chat.E004"))
         for error in _redis_url(name, number)
     ]
 

@@ -79,6 +79,21 @@ class StreamLimits(Struct, frozen=True):
     """A run of which nothing was heard for so long is looked up in the database."""
 
 
+Bounds = tuple[float, float]
+"""Where good ends and where bad begins; the first is the greater one where more is better."""
+
+
+class Bands(Struct, frozen=True):
+    """What of an answer its user feels as good, slow or bad."""
+
+    first_token_seconds: Bounds = (0.5, 1.0)
+    tokens_per_second: Bounds = (50.0, 20.0)
+    short_answer_seconds: Bounds = (10.0, 30.0)
+    """From the question to the end, of answers that are short."""
+    short_answer_tokens: int = 500
+    stop_seconds: Bounds = (0.1, 0.5)
+
+
 class SocketLimits(Struct, frozen=True):
     """What one WebSocket may do, and how much it may owe us."""
 

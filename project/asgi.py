@@ -10,5 +10,9 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402  (needs the app registry)
 
 from chat.websocket.routing import websocket_application  # noqa: E402
+from project.machine_pages import MachinePages  # noqa: E402
+from project.request_lines import RequestLines  # noqa: E402
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application})
+application = ProtocolTypeRouter(
+    {"http": MachinePages(RequestLines(django_application)), "websocket": websocket_application}
+)

@@ -7,6 +7,8 @@ from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.utils.objects import cached_property
 
+from project import task_lines
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 # kombu's own memory transport asks once a second whether something came; ours is woken.
@@ -36,6 +38,7 @@ def keep_our_logging(**_: Any) -> None:
     util.get_logger().propagate = True
 
 
+task_lines.connect()
 app = Application("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

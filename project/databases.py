@@ -53,6 +53,8 @@ def _sqlite(limits: DatabaseLimits) -> dict[str, Any]:
 
 
 def _postgresql(limits: DatabaseLimits) -> dict[str, Any]:
+    from project.postgresql import ImpatientConnection
+
     bounds = {
         "lock_timeout": limits.wait,
         "statement_timeout": limits.statement,
@@ -60,6 +62,7 @@ def _postgresql(limits: DatabaseLimits) -> dict[str, Any]:
     }
     return {
         "pool": {
+            "connection_class": ImpatientConnection,
             "min_size": POOL_LEAST,
             "max_size": limits.pool,
             "timeout": limits.wait,

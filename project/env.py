@@ -2,13 +2,16 @@
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 T = TypeVar("T")
+
+_fallback: dict[str, str] = {}
+_given: dict[str, str] = {}
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
@@ -21,8 +24,23 @@ class BadSetting(SystemExit):
         super().__init__(f"Bad setting {name}={value!r}: expected {expected}.")
 
 
+def fall_back_on(values: Mapping[str, str]) -> None:
+    """What counts where the environment has nothing, from now on."""
+    _fallback.clear()
+    _fallback.update(values)
+
+
+def given() -> dict[str, str]:
+    """The settings that were read so far and that the environment itself had a value for."""
+    return dict(_given)
+
+
 def _read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
     value = os.environ.get(name, "").strip()
+    if value:
+        _given[name] = value
+    else:
+        value = _fallback.get(name, "")
     if not value:
         return default
     try:
@@ -79,6 +97,20 @@ def share(name: str, default: float) -> float:
         return number
 
     return _read(name, default, parse, "a number from 0 to 1")
+
+
+def bounds(name: str, default: str, *, more_is_better: bool = False) -> tuple[float, float]:
+    """Two numbers above zero: where good ends, and where bad begins."""
+
+    def parse(value: str) -> tuple[float, float]:
+        good, bad = (float(part) for part in value.split(","))
+        # Refuses NaN, too, which compares as false with everything.
+        if not (0 < bad <= good if more_is_better else 0 < good <= bad):
+            raise ValueError
+        return good, bad
+
+    order = "falling" if more_is_better else "rising"
+    return _read(name, parse(default), parse, f"two {order} numbers above zero, such as {default}")
 
 
 def choice(name: str, default: str, choices: Collection[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied
 
 # Keys as the common providers write them, bearer tokens, and values of fields with a telling name.
 SECRET = re.compile(
@@ -25,11 +25,25 @@ def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
+FIRST = ("timestamp", "level", "logger", "event")
+
+
+def in_order(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The same for each line: when, how grave, who, what; then all else by name."""
+    first = {name: event[name] for name in FIRST if name in event}
+    return first | {name: event[name] for name in sorted(event) if name not in first}
+
+
 def refusal_in_one_line(record: logging.LogRecord) -> bool:
-    """Who may not do something is no error of ours: a line says who was refused what, and no traceback."""
-    if record.exc_info and isinstance(record.exc_info[1], PermissionDenied):
+    """Who may not do something, or takes us for another site, is no error of ours: a line, and no traceback."""
+    if record.exc_info and isinstance(record.exc_info[1], PermissionDenied | DisallowedHost):
         record.exc_info = None
     return True
+
+
+def said_elsewhere(record: logging.LogRecord) -> bool:
+    """False for uvicorn's traceback of a WebSocket's text that is none: our protocol says why it cuts a socket."""
+    return record.msg != "Invalid UTF-8 sequence received from client."
 
 
 def logging_config(*, level: str, form: str) -> dict[str, Any]:
@@ -53,10 +67,10 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    rendering: list[Any] = (
+        [in_order, structlog.processors.JSONRenderer()]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)
+        else [structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False)]
     )
     return {
         "version": 1,
@@ -68,7 +82,7 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     redact_event,
-                    renderer,
+                    *rendering,
                 ],
             }
         },
@@ -80,6 +94,8 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             "tools": {"level": level},
             "django": {"level": "WARNING"},
             "django.request": {"filters": [refusal_in_one_line]},
+            "django.security.DisallowedHost": {"filters": [refusal_in_one_line]},
+            "uvicorn.error": {"filters": [said_elsewhere]},
             # httpx prints whole URLs at INFO.
             "httpx": {"level": "WARNING"},
             "axes": {"level": "WARNING"},

@@ -7,30 +7,36 @@ from csp.constants import NONCE, NONE, SELF
 from project import env
 from project.broker import PRODUCER_SECONDS, PUBLISH_RETRY, REACH_SECONDS, celery_url, transport_options
 from project.databases import DatabaseLimits, database
+from project.env import fall_back_on
 from project.logs import logging_config
 from project.schedule import MAINTENANCE, QUEUES, ROUTES, SCHEDULE
 from project.secret_key import make_data_folder, read_or_make_secret_key
+from project.stack.env_file import settings_of_running_stack
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- this installation ----------------------------------------------------------------------------
 
-SITE_NAME = env.text("SITE_NAME", "Lectern")
-DEBUG = env.flag("DEBUG", default=False)
+VERSION = "0.1.0"
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "data")
 make_data_folder(DATA_DIR)
+# Before anything else is read: a stack that runs on this folder says what its environment does not (docs/deploy.md).
+fall_back_on(settings_of_running_stack(DATA_DIR))
+SITE_NAME = env.text("SITE_NAME", "Lectern")
+DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or read_or_make_secret_key(DATA_DIR)
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 
 # --- who may talk to us ---------------------------------------------------------------------------
 
+PUBLIC_URL = env.url("PUBLIC_URL", schemes=["http", "https"])
+"""Where people open the site, if that is not where a process listens."""
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.names("TRUSTED_ORIGINS")
 HTTPS = env.flag("HTTPS", default=False)
 """The site is reached over https (usually through a proxy that ends TLS)."""
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -75,6 +81,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "chat.pages.patience.soon_or_not_at_all",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -180,7 +187,9 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "chat.pages.accounts.locked"
 AXES_VERBOSE = False
-AXES_IPWARE_PROXY_COUNT = env.whole("PROXY_COUNT", 0) or None
+AXES_CLIENT_IP_CALLABLE = "chat.pages.addresses.address_of"
+PROXY_COUNT = env.whole("PROXY_COUNT", 0, most=20)
+"""Proxies of ours in front, each of which adds to X-Forwarded-For the address it was asked from."""
 
 # --- language and time ----------------------------------------------------------------------------
 
@@ -322,8 +331,20 @@ CELERY_DB_REUSE_MAX = 10**9
 CELERY_BEAT_SCHEDULE = SCHEDULE
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
+# --- measuring ------------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+"""Who sends it may read /metrics from anywhere. Empty: only this machine may, past no proxy."""
+BANDS_FIRST_TOKEN_SECONDS = env.bounds("BANDS_FIRST_TOKEN_SECONDS", "0.5,1")
+BANDS_TOKENS_PER_SECOND = env.bounds("BANDS_TOKENS_PER_SECOND", "50,20", more_is_better=True)
+BANDS_SHORT_ANSWER_SECONDS = env.bounds("BANDS_SHORT_ANSWER_SECONDS", "10,30")
+SHORT_ANSWER_TOKENS = env.whole("SHORT_ANSWER_TOKENS", 500, least=1)
+BANDS_STOP_SECONDS = env.bounds("BANDS_STOP_SECONDS", "0.1,0.5")
+
 # --- logs -----------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", {"text", "json"})
+ACCESS_LOG = env.flag("ACCESS_LOG", default=True)
+"""A line for each request, but not for static files and what load balancers ask."""
 LOGGING = logging_config(level=LOG_LEVEL, form=LOG_FORMAT)

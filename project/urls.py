@@ -3,13 +3,9 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from project import health
-
 handler500 = "chat.pages.errors.server_error"
 
 urlpatterns = [
-    path("livez", health.livez),
-    path("readyz", health.readyz),
     path("accounts/", include("chat.pages.account_urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("chat.api.urls")),

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-pytest_plugins = ["tests.cast", "tests.columns", "tests.live"]
+pytest_plugins = ["tests.cast", "tests.columns", "tests.live", "tests.services"]
 
 # Pages name their files as they are: nothing has been collected and fingerprinted here.
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class LiveSite:
     folder: Path
     port: int = field(default_factory=free_port)
     settings: dict[str, str] = field(default_factory=dict)
+    server: str = "daphne"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,10 +74,14 @@ class LiveSite:
         self.manage("migrate", "-v0")
         self.manage("shell", "-v0", "-c", MAKE_PEOPLE)
 
-    def start(self) -> None:
+    def command(self, *words: str) -> list[str]:
+        port, server = str(self.port), self.server
+        return [sys.executable, "manage.py", "serve", "--port", port, "--server", server, *words]
+
+    def start(self, *words: str) -> None:
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", "--port", str(self.port)],
+                self.command(*words),
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,
@@ -89,7 +94,8 @@ class LiveSite:
                 if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
                     return
             except httpx.HTTPError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         raise AssertionError(f"the server did not become ready:\n{self.log}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -98,6 +104,15 @@ class LiveSite:
         code = self.process.wait(timeout=30)
         self.process = None
         return code
+
+    def pause(self) -> None:
+        """It lives and does nothing, and does not know it afterwards."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def sign_in(self, name: str = "alice") -> "Person":
         client = httpx.Client(base_url=self.url)
@@ -228,26 +243,32 @@ def prepared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site.folder
 
 
+@contextmanager
+def serving(prepared: Path, folder: Path, server: str = "daphne", **settings: str) -> Iterator[LiveSite]:
+    """A running site on a copy of the prepared data. It may be killed and started again."""
+    copy_site(prepared, folder)
+    live = LiveSite(folder, settings=settings, server=server)
+    live.start()
+    try:
+        yield live
+    finally:
+        if live.process is not None:
+            live.stop(signal.SIGKILL)
+
+
+LOW_LIMITS = {"ACK_SECONDS": "2", "CHAT_SOCKETS_PER_USER": "6", "SILENCE_SECONDS": "8"}
+"""Low enough to be met."""
+
+
 @pytest.fixture(scope="session")
 def site(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
-    """One server for all tests that do not kill it, with limits low enough to be met."""
-    folder = tmp_path_factory.mktemp("site") / "data"
-    copy_site(prepared_folder, folder)
-    live = LiveSite(
-        folder, settings={"ACK_SECONDS": "2", "CHAT_SOCKETS_PER_USER": "6", "SILENCE_SECONDS": "8"}
-    )
-    live.start()
-    yield live
-    live.stop()
+    """One server for all tests that do not kill it."""
+    with serving(prepared_folder, tmp_path_factory.mktemp("site") / "data", **LOW_LIMITS) as live:
+        yield live
 
 
 @pytest.fixture
 def mortal_site(prepared_folder: Path, tmp_path: Path) -> Iterator[LiveSite]:
     """A server of this test's own, to be killed and started again."""
-    folder = tmp_path / "data"
-    copy_site(prepared_folder, folder)
-    live = LiveSite(folder)
-    live.start()
-    yield live
-    if live.process is not None:
-        live.stop(signal.SIGKILL)
+    with serving(prepared_folder, tmp_path / "data") as live:
+        yield live

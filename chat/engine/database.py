@@ -1,6 +1,7 @@
 """The one bridge from async code to the ORM: a few threads, each with a connection while it works."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection, connections
 
+from chat.engine.patience import patience, wanted_seconds
 from chat.exceptions import StorageUnavailable
 
 MOST_WAITING = 1000
 RETRY_AFTER_SECONDS = 2
+LEAST_SECONDS = 0.2
+"""Who stood in line for nearly all of its time is still given so much with the database."""
 
 READ_ONLY = "25006"
 STALLED = "25P03"
@@ -73,13 +77,33 @@ class DatabaseThreads:
         """
         if self._waiting >= MOST_WAITING:
             raise _unavailable("too many callers wait for the database")
-        loop = asyncio.get_running_loop()
         job = partial(function, *args, **kwargs)
+        seconds = wanted_seconds()
+        # In the caller's context: lines that are logged there say whose they are.
+        context = contextvars.copy_context()
+        asked = self._pool.submit(context.run, self._in_thread, job, self._clock(), seconds)
+        answer = asyncio.wrap_future(asked)
         self._waiting += 1
         try:
-            return await loop.run_in_executor(self._pool, self._in_thread, job, self._clock())
+            await asyncio.wait([answer], timeout=seconds)
+            if not answer.done() and asked.cancel():
+                raise _unavailable("all who ask the database wait for it")
+            return await answer
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
         finally:
             self._waiting -= 1
+
+    @property
+    def busy(self) -> int:
+        """Threads at work."""
+        return min(self._waiting, self._size)
+
+    @property
+    def waiting(self) -> int:
+        """Callers that no thread has come to yet."""
+        return max(0, self._waiting - self._size)
 
     def close(self) -> None:
         """Waits for what runs, then closes the connections, those that nobody uses too."""
@@ -89,13 +113,14 @@ class DatabaseThreads:
         if (pool := _pool()) is not None and not pool.closed:
             connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it
 
-    def _in_thread(self, job: Callable[[], R], asked_at: float) -> R:
+    def _in_thread(self, job: Callable[[], R], asked_at: float, seconds: float) -> R:
         if self._waited_in_vain_at > asked_at:
             # Who stood in line meanwhile would only begin to wait now.
             raise _unavailable("the database was found away or locked by somebody who asked before")
+        left = max(LEAST_SECONDS, seconds - (self._clock() - asked_at))
         close_old_connections()
         try:
-            with storage_errors():
+            with storage_errors(), patience(left):
                 return job()
         except StorageUnavailable as error:
             cause = error.__cause__

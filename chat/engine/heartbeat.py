@@ -38,6 +38,8 @@ class Heartbeat:
         self._loop_turns = loop_turns
         self._hangs = False
         self._ended = threading.Event()
+        self.missed = 0
+        """Signs of life that were due and could not be given."""
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -53,6 +55,8 @@ class Heartbeat:
             if self._may_beat():
                 # A neighbour that took us for dead was wrong.
                 self._write(heartbeat_at=Now(), stopped_at=None)
+            else:
+                self.missed += 1
         self._write(stopped_at=Now())
         connection.close()
 
@@ -72,5 +76,6 @@ class Heartbeat:
         try:
             Node.objects.filter(pk=self._node).update(**values)
         except Error as error:
+            self.missed += 1
             logger.warning("heartbeat not written", reason=str(error))
             connection.close()

@@ -60,11 +60,11 @@ def claim_orphans(
     rescued = Rescued([], [])
     # Our own node may look dead to us, too: what it has is another question.
     orphans = Run.objects.orphaned(lease_seconds if by_silence else None).exclude(node=node)
-    found = list(orphans.order_by("pk").values_list("pk", "epoch")[:AT_ONCE])
-    found += Run.objects.lost_by(node, lease_seconds, made_here=made_here)
-    for key, epoch in found[:AT_ONCE]:
+    found = list(orphans.order_by("pk").values_list("pk", "epoch", "node")[:AT_ONCE])
+    found += [(*lost, node) for lost in Run.objects.lost_by(node, lease_seconds, made_here=made_here)]
+    for key, epoch, maker in found[:AT_ONCE]:
         try:
-            taken = _claim_and_plan(key, epoch, node, tell_end)
+            taken = _claim_and_plan(key, epoch, node, given_up=maker is None, tell_end=tell_end)
         except StaleEpoch:
             continue
         except Error as error:
@@ -82,9 +82,13 @@ def claim_orphans(
 
 
 @transaction.atomic
-def _claim_and_plan(key: UUID, epoch: int, node: UUID, tell_end: TellEnd | None) -> RunPlan | Lost | None:
+def _claim_and_plan(
+    key: UUID, epoch: int, node: UUID, *, given_up: bool, tell_end: TellEnd | None
+) -> RunPlan | Lost | None:
     """Both or nothing: a run that was claimed and not planned would be nobody's for a lease. None: not ours."""
-    return _take_up(key, tell_end) if Run.objects.claim(key, seen_epoch=epoch, node=node) else None
+    if not Run.objects.claim(key, seen_epoch=epoch, node=node):
+        return None
+    return _take_up(key, given_up=given_up, tell_end=tell_end)
 
 
 def bury_neighbours(birth: str) -> int:
@@ -104,7 +108,7 @@ def free_orphans(lease_seconds: float) -> int:
     return Run.objects.orphaned(lease_seconds).exclude(node=None).update(node=None)
 
 
-def _take_up(key: UUID, tell_end: TellEnd | None) -> RunPlan | Lost:
+def _take_up(key: UUID, *, given_up: bool, tell_end: TellEnd | None) -> RunPlan | Lost:
     run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
     if run.epoch > MOST_CLAIMS:
         return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"), tell_end)
@@ -112,7 +116,7 @@ def _take_up(key: UUID, tell_end: TellEnd | None) -> RunPlan | Lost:
         # What fails in the database here must not take the run's end along.
         with transaction.atomic():
             plan = plan_to_go_on(run)
-            _bill_what_was_cut(run, plan)
+            _bill_what_was_cut(run, plan, given_up=given_up)
     except ChatError as error:
         return _fail(run, error, tell_end)
     except Exception as error:
@@ -128,8 +132,12 @@ def give_up(node: UUID, runs: Sequence[str]) -> None:
     Run.objects.open().filter(pk__in=runs, node_id=node).update(node=None)
 
 
-def _bill_what_was_cut(run: Run, plan: RunPlan) -> None:
-    """The call that died with its process is billed by what had arrived of it."""
+def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:
+    """The call that died with its process is billed by what had arrived of it.
+
+    Calls under way are noted about once a second; of one that died before, nobody knows, so that it has a row without
+    figures. It may not have been made at all. A process that gives its runs up has noted all of theirs.
+    """
     cut = run.epoch - 1
     known = list(ModelCall.objects.filter(run=run, epoch=cut).order_by("attempt"))
     written = "".join(part.get("text", "") for part in run.message.parts)
@@ -148,7 +156,7 @@ def _bill_what_was_cut(run: Run, plan: RunPlan) -> None:
             if call.outcome == "running":
                 price = msgspec.convert(call.price, PriceList) if call.price is not None else None
                 ModelCall.objects.filter(pk=call.pk).update(**bill, **_cost(usage, price))
-    elif run.message.parts:
+    elif run.message.parts or not given_up:
         ModelCall.objects.create(
             user_id=run.user_id,
             conversation_id=run.conversation_id,

@@ -19,7 +19,9 @@ from chat.engine.books import (
     rows_under_way,
 )
 from chat.engine.database import DatabaseThreads
+from chat.engine.endings import count_calls
 from chat.engine.loop import Step
+from chat.engine.patience import unhurried
 from chat.engine.place import PlaceInLine
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
@@ -34,6 +36,7 @@ from chat.llm.deltas import Delta
 from chat.llm.guard import Guard
 from chat.llm.redaction import secrets_of
 from chat.resilience.deadline import Interrupted
+from chat.telemetry.runs import RunMeters
 
 logger = structlog.get_logger(__name__)
 
@@ -55,6 +58,7 @@ class RunEngine:
         pressure: LoopPressure,
         coalescing: Coalescing,
         tell_end: recorder.TellEnd,
+        meters: RunMeters,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -70,6 +74,7 @@ class RunEngine:
         self._coalescer = Coalescer(coalescing)
         self._window_seconds = coalescing.window_ms / 1000
         self._flush_handle: asyncio.TimerHandle | None = None
+        self._meters = meters
         self._clock = clock
         self._now = now
         self._state = RunState(plan.message)
@@ -248,6 +253,7 @@ class RunEngine:
                 finished_at=self._now(),
             )
         )
+        count_calls(closed.calls, self._meters)
         self._tell(closed.step_finished)
         self._tell(closed.run_finished)
         self._log.end(self.plan.run, self.plan.epoch)
@@ -263,13 +269,15 @@ class RunEngine:
             await before
         rows = ledger_rows(ended, Outcome("failed"), clock=self._clock, now=self._now)
         try:
-            await self._database(recorder.save_calls_alone, rows)
+            with unhurried():
+                await self._database(recorder.save_calls_alone, rows)
         except StorageUnavailable as error:  # they are written with the run's end
             logger.warning("attempts not in the ledger yet", run=self.plan.run, reason=error.detail)
             return
         except Exception:  # the answer must not end because of it
             logger.exception("attempts not in the ledger yet", run=self.plan.run)
             return
+        count_calls(rows, self._meters)
         for attempt in ended:
             attempt.in_ledger = True
 
@@ -279,6 +287,7 @@ class RunEngine:
         self._abandoned = True
         closed = self._closed or self._close("stopped", None)
         await self._database(recorder.save_calls_alone, closed.calls)
+        count_calls(closed.calls, self._meters)
         if not await self._database(recorder.is_gone, self.plan.run):
             self._log.let_go(self.plan.run, self.plan.epoch)
             return None
@@ -293,7 +302,8 @@ class RunEngine:
         wait_seconds = 0.1
         while True:
             try:
-                await self._database(recorder.save_ending, ending, tell=self._tell_end)
+                with unhurried():
+                    await self._database(recorder.save_ending, ending, tell=self._tell_end)
             except StorageUnavailable as error:
                 logger.warning("end of a run not stored yet", run=self.plan.run, reason=error.detail)
                 await asyncio.sleep(wait_seconds)
@@ -324,6 +334,7 @@ class RunEngine:
         if self._shows_something() and (self._kept is None or not self._shorter_than(self._kept)):
             self._kept = Kept.of(self._state, self._partial())
         self._forget("retrying")
+        self._meters.retried(self._asked.provider, error.code)
         attempt, wait_ms = len(self._attempts) + 1, round(wait_seconds * 1000)
         self._tell(ev.RunRetrying(attempt=attempt, wait_ms=wait_ms, reason=error.code))
         self._ended_to_ledger()
@@ -336,7 +347,9 @@ class RunEngine:
     def _take(self, deltas: list[Delta]) -> None:
         if self._abandoned or self._too_long:
             return
-        for event in self._coalescer.add(self._step.take(deltas), hold=self._pressure.high):
+        events = self._coalescer.add(self._step.take(deltas), hold=self._pressure.high)
+        self._meters.deltas += len(events)
+        for event in events:
             self._tell(event)
         if self._step.length > MOST_CHARACTERS:
             self._too_long = True
@@ -350,7 +363,9 @@ class RunEngine:
             self._flush_handle.cancel()
             self._flush_handle = None
         if not self._abandoned:
-            for event in self._coalescer.flush():
+            events = self._coalescer.flush()
+            self._meters.deltas += len(events)
+            for event in events:
                 self._tell(event)
 
     def _tell_place(self, place: int) -> None:

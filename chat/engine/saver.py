@@ -13,6 +13,7 @@ import structlog
 
 from chat.engine import recorder
 from chat.engine.database import DatabaseThreads
+from chat.engine.patience import unhurried
 from chat.exceptions import StorageUnavailable
 
 logger = structlog.get_logger(__name__)
@@ -67,6 +68,10 @@ class PartialSaver:
 
     async def save(self) -> None:
         """One round. A database that is away is asked again at the next one, with all of the text."""
+        with unhurried():
+            await self._save()
+
+    async def _save(self) -> None:
         watched = dict(self._runs)
         if not watched:
             return

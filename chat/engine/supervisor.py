@@ -14,6 +14,8 @@ from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.events.run_events import RunFinished
 from chat.exceptions import Draining, StaleEpoch, StorageUnavailable
+from chat.telemetry import lines
+from chat.telemetry.runs import RunMeters
 
 logger = structlog.get_logger(__name__)
 
@@ -38,6 +40,7 @@ class Supervisor:
         told_lost: Callable[[Lost], Awaitable[None]],
         claim_orphans: ClaimOrphans,
         give_up: Callable[[list[str]], Awaitable[None]],
+        meters: RunMeters,
     ) -> None:
         self._build = build
         self._saver = saver
@@ -45,6 +48,7 @@ class Supervisor:
         self._told_lost = told_lost
         self._claim_orphans = claim_orphans
         self._give_up = give_up
+        self._meters = meters
         self._engines: dict[str, RunEngine] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.draining = False
@@ -62,12 +66,19 @@ class Supervisor:
 
     def launch(self, plan: RunPlan) -> None:
         """Begins at once: when this returns, the run can be followed."""
+        # All that is logged on the way says which run it is about, and nothing of who happened to ask for it.
+        lines.apart(self._launch, plan)
+
+    def _launch(self, plan: RunPlan) -> None:
+        lines.about(run=plan.run, conversation=str(plan.conversation), epoch=plan.epoch)
         engine = self._build(plan)
         try:
             engine.begin()
         except StaleEpoch:
             logger.info("run is not ours any more", run=plan.run, epoch=plan.epoch)
             return
+        self._meters.begun(taken_over=plan.rescued is not None)
+        logger.debug("run begins", model=plan.model_name, taken_over=plan.rescued is not None)
         self._engines[plan.run] = engine
         self._saver.watch(plan.run, engine)
         self._tasks[plan.run] = asyncio.create_task(self._make(engine), name=f"run {plan.run}")
@@ -92,6 +103,7 @@ class Supervisor:
             return 0
         rescued = await self._claim_orphans(frozenset(self._engines), by_silence=by_silence)
         for lost in rescued.lost:
+            self._meters.lost()
             await self._told_lost(lost)
         for plan in rescued.plans:
             logger.info("run taken over", run=plan.run, epoch=plan.epoch)
@@ -117,6 +129,7 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         logger.info("runs handed over", runs=len(left))
+        self._meters.left("handed_over", len(left))
         await self._give_up(left)
 
     async def _make(self, engine: RunEngine) -> None:
@@ -125,9 +138,13 @@ class Supervisor:
             finished = await engine.make()
             if finished is not None:
                 await self._told_end(engine.plan, finished)
+            else:
+                self._meters.left("abandoned")
         except StorageUnavailable:
+            self._meters.left("broken_off")
             logger.error("end of a run not stored; it is taken up again", run=run)  # noqa: TRY400
         except Exception:
+            self._meters.left("broken_off")
             logger.exception("run broken off; it is taken up again", run=run)
         finally:
             self._saver.forget(run, engine)

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from msgspec import Struct
 
 from chat.engine.database import DatabaseThreads
+from chat.engine.patience import unhurried
 from chat.engine.plan import RunPlan
 from chat.exceptions import StorageUnavailable
 from chat.llm import redaction
@@ -158,7 +159,8 @@ class WireLog:
         wait_seconds = FIRST_WAIT_SECONDS
         while True:
             try:
-                await self._database(store, entry)
+                with unhurried():
+                    await self._database(store, entry)
             except StorageUnavailable as error:
                 logger.info("wire log waits for the database", reason=error.detail)
                 await asyncio.sleep(wait_seconds)

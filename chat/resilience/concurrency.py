@@ -7,6 +7,7 @@ it renews it. A process that is killed stops renewing, so its places are back wi
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Final
 
 import structlog
@@ -47,7 +48,7 @@ class LeaseKeeper:
             return
         self._held.add((key, holder))
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._renew())
+            self._task = asyncio.get_running_loop().create_task(self._renew(), context=Context())
 
     def drop(self, key: str, holder: str) -> None:
         """Before the place is given back: a renewal must not take it again."""

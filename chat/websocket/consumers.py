@@ -5,6 +5,7 @@ One task reads (the consumer itself), one writes; commands that ask the database
 """
 
 import asyncio
+import secrets
 import time
 from collections import deque
 from contextlib import suppress
@@ -21,6 +22,7 @@ from chat.actions.runs import StartRequest, start_runs, stop_run
 from chat.events.codec import Cursor
 from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited, StorageUnavailable
 from chat.models import User
+from chat.telemetry import lines
 from chat.websocket import commands, frames
 from chat.websocket.auth import Credential, session_key, still_good, user_of_session
 from chat.websocket.limits import Bucket, Credit
@@ -29,6 +31,8 @@ from chat.websocket.subscription import Subscriptions
 
 logger = structlog.get_logger(__name__)
 
+VANISHED = 1006
+"""No code was given: the connection is gone, or was cut by the server (RFC 6455, 7.4.1)."""
 UNEXPECTED = 1011
 SIGNED_OUT = 4401
 SILENT = 4408
@@ -55,14 +59,18 @@ class ChatConsumer(AsyncWebsocketConsumer):
     # --- life -----------------------------------------------------------------------------------------
 
     async def __call__(self, *arguments: Any) -> None:
+        self._closed_with: int | None = None
         try:
             await super().__call__(*arguments)
         finally:
             # Also where the server cancels us and `disconnect` is never called.
             self._leave()
+            sockets.closed[self._closed_with or VANISHED] += 1
+            logger.debug("socket closed", code=self._closed_with or VANISHED)
 
     async def connect(self) -> None:
         self._runtime = await wiring.startup()
+        lines.about(socket=secrets.token_hex(4))
         limits = self._limits = self._runtime.socket_limits
         self._writer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,6 +82,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.close(SIGNED_OUT)
             return
         self.user, self.user_id = user, user.pk
+        lines.about(user=str(user.pk))
         self.credential = Credential(session, user.pk, user.password)
         if self._runtime.supervisor.draining:
             await self.close(DRAINING)
@@ -114,7 +123,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._closing_with: int | None = None
         self._writer = asyncio.create_task(self._write(), name="socket writer")
 
+    async def close(self, code: Any = None, reason: str | None = None) -> None:
+        self._closed_with = self._closed_with or code
+        await super().close(code, reason)
+
     async def disconnect(self, code: int) -> None:
+        self._closed_with = self._closed_with or code
         self._leave()
 
     def _leave(self) -> None:
@@ -127,6 +141,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._subscriptions.close()
         if self._writer is not None:
             self._writer.cancel()
+
+    @property
+    def lag(self) -> tuple[int, float]:
+        return self._subscriptions.backlog, self._credit.blocked_seconds
 
     def tick(self) -> None:
         """Once a second, by the registry."""

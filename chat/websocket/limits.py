@@ -91,5 +91,10 @@ class Credit:
             self._bytes -= size
         self._spent_at = None
 
+    @property
+    def blocked_seconds(self) -> float:
+        """How long something has been waiting that does not fit; 0 where nothing does."""
+        return 0.0 if self._spent_at is None else self._clock() - self._spent_at
+
     def overdue(self, seconds: float) -> bool:
-        return self._spent_at is not None and self._clock() - self._spent_at > seconds
+        return self.blocked_seconds > seconds

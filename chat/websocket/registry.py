@@ -1,8 +1,14 @@
-"""All sockets of this process: counted per user, and looked at once a second by one task instead of many timers."""
+"""All sockets of this process: counted per user, and looked at once a second by one task instead of many timers.
+
+The bound of sockets a user holds for each process, for what it protects is a process: its memory, its descriptors, its
+turns of the loop. A count over all processes would have to outlive them, and then who comes back after a crash, with
+all tabs at once, would be turned away by places that nobody holds any more.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Protocol
 from uuid import UUID
 
@@ -23,6 +29,10 @@ class Socket(Protocol):
     user_id: UUID
     credential: Credential
 
+    @property
+    def lag(self) -> tuple[int, float]:
+        """Events that are there and were not sent yet; the seconds it has waited for an acknowledgement."""
+
     def tick(self) -> None:
         """Once a second: is it silent, in debt, or waiting for a run that the log did not know?"""
 
@@ -39,6 +49,11 @@ class SocketRegistry:
         self._sockets: set[Socket] = set()
         self._per_user: Counter[UUID] = Counter()
         self._task: asyncio.Task[None] | None = None
+        self.closed: Counter[int] = Counter()
+        """Sockets that were closed since the start, also before they were admitted, by close code."""
+
+    def lags(self) -> list[tuple[int, float]]:
+        return [socket.lag for socket in self._sockets]
 
     def __len__(self) -> int:
         return len(self._sockets)
@@ -50,7 +65,10 @@ class SocketRegistry:
         self._per_user[socket.user_id] += 1
         self._sockets.add(socket)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._tick(check), name="socket registry")
+            # It serves all sockets: what it logs is not about the one that came first.
+            self._task = asyncio.get_running_loop().create_task(
+                self._tick(check), name="socket registry", context=Context()
+            )
         return True
 
     def dismiss(self, socket: Socket) -> None:

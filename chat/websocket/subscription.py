@@ -106,19 +106,33 @@ class Subscriptions:
             NotFound: absent or not this reader's.
         """
         key = str(run)
+        if not await self._database(self._is_visible, run):
+            raise NotFound
+        # The row has all of the text: it is read only where the log does not do.
+        if self._follow_log(key, after):
+            return
         stored = (await self._database(self._stored, [run])).get(key)
         if stored is None:
             raise NotFound
         # From here on without waiting, so that what the log and the row say is of one instant.
-        self.unfollow(key)
+        if self._follow_log(key, after):
+            return
+        # Too long ago for the log, not taken up by anybody yet, or the log is away.
         followed = self._runs[key] = _Followed(key, after, self._ready, self._wake)
+        followed.give(_after(stored_entries(stored), after))
+        followed.over = stored.ended
+        followed.wake()
+
+    def _follow_log(self, run: str, after: Cursor | None) -> bool:
+        """Anew, where it was followed before. False: the log does not know it, or may be long in telling."""
+        self.unfollow(run)
+        followed = self._runs[run] = _Followed(run, after, self._ready, self._wake)
         self._join(followed)
         if followed.feed is None or (followed.feed.late and self._log.delayed):
-            # Too long ago for the log, not taken up by anybody yet, or the log is away.
-            followed.leave_log()
-            followed.give(_after(stored_entries(stored), after))
-            followed.over = stored.ended
+            self.unfollow(run)
+            return False
         followed.wake()
+        return True
 
     def follow_started(self, run: str) -> bool:
         """Follows a run that this reader has just started, from its first event. False: the log does not know it."""
@@ -140,6 +154,13 @@ class Subscriptions:
     def close(self) -> None:
         for run in list(self._runs):
             self.unfollow(run)
+
+    @property
+    def backlog(self) -> int:
+        """Events that are there and were not taken yet."""
+        return sum(
+            len(one.own) + (one.feed.backlog if one.feed is not None else 0) for one in self._runs.values()
+        )
 
     @property
     def delayed(self) -> bool:
@@ -193,7 +214,10 @@ class Subscriptions:
                 room -= 1
             entries = self._entries(followed, room) if room > 0 else []
             out += [(run, made) for made in entries]
-            if len(entries) < room and not followed.own:
+            if entries and followed.feed is not None and followed.feed.moved:
+                # Its last words here, and no wake-up will come: it is asked again at once.
+                self._wake()
+            elif len(entries) < room and not followed.own:
                 del self._ready[run]
                 if followed.over or (followed.feed is not None and followed.feed.done):
                     self.unfollow(run)
@@ -275,6 +299,9 @@ class Subscriptions:
         followed.give(entries)
         followed.over = stored.ended
         followed.wake()
+
+    def _is_visible(self, run: UUID) -> bool:
+        return Run.objects.visible_to(self._user).filter(pk=run).exists()
 
     def _stored(self, runs: Sequence[UUID]) -> dict[str, Run]:
         """Those that are there and this reader's."""

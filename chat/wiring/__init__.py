@@ -8,6 +8,7 @@ from chat.demo import start_demo_upstream
 from chat.engine.database import DatabaseThreads
 from chat.engine.heartbeat import register
 from chat.models import Node
+from chat.telemetry import lines
 from chat.wiring.runtime import Runtime as Runtime  # the name that others import
 
 _runtime: Runtime | None = None
@@ -35,7 +36,8 @@ async def startup() -> Runtime:
             database = DatabaseThreads(settings.DATABASE_THREADS)
             node = await database(register, Node.Kind.WEB)
             _runtime = Runtime(node, database, await start_demo_upstream())
-            _runtime.start()
+            # What it begins lives on: its lines are not about the request or socket that may have come first.
+            lines.apart(_runtime.start)
     return _runtime
 
 

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from chat.conf import SocketLimits
+from chat.conf import Bands, SocketLimits
 from chat.engine.wire_log import WireLogRules
 
 
@@ -15,6 +15,16 @@ def socket_limits() -> SocketLimits:
         credit_bytes=settings.CREDIT_BYTES,
         ack_seconds=settings.ACK_SECONDS,
         silence_seconds=settings.SILENCE_SECONDS,
+    )
+
+
+def bands() -> Bands:
+    return Bands(
+        first_token_seconds=settings.BANDS_FIRST_TOKEN_SECONDS,
+        tokens_per_second=settings.BANDS_TOKENS_PER_SECOND,
+        short_answer_seconds=settings.BANDS_SHORT_ANSWER_SECONDS,
+        short_answer_tokens=settings.SHORT_ANSWER_TOKENS,
+        stop_seconds=settings.BANDS_STOP_SECONDS,
     )
 
 

@@ -20,6 +20,7 @@ from chat.demo import DemoServer
 from chat.engine import rescue
 from chat.engine.broadcast import Broadcast
 from chat.engine.database import DatabaseThreads
+from chat.engine.endings import say_ended
 from chat.engine.figures import FigureWatch
 from chat.engine.heartbeat import Heartbeat
 from chat.engine.neighbours import birth_of
@@ -38,8 +39,9 @@ from chat.llm.dialects.registry import DIALECTS
 from chat.llm.guard import CallTarget, Guard
 from chat.llm.safeguards import Safeguards
 from chat.resilience.deadline import Clockwork
+from chat.telemetry.page import Telemetry
 from chat.wiring.backends import channel_layer, event_log, limits_backend
-from chat.wiring.figures import socket_limits, wire_log_rules
+from chat.wiring.figures import bands, socket_limits, wire_log_rules
 from chat.wiring.webhooks import tell_end
 
 T = TypeVar("T")
@@ -62,6 +64,7 @@ class Runtime:
         self._background: set[asyncio.Task[None]] = set()
         self.farewells: set[Callable[[str], Awaitable[None]]] = set()
         """Called with the reason when clients should go elsewhere: doors that tell them to come back."""
+        self.telemetry = Telemetry(bands(), version=settings.VERSION)
         self.node = node
         self._birth = birth_of(os.getpid())
         self.database = database
@@ -93,6 +96,7 @@ class Runtime:
             told_lost=self._run_lost,
             claim_orphans=self._claim_orphans,
             give_up=self._give_up,
+            meters=self.telemetry.runs,
         )
         self.reaper = Reaper(
             self.supervisor.rescue,
@@ -201,6 +205,7 @@ class Runtime:
             pressure=self.pressure,
             coalescing=self.coalescing,
             tell_end=tell_end,
+            meters=self.telemetry.runs,
             clock=self._clock,
             now=timezone.now,
         )
@@ -270,6 +275,7 @@ class Runtime:
         self.supervisor.abandon(run, epoch)
 
     async def _run_ended(self, plan: RunPlan, finished: RunFinished) -> None:
+        say_ended(plan, finished, self.telemetry.runs)
         self._tell_end(plan.user, plan.run, str(plan.conversation), plan.message, finished.status)
 
     async def _run_lost(self, lost: rescue.Lost) -> None:

@@ -45,6 +45,19 @@ class Serving:
 # server cuts off by itself.
 MAX_WEBSOCKET_MESSAGE_BYTES = 128 * 1024
 
+# A request's first line and headers, together.
+MAX_HEAD_BYTES = 16 * 1024
+
+# Until they are there, counted from the connection or from their first byte.
+HEAD_SECONDS = 20.0
+
+# For the body, and a second more for every 500 bytes that came (as Apache's mod_reqtimeout has it).
+BODY_SECONDS = 20.0
+LEAST_BYTES_PER_SECOND = 500
+
+# Longer than a proxy keeps an unused connection to us (nginx: 60 s): else it sends a request into a closing one.
+KEEP_ALIVE_SECONDS = 75
+
 # How long a peer may take nothing at all of what we send before it is cut off.
 SEND_TIMEOUT_SECONDS = 10.0
 

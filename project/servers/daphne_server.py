@@ -23,11 +23,15 @@ from project.servers.base import (
     SERVICE_RESTART,
     Serving,
 )
-from project.servers.daphne_protocols import GatedHTTPFactory, GatedWebSocket, GatedWebSocketFactory
+from project.servers.daphne_http import GatedHTTPFactory
+from project.servers.daphne_websocket import GatedWebSocket, GatedWebSocketFactory
 from project.servers.ending import finish_loop
 from project.servers.flow import Inbox
 
 logger = logging.getLogger(__name__)
+
+# For the peer's close frame after ours. autobahn's one second is less than some lines need there and back.
+CLOSE_SECONDS = 5
 
 # Twisted's interfaces describe no more than half of what its reactors and observers take.
 reactor: Any = installed_reactor
@@ -62,6 +66,7 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
             autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,
             openHandshakeTimeout=self.websocket_handshake_timeout,
+            closeHandshakeTimeout=CLOSE_SECONDS,
             maxMessagePayloadSize=MAX_WEBSOCKET_MESSAGE_BYTES,
             maxFramePayloadSize=MAX_WEBSOCKET_MESSAGE_BYTES,
         )
@@ -136,6 +141,8 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
             except Exception:
                 logger.exception("A connection could not be checked")
                 protocol.transport.abortConnection()
+        for channel in list(self.http_factory.channels):
+            channel.check_arrival()
         reactor.callLater(2, self.timeout_checker)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
@@ -181,10 +188,10 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
 
 def _log_what_twisted_says() -> None:
     # At its usual verbosity daphne throws Twisted's log away, and an exception in a protocol looks like a lost socket.
-    observer: Any = FilteringLogObserver(
-        cast(Any, STDLibLogObserver("twisted")),
-        [cast(Any, LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn))],
-    )
+    levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.warn)
+    # It warns twice of every peer that breaks the protocol; `GatedWebSocket.onClose` says it once.
+    levels.setLogLevelForNamespace("autobahn", LogLevel.error)
+    observer: Any = FilteringLogObserver(cast(Any, STDLibLogObserver("twisted")), [cast(Any, levels)])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
 
 

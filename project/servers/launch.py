@@ -31,6 +31,7 @@ class Wish:
     host: str = "127.0.0.1"
     port: int = 8000
     worker: bool = True
+    setup_link: bool = True
 
 
 def launch(wish: Wish, say: Say) -> NoReturn:
@@ -38,10 +39,10 @@ def launch(wish: Wish, say: Say) -> NoReturn:
     # WhiteNoise hands files to Django piece by piece; Django reads them in a thread, which is what is wanted.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     listener = listening.bind(wish.host, wish.port)
-    address = listening.base_url(wish.host, listener)
+    here = listening.base_url(wish.host, listener)
     hold_data_folder()
     prepare(say)
-    _greet(address, say)
+    _greet((settings.PUBLIC_URL or here) if wish.setup_link else None, say)
     worker = _worker() if wish.worker else None
     if worker is None and settings.CELERY_BROKER_URL == IN_MEMORY:
         say(
@@ -53,7 +54,7 @@ def launch(wish: Wish, say: Say) -> NoReturn:
         application=import_string(settings.ASGI_APPLICATION),
         listener=listener,
         lifecycle=WithWorker(cast(Lifecycle, import_module(_lifecycle())), worker),
-        on_ready=lambda: say(f"{settings.SITE_NAME} is ready at {address}"),
+        on_ready=lambda: say(f"{settings.SITE_NAME} is ready at {here}"),
         drain_seconds=settings.DRAIN_SECONDS,
     )
     try:
@@ -89,8 +90,11 @@ def _worker() -> EmbeddedWorker:
     return EmbeddedWorker(app)
 
 
-def _greet(address: str, say: Say) -> None:
-    """With no user yet: makes the administrator of the environment, or says where the first one is made."""
+def _greet(address: str | None, say: Say) -> None:
+    """With no user yet: makes the administrator of the environment, or says where the first one is made.
+
+    Without an address nothing is said: of several processes each would make the link of the one before useless.
+    """
     if not apps.is_installed("chat"):
         return
     from chat.actions import accounts, providers
@@ -103,7 +107,7 @@ def _greet(address: str, say: Say) -> None:
         raise LaunchRefused(str(error)) from None
     if administrator:
         say(f"Made the administrator {administrator.get_username()}.")
-    if link := accounts.setup_link(address):
+    if address and (link := accounts.setup_link(address)):
         say(f"No user yet. Make the first administrator here (the link works once): {link}")
     # This thread asks nothing more of the database.
     connections.close_all()

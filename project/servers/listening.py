@@ -47,9 +47,9 @@ def base_url(host: str, listener: socket.socket) -> str:
 
 def _refusal(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken. Stop what listens there, or choose another: make run PORT={port + 1}"
+        return f"Port {port} on {host} is taken. Stop what listens there, or choose another, such as PORT={port + 1}."
     if error.errno == errno.EACCES:
-        return f"Port {port} on {host} needs more rights. Choose one above 1023: make run PORT=8000"
+        return f"Port {port} on {host} needs more rights. Choose one above 1023, such as PORT=8000."
     return f"Cannot listen on {host}:{port}: {_reason(error)}."
 
 

@@ -43,17 +43,20 @@ def prepare(say: Say) -> None:
 
 
 def hold_data_folder() -> None:
-    """For as long as this process lives. Raises `LaunchRefused` where another server has it.
+    """For as long as this process lives. Raises `LaunchRefused` where a server has it that does not share.
 
-    Running answers are kept in memory, so a second server on the same data would not see those of the first.
+    Without Redis running answers are kept in memory alone, so a second server on the same data would not see those of
+    the first. With Redis any number may be there.
     """
     handle = _opened(settings.DATA_DIR / "serve.lock")
+    share = fcntl.LOCK_SH if settings.REDIS_URL else fcntl.LOCK_EX
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, share | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         raise LaunchRefused(
-            f"Another server runs on DATA_DIR {settings.DATA_DIR}. Stop it, or give this one a folder of its own."
+            f"Another server runs on DATA_DIR {settings.DATA_DIR}. Stop it, or give this one a folder of its own. "
+            "(With REDIS_URL in both they could share it.)"
         ) from None
     # Kept open: the lock goes with the file.
     _held.append(handle)

@@ -10,10 +10,18 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from project.servers.base import MAX_WEBSOCKET_MESSAGE_BYTES, REQUEST_GRACE_SECONDS, Serving
+from project.servers.base import (
+    KEEP_ALIVE_SECONDS,
+    MAX_WEBSOCKET_MESSAGE_BYTES,
+    REQUEST_GRACE_SECONDS,
+    Serving,
+)
 from project.servers.uvicorn_protocols import Http, WebSocket
 
 logger = logging.getLogger(__name__)
+
+TICKS_A_SECOND = 10
+"""Uvicorn's own."""
 
 
 class UvicornServer(uvicorn.Server):
@@ -25,7 +33,7 @@ class UvicornServer(uvicorn.Server):
                 serving.application,
                 lifespan="off",
                 loop="uvloop",
-                http=Http,
+                http=type("Http", (Http,), {"max_body_bytes": serving.max_body_bytes}),
                 ws=WebSocket,
                 ws_max_size=MAX_WEBSOCKET_MESSAGE_BYTES,
                 ws_per_message_deflate=False,
@@ -34,6 +42,7 @@ class UvicornServer(uvicorn.Server):
                 server_header=False,
                 # Whom to believe about addresses and schemes is decided by the settings, for both servers alike.
                 proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 # A client that never reads would block the exit for ever.
                 timeout_graceful_shutdown=int(REQUEST_GRACE_SECONDS),
             )
@@ -54,6 +63,13 @@ class UvicornServer(uvicorn.Server):
         except Exception:
             logger.exception("The shutdown failed.")
         await super().shutdown(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_A_SECOND == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Http):
+                    connection.check_arrival()
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

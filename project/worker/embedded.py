@@ -121,8 +121,9 @@ class EmbeddedWorker:
         )
 
     def _say_ready(self, _consumer: Any) -> None:
-        self._ready.set()
+        # Before anybody goes on: a start that fails for another reason shall end with that one.
         log.info("embedded worker takes tasks", broker="memory" if self._in_memory else "redis")
+        self._ready.set()
 
     def _tick(self) -> None:
         while not self._told_to_stop.is_set():

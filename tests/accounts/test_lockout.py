@@ -78,3 +78,50 @@ def test_the_admin_has_the_same_lock(client: Client, ada: User):
     response = client.post("/admin/login/", {"username": "ada", "password": PASSWORD})
 
     assert response.status_code == 429
+
+
+def guess_through(client: Client, forwarded_for: str, peer: str = "10.0.0.2"):
+    """As a proxy passes it on."""
+    form = {"username": "alice", "password": "wrong"}
+    return client.post("/accounts/login/", form, REMOTE_ADDR=peer, headers={"X-Forwarded-For": forwarded_for})
+
+
+def test_behind_a_proxy_visitors_are_told_apart_by_what_it_says(client: Client, alice: User, settings):
+    settings.PROXY_COUNT = 1
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        guess_through(client, "192.0.2.7")
+
+    assert guess_through(client, "192.0.2.7").status_code == 429
+    assert guess_through(client, "192.0.2.8").status_code == 200
+
+
+def test_what_a_visitor_writes_in_front_of_it_does_not_count(client: Client, alice: User, settings):
+    settings.PROXY_COUNT = 1
+    for n in range(settings.AXES_FAILURE_LIMIT):
+        guess_through(client, f"203.0.113.{n}, 192.0.2.7")
+
+    assert guess_through(client, "203.0.113.99, 192.0.2.7").status_code == 429
+
+
+def test_behind_two_proxies_the_outer_one_is_believed(client: Client, alice: User, settings):
+    settings.PROXY_COUNT = 2
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        guess_through(client, "203.0.113.1, 192.0.2.7, 10.0.0.1")
+
+    assert guess_through(client, "203.0.113.2, 192.0.2.7, 10.0.0.1").status_code == 429
+    assert guess_through(client, "203.0.113.1, 192.0.2.8, 10.0.0.1").status_code == 200
+
+
+def test_without_a_proxy_of_ours_the_header_counts_for_nothing(client: Client, alice: User):
+    for n in range(settings.AXES_FAILURE_LIMIT):
+        guess_through(client, f"192.0.2.{n}")
+
+    assert guess_through(client, "192.0.2.99").status_code == 429
+
+
+def test_an_address_that_is_none_counts_as_the_peer_s(client: Client, alice: User, settings):
+    settings.PROXY_COUNT = 1
+    for n in range(settings.AXES_FAILURE_LIMIT):
+        guess_through(client, f"nonsense-{n}")
+
+    assert guess_through(client, "nonsense").status_code == 429

@@ -3,11 +3,17 @@
 import threading
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from chat.actions.accounts import create_superuser_from_environment, make_first_administrator, setup_link
+from chat.actions.accounts import (
+    create_superuser_from_environment,
+    make_first_administrator,
+    setup_link,
+    setup_link_works,
+)
 from chat.actions.providers import ensure_demo_provider
 from chat.exceptions import InvalidRequest, NotFound
 from chat.models import Provider, SetupLink, User
@@ -140,6 +146,21 @@ def test_a_used_link_is_refused_even_where_the_user_is_gone(db: None):
 
     with pytest.raises(NotFound):
         make_first_administrator(token, username="late", password=FORM["password"])
+
+
+def test_the_command_prints_a_link_at_the_public_address(db: None, settings, capsys):
+    settings.PUBLIC_URL = "https://chat.example.org/"
+    call_command("setup_link")
+
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("https://chat.example.org/accounts/setup/")
+    assert setup_link_works(token_of(link))
+
+
+def test_the_command_prints_nothing_where_there_is_a_user(alice: User, capsys):
+    call_command("setup_link")
+
+    assert capsys.readouterr().out == ""
 
 
 ENVIRONMENT = {

@@ -1,18 +1,24 @@
-"""`make chaos`: what the promises about providers are worth, measured over the whole engine; tables, also in a file.
+"""`make chaos`: what the promises about providers and processes are worth, measured; tables, also in a file.
 
-python -m tests.chaos [--runs 100] [--failures 1000] [--only faults failure …] [--faults NAME …] [--out FILE]
+python -m tests.chaos [--runs 100] [--failures 1000] [--share 0.1] [--only faults kills …] [--faults NAME …] [--out F]
 """
 
 import argparse
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.report import machine
 from tests.chaos.bed import ROOT, Bed, run_on_bed
 from tests.chaos.report import Section, say
 
 SECTIONS = ("faults", "storm", "failure", "breaker", "probes", "line")
+FLEET = ("cuts", "cursors", "kills", "zombies", "redis", "restarts", "single")
+"""Over several server processes, on a bed of their own (docs/measuring.md)."""
+SERVER_SECTIONS = ("away", "lock", "slow", "flood", "revocation", "costs")
+"""About a whole server of its own, with real sockets."""
 
 
 def main() -> int:
@@ -21,13 +27,17 @@ def main() -> int:
     say(head)
     sections: list[Section] = []
 
-    async def measure(bed: Bed) -> int:
-        for name in options.only or SECTIONS:
-            section = await made_by(name, options)(bed)
-            sections.append(section)
-        return sum(section.failed for section in sections)
+    wanted = options.only or (*SECTIONS, *SERVER_SECTIONS, *FLEET)
 
-    failed = run_on_bed(measure)
+    async def measure(bed: Bed) -> int:
+        here = (*SECTIONS, *SERVER_SECTIONS)
+        sections.extend([await made_by(name, options)(bed) for name in wanted if name in here])
+        return 0
+
+    if set(wanted) - set(FLEET):
+        run_on_bed(measure)
+    sections += [asyncio.run(fleet_section(name, options)) for name in wanted if name in FLEET]
+    failed = sum(section.failed for section in sections)
     if options.out:
         options.out.write_text("\n".join([head, *(section.text for section in sections)]))
     say(f"{failed} rows in which a promise did not hold" if failed else "every promise held")
@@ -36,7 +46,20 @@ def main() -> int:
 
 def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable[Section]]:
     # Only now: they need Django set up.
-    from tests.chaos import breaker, failure, faults, line, probes, storm
+    from tests.chaos import (
+        away,
+        breaker,
+        costs,
+        failure,
+        faults,
+        flood,
+        line,
+        lock,
+        probes,
+        revocation,
+        slow,
+        storm,
+    )
 
     makers: dict[str, Callable[[Bed], Awaitable[Section]]] = {
         "faults": lambda bed: faults.measure(bed, options.runs, options.faults),
@@ -45,8 +68,32 @@ def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable
         "breaker": breaker.measure,
         "probes": lambda _: probes.measure(),
         "line": lambda _: line.measure(options.gigabytes),
+        "away": lambda _: away.measure(options.seconds, round(options.seconds / 2)),
+        "lock": lambda _: lock.measure(options.transactions),
+        "slow": lambda _: slow.measure(options.readers),
+        "flood": lambda _: flood.measure(options.megabytes),
+        "revocation": lambda _: revocation.measure(),
+        "costs": lambda _: costs.measure(),
     }
     return makers[name]
+
+
+def fleet_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any, Section]:
+    from tests.chaos.fleet import cursors, cuts, kills, losses, restarts
+
+    def much(usual: int) -> int:
+        return max(1, round(usual * options.share))
+
+    makers: dict[str, Callable[[], Coroutine[Any, Any, Section]]] = {
+        "cuts": lambda: cuts.measure(much(1000)),
+        "cursors": lambda: cursors.measure(much(40)),
+        "kills": lambda: kills.measure_kills(much(20), runs=10),
+        "zombies": lambda: kills.measure_zombies(much(5), runs=10),
+        "redis": lambda: losses.measure(much(10), seconds=10),
+        "restarts": lambda: restarts.measure(much(20)),
+        "single": lambda: restarts.measure_single(much(3), runs=5),
+    }
+    return makers[name]()
 
 
 def read_options() -> argparse.Namespace:
@@ -56,7 +103,18 @@ def read_options() -> argparse.Namespace:
         "--failures", type=int, default=1000, help="at total failure, and mixed (default: %(default)s)"
     )
     parser.add_argument("--gigabytes", type=float, default=1.0, help="of one line (default: %(default)s)")
-    parser.add_argument("--only", nargs="*", choices=SECTIONS, help="these tables")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the cuts, kills, losses, restarts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="without a database (default: %(default)s)"
+    )
+    parser.add_argument("--transactions", type=int, default=10_000, help="of six (default: %(default)s)")
+    parser.add_argument("--readers", type=int, default=50, help="who never read (default: %(default)s)")
+    parser.add_argument("--megabytes", type=float, default=200, help="of a flood (default: %(default)s)")
+    parser.add_argument(
+        "--only", nargs="*", choices=(*SECTIONS, *SERVER_SECTIONS, *FLEET), help="these tables"
+    )
     parser.add_argument("--faults", nargs="*", default=[], help="these faults, see docs/demo.md")
     results = ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%d}-chaos.md"
     parser.add_argument("--out", type=Path, nargs="?", const=results, help=f"also to a file ({results.name})")

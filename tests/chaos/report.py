@@ -27,6 +27,11 @@ class Section:
     def note(self, words: str) -> None:
         self._say(f"\n{words}\n")
 
+    def complain(self, wrong: Sequence[str], most: int = 10) -> None:
+        """The first of what was wrong, under the table."""
+        if wrong:
+            self.note("\n".join([*(f"- {said}" for said in wrong[:most]), f"- … {len(wrong)} in all"]))
+
     def _say(self, line: str) -> None:
         self._lines.append(line)
         sys.stdout.write(line + "\n")

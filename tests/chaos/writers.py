@@ -35,10 +35,13 @@ class Tally:
         return sorted(self.seconds)[min(len(self.seconds) - 1, int(len(self.seconds) * share))]
 
 
-def together(processes: int, transactions: int, environment: dict[str, str]) -> Tally:
-    """Runs that many transactions in that many processes."""
+def together(
+    processes: int, transactions: int, environment: dict[str, str], *, by_default: bool = False
+) -> Tally:
+    """Runs that many transactions in that many processes. `by_default`: SQLite as Django opens it by itself."""
     each = max(1, transactions // processes)
     words = [sys.executable, "-m", "tests.chaos.writers", "--alone", "--transactions", str(each)]
+    words += ["--by-default"] if by_default else []
     started = [
         subprocess.Popen([*words, "--seed", str(seed)], env=environment, stdout=subprocess.PIPE, text=True)
         for seed in range(processes)
@@ -84,6 +87,16 @@ def alone(transactions: int, seed: int) -> Tally:
     return tally
 
 
+def _as_django_does() -> None:
+    """Without what project/databases.py and chat/engine/sqlite.py do."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    from django.conf import settings
+    from django.db.backends.signals import connection_created
+
+    settings.DATABASES["default"]["OPTIONS"] = {}
+    connection_created.connect = lambda *_, **__: None  # type: ignore[method-assign]
+
+
 def _writer(seed: int) -> Any:
     import django
 
@@ -102,8 +115,11 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=10_000)
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--by-default", action="store_true", help="SQLite as Django opens it by itself")
     given = parser.parse_args()
     if given.alone:
+        if given.by_default:
+            _as_django_does()
         tally = alone(given.transactions, given.seed)
         print(json.dumps({"seconds": tally.seconds, "failures": tally.failures}))  # noqa: T201
         return

@@ -9,18 +9,22 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from chat.engine import broadcast
 from chat.engine.broadcast import Broadcast
-from tests.services import mortal_redis as mortal_redis  # the name is the fixture
+from tests.services import FURTHER
+from tests.services import mortal_redis as mortal_redis  # the names are the fixtures
+from tests.services import redis_of as redis_of
 from tests.services import redis_url as redis_url
 
 ALICE, BOB = uuid.uuid4(), uuid.uuid4()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", *FURTHER])
 async def layer(request):
     if request.param == "memory":
         yield InMemoryChannelLayer()
         return
-    made = RedisPubSubChannelLayer(hosts=[request.getfixturevalue("redis_url")], prefix=uuid.uuid4().hex)
+    of_kind = request.getfixturevalue("redis_of")
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else of_kind(request.param)
+    made = RedisPubSubChannelLayer(hosts=[url], prefix=uuid.uuid4().hex)
     yield made
     await made.flush()
 

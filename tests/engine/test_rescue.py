@@ -267,8 +267,7 @@ async def test_runs_of_a_neighbour_that_is_gone_are_taken_over_without_waiting_f
         birth = birth_of(process.pid)
         process.kill()
         process.wait()
-        dead = Run.objects.get(pk=started.run).node
-        Node.objects.filter(pk=dead.pk).update(heartbeat_at=Now(), birth=birth)
+        Node.objects.filter(runs=started.run).update(heartbeat_at=Now(), birth=birth)
         return birth
 
     started = await chat.runtime.database(half_done, chat, "Hel")
@@ -345,3 +344,24 @@ async def test_a_run_that_cannot_be_billed_yet_is_not_claimed_either(chat):
         sleeper.execute("ROLLBACK")
     assert await chat.runtime.supervisor.rescue() == 1
     await chat.events(started.run)
+
+
+async def test_a_call_that_died_before_it_was_noted_is_in_the_ledger_without_figures(chat):
+    started = await chat.runtime.database(half_done, chat, "")
+    await chat.runtime.supervisor.rescue()
+    await chat.events(started.run)
+    rows = await chat.runtime.database(lambda: list(ModelCall.objects.order_by("epoch")))
+    assert [(row.epoch, row.outcome, row.usage_source) for row in rows] == [
+        (1, "lost", "unknown"),
+        (2, "completed", "reported"),
+    ]
+    assert rows[0].cost is None
+
+
+async def test_of_a_run_that_was_given_up_before_its_call_nothing_is_billed(chat):
+    started = await chat.runtime.database(half_done, chat, "")
+    await chat.runtime.database(Run.objects.filter(pk=started.run).update, node=None)
+    await chat.runtime.supervisor.rescue()
+    await chat.events(started.run)
+    rows = await chat.runtime.database(lambda: list(ModelCall.objects.order_by("epoch")))
+    assert [(row.epoch, row.outcome) for row in rows] == [(2, "completed")]

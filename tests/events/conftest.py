@@ -7,19 +7,25 @@ import pytest
 
 from chat.events.backends.redis import RedisEventLog
 from tests.events.logs import SMALL, Rig, redis_log
+from tests.services import FURTHER
 from tests.services import redis_url as redis_url  # the name is the fixture
 
+ELSEWHERE = " of another process"
 
-@pytest.fixture(params=["memory", "redis", "redis of another process"])
+
+@pytest.fixture(params=["memory", "redis", f"redis{ELSEWHERE}", *(kind + ELSEWHERE for kind in FURTHER)])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     if request.param == "memory":
         log = memory_log()
         yield Rig(log, log)
         return
-    url = request.getfixturevalue("redis_url")
+    kind = request.param.removesuffix(ELSEWHERE)
+    url = (
+        request.getfixturevalue("redis_of")(kind) if kind in FURTHER else request.getfixturevalue("redis_url")
+    )
     async with AsyncExitStack() as stack:
         writer = await started(stack, url)
-        reader = await started(stack, url) if request.param.endswith("process") else writer
+        reader = await started(stack, url) if request.param.endswith(ELSEWHERE) else writer
         yield Rig(writer, reader)
 
 

@@ -58,3 +58,36 @@ def test_without_a_server_the_session_is_left_out_loudly(tmp_path: Path):
 
 def test_with_require_all_that_is_a_failure(tmp_path: Path):
     assert run_without_postgres(tmp_path, "1").returncode == 1
+
+
+def run_without_redis(require_all: str) -> subprocess.CompletedProcess[str]:
+    """A test that needs one, where neither the PATH nor Debian's folder nor a wheel has any."""
+    test = "tests/events/test_redis_log.py::test_a_claim_stands_in_the_stream_before_anything_is_told"
+    words = ["-q", "-p", "no:cacheprovider", "-p", "tests.plugins.require_all", test]
+    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    program = (
+        "import sys, pytest; from tests import services; services.PLACES = {};"
+        f"sys.exit(pytest.main({quiet + words!r}))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TEST_REDIS_URL"}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment | {"REQUIRE_ALL": require_all},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_a_redis_its_tests_are_left_out_loudly():
+    done = run_without_redis("")
+    assert done.returncode == 0, done.stdout
+    assert "NOT RUN: 1 tests were skipped" in done.stdout
+    assert "there is no Redis: set TEST_REDIS_URL, or install redis-server" in done.stdout
+
+
+def test_with_require_all_a_missing_redis_is_a_failure():
+    done = run_without_redis("1")
+    assert done.returncode == 1
+    assert "REQUIRE_ALL: skipped because there is no Redis" in done.stdout

@@ -22,15 +22,13 @@ def _work(file: str, name: str, seconds: float) -> None:
     from chat.engine.worker_node import own_node
     from chat.models import Node
 
-    workers = [
-        str(key) for key in Node.objects.alive(60).filter(kind=Node.Kind.WORKER).values_list("pk", flat=True)
-    ]
+    workers = Node.objects.filter(kind=Node.Kind.WORKER, stopped_at=None).values_list("pk", "pid")
     _note(
         file,
         what="began",
         name=name,
         node=str(own_node()),
-        workers=workers,
+        workers={str(key): pid for key, pid in workers},
         connection=id(connection.connection),
         pooled=bool(connection.settings_dict["OPTIONS"].get("pool")),
     )

@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +64,20 @@ Start = Callable[..., Running]
 
 
 @pytest.fixture
-def start_toy(tmp_path: Path) -> Iterator[Start]:
-    """Starts the toy site with more words on the command line; `environment` adds to the process's."""
+def broker_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Celery's broker is at this URL for one test."""
+    from project.celery import app
+
+    def at(url: str) -> None:
+        settings.CELERY_BROKER_URL = url
+        monkeypatch.setattr(app.conf, "broker_url", url)
+
+    return at
+
+
+@contextmanager
+def toys(folder: Path) -> Iterator[Start]:
+    """Starts toy sites with more words on the command line, and ends them; `environment` adds to the process's."""
     started: list[Running] = []
 
     def start(*words: str, environment: dict[str, str] | None = None) -> Running:
@@ -71,7 +85,7 @@ def start_toy(tmp_path: Path) -> Iterator[Start]:
             subprocess.Popen(
                 [sys.executable, "-m", "tests.project.toy", *words],
                 cwd=ROOT,
-                env={**os.environ, "TOY_DATA_DIR": str(tmp_path), **(environment or {})},
+                env={**os.environ, "TOY_DATA_DIR": str(folder), **(environment or {})},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -81,17 +95,40 @@ def start_toy(tmp_path: Path) -> Iterator[Start]:
         running.reader.start()
         return running
 
-    yield start
-    for running in started:
-        running.process.kill()
-        running.process.wait()
-        assert running.process.stdout is not None
-        running.reader.join(5)
-        running.process.stdout.close()
+    try:
+        yield start
+    finally:
+        for running in started:
+            running.process.kill()
+            running.process.wait()
+            assert running.process.stdout is not None
+            running.reader.join(5)
+            running.process.stdout.close()
 
 
-@pytest.fixture(params=["daphne", "uvicorn"])
+@pytest.fixture
+def start_toy(tmp_path: Path) -> Iterator[Start]:
+    with toys(tmp_path) as start:
+        yield start
+
+
+SERVERS = ["daphne", "uvicorn"]
+
+
+@pytest.fixture(params=SERVERS)
 def toy(request: pytest.FixtureRequest, start_toy: Start) -> Running:
+    """A test's own."""
     running = start_toy("--server", request.param, "--port", "0")
     running.wait_until_ready()
     return running
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def lasting_toy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """One for all tests of a file that leave it as it was."""
+    with toys(tmp_path_factory.mktemp("toy")) as start:
+        running = start("--server", request.param, "--port", "0")
+        running.wait_until_ready()
+        yield running

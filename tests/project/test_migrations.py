@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import many_machines
-from tests.live import LiveSite
+from tests.live import MAKE_PEOPLE, LiveSite
 from tests.postgres import name_for
 
 pytestmark = pytest.mark.both_columns
@@ -41,6 +41,16 @@ def test_from_nothing_to_today_a_step_back_and_forward_again(manage):
     assert applied(manage) == MIGRATIONS[:-1]
     manage("migrate", "-v0", "chat")
     assert applied(manage) == MIGRATIONS
+
+
+def test_what_people_have_made_survives_a_way_back_and_forward_again(manage):
+    manage("migrate", "-v0")
+    manage("shell", "-v0", "-c", MAKE_PEOPLE)
+    manage("add_provider", "kept", "--dialect", "openai_chat", "--base-url", "demo:", "--model", "m")
+    manage("migrate", "-v0", "chat", MIGRATIONS[0])
+    manage("migrate", "-v0", "chat")
+    count = "from chat.models import *; print(User.objects.count(), LanguageModel.objects.get().full_name)"
+    assert manage("shell", "-v0", "-c", count).split() == ["3", "kept/m"]
 
 
 def test_nothing_is_left_of_our_tables_after_the_way_back(manage):

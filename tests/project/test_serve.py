@@ -1,6 +1,8 @@
 """`manage.py serve` on the product itself: what a person at a terminal sees."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,9 +67,40 @@ def test_a_database_file_that_is_none_is_said_in_one_line(tmp_path: Path):
     assert line.startswith("The database cannot be used:")
 
 
+def printed(folder: Path, *words: str, **environment: str) -> str:
+    """What `serve` prints on an empty folder until it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--port", "0", *words],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": "", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if " is ready at " in line:
+            process.send_signal(signal.SIGINT)
+    process.stdout.close()
+    assert process.wait(30) == 0, lines
+    return "".join(lines)
+
+
+def test_the_set_up_link_leads_to_the_public_address(tmp_path: Path):
+    text = printed(tmp_path, PUBLIC_URL="https://chat.example.org")
+    assert re.search(r"here \(the link works once\): https://chat\.example\.org/accounts/setup/\S+/", text)
+    assert re.search(r"is ready at http://127\.0\.0\.1:\d+/", text)
+
+
+def test_one_of_many_processes_prints_no_link(tmp_path: Path):
+    assert "link" not in printed(tmp_path, "--no-setup-link")
+
+
 def test_a_broker_whose_database_is_no_number_is_named_in_one_line(tmp_path: Path):
     (line,) = refusal(tmp_path, BROKER_URL="redis://:password@127.0.0.1/tasks")
-    assert line == "BROKER_URL cannot be read: the database is a number, not 'tasks'. (chat.E003)"
+    assert line == "BROKER_URL cannot be read: the database is a number, not 'tasks'. (chat.E004)"
 
 
 @pytest.mark.parametrize("command", ["worker", "beat"])

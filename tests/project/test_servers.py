@@ -206,12 +206,8 @@ def test_an_error_in_the_application_is_logged_and_answered(toy: Running):
     assert "ValueError: broken on purpose" in toy.lines
 
 
-def test_a_body_over_the_limit_is_refused_under_daphne(start_toy: Start):
-    toy = start_toy("--port", "0")
-    toy.wait_until_ready()
-    with socket.create_connection(("127.0.0.1", toy.port), timeout=5) as line:
-        line.sendall(b"POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
-        assert line.recv(100).startswith(b"HTTP/1.1 413")
+def test_both_run_on_uvloop(toy: Running):
+    assert get(toy.port, "/loop") == b"uvloop"
 
 
 def test_a_taken_port_is_said_in_one_line(start_toy: Start, tmp_path: Path):
@@ -233,6 +229,20 @@ def test_a_port_that_is_none_is_said_in_one_line(start_toy: Start, tmp_path: Pat
 def test_a_second_server_on_the_same_data_is_refused(start_toy: Start):
     start_toy("--port", "0").wait_until_ready()
     (line,) = start_toy("--port", "0").wait_for_refusal()
+    assert line.startswith("Another server runs on DATA_DIR")
+
+
+def test_servers_with_redis_share_the_data(start_toy: Start):
+    shared = {"TOY_REDIS_URL": "redis://127.0.0.1:1/0"}
+    for _ in range(2):
+        start_toy("--port", "0", environment=shared).wait_until_ready()
+
+
+@pytest.mark.parametrize("urls", [("", "redis://127.0.0.1:1/0"), ("redis://127.0.0.1:1/0", "")])
+def test_a_server_without_redis_shares_with_nobody(start_toy: Start, urls: tuple[str, str]):
+    first, second = ({"TOY_REDIS_URL": url} for url in urls)
+    start_toy("--port", "0", environment=first).wait_until_ready()
+    (line,) = start_toy("--port", "0", environment=second).wait_for_refusal()
     assert line.startswith("Another server runs on DATA_DIR")
 
 

@@ -11,6 +11,7 @@ import pytest
 from chat.resilience.backends.base import Backend, BackendUnavailable
 from chat.resilience.backends.memory import MemoryBackend
 from chat.resilience.backends.redis import RedisBackend, connect
+from tests.services import FURTHER
 from tests.services import redis_url as redis_url  # the name is the fixture
 
 T = TypeVar("T")
@@ -81,12 +82,15 @@ def time() -> FakeTime:
     return FakeTime()
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", *FURTHER])
 async def backend(request: pytest.FixtureRequest, time: FakeTime) -> AsyncIterator[Backend]:
     if request.param == "memory":
         yield MemoryBackend(time)
         return
-    client = connect(request.getfixturevalue("redis_url"))
+    if request.param in FURTHER:
+        client = connect(request.getfixturevalue("redis_of")(request.param))
+    else:
+        client = connect(request.getfixturevalue("redis_url"))
     try:
         yield RedisBackend(client, prefix=f"test:{uuid.uuid4().hex}:", clock=time)
     finally:

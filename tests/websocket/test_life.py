@@ -70,22 +70,27 @@ async def test_the_reply_to_the_third_nonsense_is_still_sent(tab):
 
 
 @pytest.fixture
-async def question(runtime):
+async def upstream():
+    async with fake_upstream() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def question(runtime, upstream):
     """A start of a run whose provider says hello."""
-    async with fake_upstream() as upstream:
 
-        def prepare():
-            provider = Provider.objects.create(name="fake", base_url=upstream.base_url)
-            return LanguageModel.objects.create(provider=provider, name="m").full_name
+    def prepare():
+        provider = Provider.objects.create(name="fake", base_url=upstream.base_url)
+        return LanguageModel.objects.create(provider=provider, name="m").full_name
 
-        yield json.dumps(
-            {
-                "type": "run.start",
-                "key": str(uuid.uuid4()),
-                "models": [await runtime.database(prepare)],
-                "content": [{"type": "text", "text": "hello"}],
-            }
-        )
+    return json.dumps(
+        {
+            "type": "run.start",
+            "key": str(uuid.uuid4()),
+            "models": [await runtime.database(prepare)],
+            "content": [{"type": "text", "text": "hello"}],
+        }
+    )
 
 
 async def test_a_start_repeated_after_the_log_has_forgotten_still_gets_its_events(runtime, tab, question):
@@ -97,6 +102,42 @@ async def test_a_start_repeated_after_the_log_has_forgotten_still_gets_its_event
     events = await frames_until(tab, "run.finished")
     assert [event["type"] for event in events] == ["run.snapshot", "run.finished"]
     assert events[0]["state"]["steps"][0]["parts"] == [{"type": "text", "text": "Hello"}]
+
+
+async def test_credit_ends_at_256_kb_and_a_larger_event_goes_alone(tab, runtime, upstream, question):
+    sizes, heard = [100_000, 100_000, 100_000, 300_000, 10], asyncio.Semaphore(0)
+
+    async def play(answer):
+        for size in sizes:
+            await answer.say("x" * size)
+            await asyncio.wait_for(heard.acquire(), 30)
+        await answer.end()
+
+    async def next_text():
+        while True:
+            frame = json.loads(await tab.receive_from(timeout=10))
+            if frame["type"] == "event" and frame["event"]["type"] == "text.delta":
+                heard.release()
+                return frame
+
+    async def pay(frame):
+        await tab.send_to(
+            text_data=json.dumps({"type": "ack", "run": frame["run"], "cursor": frame["cursor"]})
+        )
+
+    upstream.play = play
+    await tab.send_to(text_data=question)
+    texts = [await next_text(), await next_text()]
+    assert await tab.receive_nothing(timeout=0.5)
+    await pay(texts[-1])
+    texts.append(await next_text())
+    assert await tab.receive_nothing(timeout=0.5)
+    await pay(texts[-1])
+    texts.append(await next_text())
+    assert await tab.receive_nothing(timeout=0.5)
+    await pay(texts[-1])
+    texts.append(await next_text())
+    assert [len(frame["event"]["text"]) for frame in texts] == sizes
 
 
 async def test_a_run_that_has_ended_is_let_go(tab, question):

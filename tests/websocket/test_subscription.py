@@ -223,3 +223,24 @@ async def test_a_run_that_this_process_takes_over_is_followed_on_here(stack, red
     here.finish(epoch=2)
     viewer.take()
     assert viewer.kinds[-1] == "run.finished"
+
+
+async def test_who_has_not_read_the_last_words_of_a_run_that_is_lost_here_is_led_on(
+    stack, redis_url, row, database
+):
+    """The rest is read and there is nothing more: no wake-up comes from a log that nobody writes."""
+    elsewhere = await started(stack, redis_url)
+    viewer = await viewer_of(stack, redis_url, row, database)
+    here = Rig(viewer.rig.reader, viewer.rig.reader, viewer.rig.run)
+    here.begin()
+    await viewer.subscriptions.follow(row.pk, None)
+    await viewer.sees("")
+    here.say("last", " words")
+    here.writer.let_go(here.run, 1)
+    viewer.take()
+    assert viewer.text == "last words"
+    there = Rig(elsewhere, viewer.rig.reader, here.run)
+    there.begin(epoch=2, state=RunState())
+    there.say("once more", epoch=2)
+    await database(save, row, "", 0, epoch=2)
+    await viewer.sees("once more")

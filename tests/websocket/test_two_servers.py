@@ -23,7 +23,7 @@ def more() -> dict[str, str]:
 
 @pytest.fixture
 def sites(prepared_folder, tmp_path, mortal_redis, more):
-    """A folder each, as on two machines; one database."""
+    """A folder each, as on two machines; one database; daphne here, uvicorn there."""
     folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:
         copy_site(prepared_folder, folder)
@@ -33,7 +33,10 @@ def sites(prepared_folder, tmp_path, mortal_redis, more):
         "SECRET_KEY": "the same on both, and long enough to be one: 0123456789abcdef",
         **more,
     }
-    pair = [LiveSite(folder, free_port(), shared) for folder in folders]
+    pair = [
+        LiveSite(folder, free_port(), shared, server)
+        for folder, server in zip(folders, ("daphne", "uvicorn"), strict=True)
+    ]
     pair[0].manage("add_provider", "demo", "--dialect", "openai_chat", "--base-url", "demo:", *MODELS)
     for site in pair:
         site.start()

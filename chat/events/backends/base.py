@@ -34,8 +34,16 @@ class Feed(Protocol):
         """The run has ended and everything was taken."""
 
     @property
+    def moved(self) -> bool:
+        """Nothing will be added and nobody woken any more; the `take` after the last entry says where to look."""
+
+    @property
     def late(self) -> bool:
         """The database may be ahead: the run is made by another process, and nothing was heard of it for a while."""
+
+    @property
+    def backlog(self) -> int:
+        """Entries that are there and were not taken yet."""
 
     def close(self) -> None:
         """Stops the wake-ups. May be called twice."""
@@ -47,6 +55,17 @@ class EventLog(Protocol):
     @property
     def delayed(self) -> bool:
         """What runs of other processes tell does not arrive here, or ours not there."""
+
+    @property
+    def told(self) -> int:
+        """Events that were appended here, since the start."""
+
+    @property
+    def told_bytes(self) -> int:
+        """The bytes of those."""
+
+    def unwritten(self) -> tuple[int, int]:
+        """How many runs made here have something that other processes cannot read yet, and how many events."""
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """`changed` is called when `delayed` has changed; what is returned ends that."""

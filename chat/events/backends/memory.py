@@ -23,6 +23,10 @@ class MemoryEventLog:
         self._ended: dict[str, float] = {}
         """Ended runs in the order they ended, so that forgetting looks only at the oldest."""
         self._ended_bytes = 0
+        self.told = self.told_bytes = 0
+
+    def unwritten(self) -> tuple[int, int]:
+        return 0, 0
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
@@ -50,7 +54,10 @@ class MemoryEventLog:
             raise StaleEpoch
         log.state.apply(event)
         log.finished = isinstance(event, RunFinished)
-        log.add(encode_event(event))
+        body = encode_event(event)
+        log.add(body)
+        self.told += 1
+        self.told_bytes += len(body)
         cursor = Cursor(epoch, log.end - log.starts[-1])
         if log.size > self._limits.run_bytes:
             # The older half: rarely, and much at once, so that it costs little an event.

@@ -60,6 +60,17 @@ class RedisEventLog:
     def delayed(self) -> bool:
         return self._writer.away or self._reader.away
 
+    @property
+    def told(self) -> int:
+        return self._local.told
+
+    @property
+    def told_bytes(self) -> int:
+        return self._local.told_bytes
+
+    def unwritten(self) -> tuple[int, int]:
+        return self._writer.unwritten()
+
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         self._watchers.add(changed)
         return lambda: self._watchers.discard(changed)

@@ -192,8 +192,16 @@ class MirrorFeed:
         return log is not None and log is self._mirror.log and log.over and self._place == log.end
 
     @property
+    def moved(self) -> bool:
+        return self._mirror.gone
+
+    @property
     def late(self) -> bool:
         return self._mirror.late
+
+    @property
+    def backlog(self) -> int:
+        return self._log.end - self._place if self._log is not None else 0
 
     @property
     def waits_for_what_it_has_seen(self) -> bool:

@@ -52,6 +52,11 @@ class Outgoing:
         return self.log.end > self._place or not self.claimed
 
     @property
+    def behind(self) -> int:
+        """Events of the log that the stream lacks."""
+        return self.log.end - self._place
+
+    @property
     def complete(self) -> bool:
         """The run is over here, and the stream has all of it."""
         return self.log.ended_at is not None and not self.waiting

@@ -58,6 +58,11 @@ class StreamWriter:
     def __len__(self) -> int:
         return len(self._runs)
 
+    def unwritten(self) -> tuple[int, int]:
+        """Runs of which the stream lacks something, and the events it lacks."""
+        behind = [out.behind for out in self._runs.values() if out.waiting]
+        return len(behind), sum(behind)
+
     def begin(self, log: RunLog) -> None:
         """From now on this run's events are sent, beginning with the claim of its last epoch."""
         self.drop(log.run)

@@ -154,13 +154,21 @@ class RunFeed:
         if taken:
             self._place += len(taken)
             self.cursor = taken[-1].cursor
-        elif log.gone and not log.over:
+        elif self.moved:
             raise FellBehind
         return taken
 
     @property
+    def moved(self) -> bool:
+        return self._log.gone and not self._log.over
+
+    @property
     def done(self) -> bool:
         return self._log.over and self._place == self._log.end
+
+    @property
+    def backlog(self) -> int:
+        return self._log.end - self._place
 
     def close(self) -> None:
         self._log.waiting.discard(self)

@@ -19,6 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", default="8000")
         parser.add_argument("--no-worker", action="store_true", help="do not run tasks in this process")
+        parser.add_argument(
+            "--no-setup-link", action="store_true", help="print no link; see the command setup_link"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         wish = import_string(f"{LAUNCHER}.Wish")
@@ -32,6 +35,7 @@ class Command(BaseCommand):
                     host=options["host"],
                     port=port_number(str(options["port"])),
                     worker=not options["no_worker"],
+                    setup_link=not options["no_setup_link"],
                 ),
                 self._say,
             )

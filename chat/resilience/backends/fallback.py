@@ -6,6 +6,7 @@ forced from. All places that are held are counted again on its return, before it
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Final, TypeVar
 
 import structlog
@@ -88,7 +89,7 @@ class FallbackBackend:
     def _be_alone(self) -> None:
         self._try_again_at = self._clock() + self._retry_seconds
         if not self._closed and (self._asking is None or self._asking.done()):
-            self._asking = asyncio.get_running_loop().create_task(self._ask_while_alone())
+            self._asking = asyncio.get_running_loop().create_task(self._ask_while_alone(), context=Context())
 
     async def _ask_while_alone(self) -> None:
         while self._try_again_at is not None:

@@ -12,6 +12,7 @@ from project.servers import base  # noqa: E402
 
 # Before the servers read it: the product is more patient.
 base.SEND_TIMEOUT_SECONDS = 1.0
+base.HEAD_SECONDS = base.BODY_SECONDS = 1.0
 
 from chat.management.commands.serve import Command  # noqa: E402
 

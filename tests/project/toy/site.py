@@ -40,14 +40,18 @@ async def _answer(path: str, receive: Any, send: Any) -> None:
         body = str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024).encode()
     elif path == "/slow":
         await asyncio.sleep(60)
+    elif path == "/loop":
+        body = type(asyncio.get_running_loop()).__module__.encode()
     elif path == "/broken":
         raise ValueError("broken on purpose")
     elif path == "/length":
-        body, more = b"", True
+        length, more = 0, True
         while more:
             message = await receive()
-            body, more = body + message["body"], message["more_body"]
-        body = str(len(body)).encode()
+            if message["type"] == "http.disconnect":
+                return
+            length, more = length + len(message["body"]), message["more_body"]
+        body = str(length).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     if path == "/stream":
         for _ in range(10_000):

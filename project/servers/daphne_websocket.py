@@ -1,9 +1,9 @@
-"""Daphne's connections with bounds and a short way out. Import only after `reactor.install()`."""
+"""Daphne's WebSockets with bounds and a short way out. Import only after `reactor.install()`."""
 
+import logging
 import time
 from typing import Any, ClassVar, Final
 
-from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet.tcp import Connection
 
@@ -11,6 +11,8 @@ from project.servers.base import SEND_TIMEOUT_SECONDS
 from project.servers.flow import SendGate
 from project.servers.frame_limits import FrameLimits
 from project.servers.frames import FINAL_BINARY, FINAL_TEXT, frame_head
+
+logger = logging.getLogger(__name__)
 
 PONG: Final = 10
 
@@ -42,6 +44,9 @@ class GatedWebSocket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no 
         # A handshake that autobahn refuses never comes to `onConnect`, where daphne sets up what it tidies here.
         if hasattr(self, "server"):
             super().onClose(wasClean, code, reason)
+        if self.failedByMe:
+            reason = str(self.wasNotCleanReason).removeprefix("I dropped the WebSocket TCP connection: ")
+            logger.info("socket cut: %s", reason)
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803
         self._limits.begin_message()
@@ -103,64 +108,3 @@ class GatedWebSocket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no 
 
 class GatedWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
     protocol = GatedWebSocket
-
-
-class GatedRequest(WebRequest):  # type: ignore[misc]
-    """An HTTP request with a bounded body, whose streamed answer waits for a slow reader."""
-
-    gate: SendGate | None = None
-    _received_bytes = 0
-    _refused = False
-
-    def gotLength(self, length: int | None) -> None:  # noqa: N802
-        if length is not None and length > self.server.max_body_bytes:
-            self._refuse()
-        super().gotLength(0 if self._refused else length)
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        self._received_bytes += len(data)
-        if self._received_bytes > self.server.max_body_bytes:
-            self._refuse()
-        if not self._refused:
-            super().handleContentChunk(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
-        if not self._refused:
-            super().requestReceived(command, path, version)
-
-    def handle_reply(self, message: dict[str, Any]) -> None:
-        more = message["type"] == "http.response.body" and message.get("more_body", False)
-        if more and self.gate is None and self.channel is not None and not self.finished:
-            self.gate = SendGate(self.channel.transport.abortConnection, SEND_TIMEOUT_SECONDS)
-            self.registerProducer(self.gate, True)
-        elif not more and self.gate is not None and message["type"] == "http.response.body":
-            self._release()
-        super().handle_reply(message)
-
-    def connectionLost(self, reason: Any) -> None:  # noqa: N802
-        if self.gate is not None:
-            self.gate.stopProducing()
-        super().connectionLost(reason)
-
-    def _release(self) -> None:
-        if self.gate is not None:
-            self.gate.stopProducing()
-            self.gate = None
-            if self.producer is not None and self.channel is not None:
-                self.unregisterProducer()
-
-    def _refuse(self) -> None:
-        if self._refused or self.channel is None:
-            return
-        self._refused = True
-        self.channel.transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        )
-        self.channel.loseConnection()
-
-
-class GatedHTTPFactory(HTTPFactory):  # type: ignore[misc]
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
-        protocol = super().buildProtocol(addr)
-        protocol.requestFactory = GatedRequest
-        return protocol
