@@ -29,7 +29,7 @@ def read_arguments(tool: Tool, text: str) -> dict[str, Any]:
     Raises:
         BadArguments: says of every parameter what was expected and what came.
     """
-    given = _object(tool, text)
+    given = _without_nul(_object(tool, text)) if "\\u0000" in text else _object(tool, text)
     properties: Mapping[str, Any] = tool.parameters["properties"]
     problems = [_stranger(name, properties) for name in given if name not in properties]
     read = {}
@@ -60,6 +60,17 @@ def _object(tool: Tool, text: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise _refused(tool, [f"They must be one JSON object; got {_shown(given)}."])
     return given
+
+
+def _without_nul(value: Any) -> Any:
+    """Databases refuse it, and no tool wants it."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(item) for name, item in value.items()}
+    return value
 
 
 def _refused(tool: Tool, problems: list[str]) -> BadArguments:

@@ -1,9 +1,11 @@
 """What the settings say about the built-in tools, as values. The one file here that reads settings."""
 
 from django.conf import settings
+from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from msgspec import Struct
 
+from tools.cache import DjangoCache
 from tools.net.policy import Policy
 
 
@@ -49,5 +51,16 @@ def quote_service() -> QuoteService:
     return QuoteService(settings.STOCK_QUOTE_URL, settings.STOCK_QUOTE_KEY, fields)
 
 
-def cache_seconds() -> float:
-    return float(settings.TOOLS_CACHE_SECONDS)
+def task_queues() -> frozenset[str]:
+    """Those that workers of this site take tasks from."""
+    return frozenset(queue.name for queue in settings.CELERY_TASK_QUEUES)
+
+
+def task_seconds() -> float:
+    """After which a task is told to end, whichever tool it runs."""
+    return float(settings.CELERY_TASK_SOFT_TIME_LIMIT)
+
+
+def site_cache() -> DjangoCache:
+    """For the contexts of invocations."""
+    return DjangoCache(caches["default"], settings.TOOLS_CACHE_SECONDS)

@@ -14,7 +14,7 @@ def as_text(result: Any) -> str:
     Raises:
         TypeError: it cannot be said in JSON.
     """
-    text = result if isinstance(result, str) else msgspec.json.encode(result, order="deterministic").decode()
+    text = result if isinstance(result, str) else msgspec.json.encode(result).decode()
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -50,7 +50,12 @@ def run(
         arguments: JSON, as the model wrote it.
         interrupts: what the caller's machinery raises into a tool that has no more time, such as Celery's
             `SoftTimeLimitExceeded`.
+
+    Raises:
+        RuntimeError: an `async def` was called where an event loop runs.
     """
+    if tool.is_async and asyncio._get_running_loop() is not None:
+        raise RuntimeError(f"{tool.name} is async and needs a thread without an event loop.")
     try:
         given = read_arguments(tool, arguments)
         context = context.limited(tool.timeout_seconds)

@@ -44,6 +44,12 @@ def test_null_for_what_has_a_default_counts_as_left_out():
     assert read_arguments(buy, '{"lines": [], "speed": null, "day": null}') == {"lines": [], "day": None}
 
 
+def test_a_nul_is_replaced_wherever_it_stands():
+    read = read_arguments(buy, '{"lines": [{"sku": "A\\u0000\\\\u0000"}]}')
+
+    assert read == {"lines": [Line("A\ufffd\\u0000")]}
+
+
 def test_nothing_at_all_is_an_empty_object():
     @tool()
     def ping() -> str:
@@ -77,6 +83,7 @@ def test_every_problem_is_said_at_once():
             '- day: expected a text of the format date or null; got "31.12.".',
         ),
         ('{"lines": [], "zzz": 1}', "- zzz: there is no such parameter. There are: lines, speed, limit, day, price."),
+        ('{"lines": "\\ud800"}', "no valid JSON"),
         ("[1]", "- They must be one JSON object; got [1]."),
         ('{"lines": [', '- They are no valid JSON (Input data was truncated). They began with: "{\\"lines\\": ["'),
         ("[" * 5000, "no valid JSON"),

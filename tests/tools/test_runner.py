@@ -46,6 +46,14 @@ def test_an_async_def_runs_too():
     assert (outcome.status, outcome.text, outcome.kind) == ("succeeded", '{"sum":3}', None)
 
 
+async def test_an_async_def_is_refused_where_a_loop_runs_already():
+    async def nothing() -> None:
+        pass
+
+    with pytest.raises(RuntimeError, match="without an event loop"):
+        run(made(nothing), "", ToolContext())
+
+
 def test_arguments_that_do_not_fit_run_nothing():
     ran = []
 

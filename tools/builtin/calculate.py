@@ -8,7 +8,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable
-from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
@@ -18,7 +18,11 @@ from tools.exceptions import ToolRetry
 
 MOST_CHARACTERS: Final = 500
 MOST_DEPTH: Final = 60
-_CONTEXT: Final = Context(prec=50, Emax=9999, Emin=-9999, traps=[InvalidOperation, DivisionByZero, Overflow])
+PRECISION: Final = 50
+_NOUGHT: Final = Decimal(0)
+_CONTEXT: Final = Context(
+    prec=PRECISION, Emax=9999, Emin=-9999, traps=[InvalidOperation, DivisionByZero, Overflow]
+)
 
 
 def _of_float(function: Callable[..., float]) -> Callable[..., Decimal]:
@@ -26,8 +30,11 @@ def _of_float(function: Callable[..., float]) -> Callable[..., Decimal]:
     return lambda *values: Decimal(f"{function(*map(float, values)):.15g}")
 
 
-def _round(value: Decimal, digits: Decimal = Decimal(0)) -> Decimal:
-    return round(value, int(digits)) if -50 < digits < 50 else value
+def _round(value: Decimal, digits: Decimal = _NOUGHT) -> Decimal:
+    """Halves go up, as people do it and Python does not."""
+    if digits != int(digits) or value.adjusted() + digits >= PRECISION - 1:
+        return value
+    return value.quantize(Decimal(1).scaleb(-int(digits)), ROUND_HALF_UP)
 
 
 def _factorial(value: Decimal) -> Decimal:
@@ -44,7 +51,7 @@ def _modulo(left: Decimal, right: Decimal) -> Decimal:
 
 _OPERATORS: Final[dict[type, Callable[..., Decimal]]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.Mod: _modulo, ast.Pow: operator.pow, ast.BitXor: operator.pow, ast.UAdd: operator.pos,
+    ast.Mod: _modulo, ast.Pow: operator.pow, ast.UAdd: operator.pos,
     ast.USub: operator.neg, ast.FloorDiv: lambda a, b: (a - _modulo(a, b)) / b,
 }  # fmt: skip
 _FUNCTIONS: Final[dict[str, Callable[..., Decimal]]] = {
@@ -72,7 +79,14 @@ def calculate(expression: Annotated[str, Meta(min_length=1, max_length=MOST_CHAR
     Args:
         expression: such as "(2.5 + 1) * 4 ^ 2"; a decimal point, no thousands separators, no units.
     """
-    source = expression.replace("×", "*").replace("÷", "/").replace("−", "-").replace("·", "*").strip()
+    source = (
+        expression.replace("×", "*")
+        .replace("÷", "/")
+        .replace("−", "-")
+        .replace("·", "*")
+        .replace("^", "**")
+        .strip()
+    )
     try:
         tree = ast.parse(source, mode="eval").body
         with localcontext(_CONTEXT):
@@ -123,4 +137,6 @@ def _number(text: str) -> Decimal:
 
 def _written(value: Any) -> str:
     number = Decimal(value).normalize()
+    if not number.is_finite():
+        raise ToolRetry("That has no finite value.")
     return f"{number:f}" if -20 <= number.adjusted() < 50 else f"{number:E}"
