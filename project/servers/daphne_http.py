@@ -71,6 +71,13 @@ class GatedRequest(WebRequest):  # type: ignore[misc]
     _received_bytes = 0
     _refused = False
 
+    def process(self) -> None:
+        channel = self.channel
+        super().process()
+        if channel is not None and self.channel is None:
+            # Upgraded: the transport has another protocol now, and the channel hears of nothing any more.
+            channel.factory.channels.discard(channel)
+
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         if length is not None and length > self.server.max_body_bytes:
             self._refuse()
