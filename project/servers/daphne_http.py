@@ -72,11 +72,10 @@ class GatedRequest(WebRequest):  # type: ignore[misc]
     _refused = False
 
     def process(self) -> None:
-        channel = self.channel
         super().process()
-        if channel is not None and self.channel is None:
+        if self.transport is None and self.channel is not None:
             # Upgraded: the transport has another protocol now, and the channel hears of nothing any more.
-            channel.factory.channels.discard(channel)
+            self.channel.factory.channels.discard(self.channel)
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         if length is not None and length > self.server.max_body_bytes:
