@@ -34,8 +34,17 @@ class Heartbeat:
     it lives.
     """
 
-    def __init__(self, node: UUID, *, each_seconds: float, loop_turns: Callable[[], bool]) -> None:
-        """`loop_turns` is asked in the heartbeat's thread and must answer at once."""
+    def __init__(
+        self,
+        node: UUID,
+        *,
+        each_seconds: float,
+        loop_turns: Callable[[], bool],
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`loop_turns` is asked in the heartbeat's thread and must answer at once; `alive` is called where it says yes,
+        whether the database hears of it or not."""
+        self._alive = alive
         self._node = node
         self._each_seconds = each_seconds
         self._loop_turns = loop_turns
@@ -56,6 +65,7 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._ended.wait(self._each_seconds):
             if self._may_beat():
+                self._alive()
                 # A neighbour that took us for dead was wrong.
                 self._write(heartbeat_at=Now(), stopped_at=None)
             else:

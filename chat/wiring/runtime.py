@@ -31,6 +31,7 @@ from chat.engine.reaper import Reaper
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
+from chat.engine.watchdog import watchdog
 from chat.engine.wire_log import WireLog
 from chat.events.run_events import RunFinished
 from chat.exceptions import StorageUnavailable
@@ -113,6 +114,7 @@ class Runtime:
             each_seconds=settings.HEARTBEAT_SECONDS,
             # A hung loop loses its runs: two leases after it stopped turning.
             loop_turns=lambda: self.pressure.turned_within(settings.LEASE_SECONDS),
+            alive=watchdog(),
         )
 
     def start(self) -> None:

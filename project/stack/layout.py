@@ -121,6 +121,7 @@ def _web(number: int, port: int, wish: Wish, told: Mapping[str, str]) -> Part:
         begins=STAGE_FIRST_WEB if number == 1 else STAGE_OTHERS,
         ends=END_OURS,
         answers=answers,
+        lives=lambda: http_answers(port, path="/livez", name=wish.host_name),
         where=f"127.0.0.1:{port}",
         environment=told,
         grace_seconds=wish.drain_seconds + 5,
