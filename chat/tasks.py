@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -11,6 +12,8 @@ from django.utils import timezone
 from kombu.exceptions import LimitExceeded, OperationalError
 
 from chat.engine import retention
+from chat.webhooks.retention import prune_deliveries
+from chat.wiring.webhooks import DELIVER, courier
 
 logger = structlog.get_logger(__name__)
 
@@ -53,5 +56,13 @@ def prune() -> dict[str, int]:
         wire_log_days=settings.WIRE_LOG_DAYS,
         wire_log_bytes=settings.WIRE_LOG_TOTAL_BYTES,
     )
+    kept = timedelta(days=settings.WEBHOOK_DAYS)
+    dropped["webhook_deliveries"] = prune_deliveries(timezone.now() - kept)
     logger.info("pruned", **dropped)
     return dropped
+
+
+@shared_task(name=DELIVER)
+def deliver_webhooks() -> int:
+    """Sends what is due; how many attempts that were. Safe to be run early, twice, at once, or once too seldom."""
+    return courier().deliver_due()

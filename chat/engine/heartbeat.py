@@ -11,10 +11,13 @@ from django.db import Error, connection
 from django.db.models.functions import Now
 
 from chat.engine.neighbours import birth_of
+from chat.engine.patience import patience
 from chat.models import Node
 from chat.models.base import new_id
 
 logger = structlog.get_logger(__name__)
+
+LEAST_PATIENCE_SECONDS = 1.0
 
 
 def register(kind: Node.Kind, key: UUID | None = None) -> UUID:
@@ -74,7 +77,9 @@ class Heartbeat:
 
     def _write(self, **values: object) -> None:
         try:
-            Node.objects.filter(pk=self._node).update(**values)
+            # One that hangs is left for a new connection, while there is still time to be heard.
+            with patience(max(LEAST_PATIENCE_SECONDS, self._each_seconds)):
+                Node.objects.filter(pk=self._node).update(**values)
         except Error as error:
             self.missed += 1
             logger.warning("heartbeat not written", reason=str(error))

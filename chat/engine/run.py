@@ -57,6 +57,7 @@ class RunEngine:
         database: DatabaseThreads,
         pressure: LoopPressure,
         coalescing: Coalescing,
+        tell_end: recorder.TellEnd,
         meters: RunMeters,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -68,6 +69,7 @@ class RunEngine:
         self._guard = guard_for(plan)
         self._log = log
         self._database = database
+        self._tell_end = tell_end
         self._pressure = pressure
         self._coalescer = Coalescer(coalescing)
         self._window_seconds = coalescing.window_ms / 1000
@@ -242,6 +244,7 @@ class RunEngine:
                 epoch=self.plan.epoch,
                 message=self.plan.message,
                 conversation=self.plan.conversation,
+                user=self.plan.user,
                 model=self._asked.model_name,
                 steps=steps,
                 # The step's end and the run's end are the two events still to come.
@@ -300,7 +303,7 @@ class RunEngine:
         while True:
             try:
                 with unhurried():
-                    await self._database(recorder.save_ending, ending)
+                    await self._database(recorder.save_ending, ending, tell=self._tell_end)
             except StorageUnavailable as error:
                 logger.warning("end of a run not stored yet", run=self.plan.run, reason=error.detail)
                 await asyncio.sleep(wait_seconds)

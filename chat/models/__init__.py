@@ -6,6 +6,7 @@ from chat.models.providers import LanguageModel, Price, Provider
 from chat.models.runs import Run
 from chat.models.usage import ModelCall
 from chat.models.users import SetupLink, User
+from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
 from chat.models.wire import WireRecord
 
 __all__ = [
@@ -19,5 +20,7 @@ __all__ = [
     "Run",
     "SetupLink",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WireRecord",
 ]

@@ -87,7 +87,7 @@ def lay_out(wish: Wish, folder: Path, data_folder: Path, given: Mapping[str, str
         settings.setdefault("PROXY_COUNT", "1")
     told = {**settings, "DATA_DIR": str(data_folder), "PYTHONUNBUFFERED": "1"}
     parts += [_web(n, port, wish, told) for n, port in enumerate(web_ports, 1)]
-    parts += [_worker(n, told, words) for n, words in enumerate(WORKERS, 1)]
+    parts += [_worker(n, told, words, wish.drain_seconds) for n, words in enumerate(WORKERS, 1)]
     parts += [_beat(told), _front(chosen, wish)]
     return Layout(parts, settings, chosen)
 
@@ -127,7 +127,7 @@ def _web(number: int, port: int, wish: Wish, told: Mapping[str, str]) -> Part:
     )
 
 
-def _worker(number: int, told: Mapping[str, str], words: tuple[str, ...]) -> Part:
+def _worker(number: int, told: Mapping[str, str], words: tuple[str, ...], drain_seconds: float) -> Part:
     name = f"worker-{number}"
     return Part(
         name=name,
@@ -137,6 +137,8 @@ def _worker(number: int, told: Mapping[str, str], words: tuple[str, ...]) -> Par
         ends=END_OURS,
         where=f"queues {words[1]}",
         environment=told,
+        # Tasks under way have the same time as answers; then what is left goes back into its queue.
+        grace_seconds=drain_seconds + 5,
     )
 
 

@@ -76,6 +76,7 @@ class Writer:
                     epoch=1,
                     message=run.message,
                     conversation=uuid.UUID(started.conversation),
+                    user=self._user.pk,
                     model=run.model,
                     steps=partial.steps,
                     columns={"status": "completed"},
