@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 
+from project.logs import redact
 from tests.factories import ProviderFactory, UserFactory
 
 
