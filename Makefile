@@ -29,7 +29,7 @@ help:
 	@echo "make check        format, lint, types, import contracts, migrations, deployment check"
 	@echo "make test-interop against servers of other projects"
 	@echo "make bench        time to first token, load, next to a bare relay"
-	@echo "make chaos        what providers can do wrong, over the whole engine; ARGS='--runs 10' for less"
+	@echo "make chaos        what providers, processes, Redis and databases can do wrong; ARGS='--only kills' for a part"
 	@echo "make fuzz         hostile bytes for the decoders; SECONDS=600 in all"
 	@echo "make screenshots  the pictures of the documentation"
 	@echo "make audit        known vulnerabilities of the dependencies (needs the advisory databases)"

@@ -13,13 +13,18 @@ from project.asking import Question
 
 PATIENCE_SECONDS: Final = 1.5
 """For each part, all asked at once: a load balancer gives up after two or three seconds."""
+FRESH_SECONDS: Final = 0.5
+"""Anybody may ask, as often as they like."""
 
 
 class Readiness:
     """Asks what the settings name. Each part is asked by one thread at a time, however many ask us."""
 
-    def __init__(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, *, patience_seconds: float = PATIENCE_SECONDS, fresh_seconds: float = FRESH_SECONDS
+    ) -> None:
         self._patience_seconds = patience_seconds
+        self._fresh_seconds = fresh_seconds
         self._questions: dict[tuple[str, str], Question[bool]] = {}
 
     async def look(self) -> tuple[int, dict[str, object]]:
@@ -44,7 +49,9 @@ class Readiness:
     def _question(self, part: str, where: str, ask: Callable[[], bool]) -> Question[bool]:
         key = (part, where)
         if key not in self._questions:
-            self._questions[key] = Question(part, ask, patience_seconds=self._patience_seconds)
+            self._questions[key] = Question(
+                part, ask, patience_seconds=self._patience_seconds, fresh_seconds=self._fresh_seconds
+            )
         return self._questions[key]
 
 

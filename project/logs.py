@@ -13,9 +13,13 @@ SECRET = re.compile(
     r"(?i)(bearer\s+|\bsk-|\bkey-|api[-_]?key\W{1,4}|x-api-key\W{1,4}|authorization\W{1,4}|password\W{1,4})[\w.~+/=-]{6,}"
 )
 
+# Whoever has such an address may enter: Django writes whole paths when it refuses something.
+OPEN_DOOR = re.compile(r"(/(?:accounts/setup|share)/[\w-]{4})[\w-]+")
+
 
 def redact(text: str) -> str:
-    return SECRET.sub(lambda found: found.group(1) + "…", text)
+    text = SECRET.sub(lambda found: found.group(1) + "…", text)
+    return OPEN_DOOR.sub(lambda found: found.group(1) + "…", text)
 
 
 def redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -102,6 +106,8 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             # At INFO it tells of every task, and what it returned, which is what people have written.
             "celery": {"level": "WARNING"},
             "celery.worker.consumer.connection": {"level": level},
+            # A traceback a second while Redis is away; the event log says it in one line.
+            "channels_redis.pubsub": {"level": "CRITICAL"},
             # The pool tells of every connection it gives and takes.
             "psycopg.pool": {"level": "WARNING"},
         },

@@ -60,7 +60,10 @@ def request_id(scope: Scope) -> str:
 
 def shown(path: str) -> str:
     """The path as it may stand in a log."""
-    return "/".join(_shown_part(part) for part in path[:LONGEST_PATH].split("/"))
+    readable = "".join(
+        one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in path[:LONGEST_PATH]
+    )
+    return "/".join(_shown_part(part) for part in readable.split("/"))
 
 
 def _shown_part(part: str) -> str:

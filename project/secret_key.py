@@ -11,7 +11,8 @@ from project.env import BadSetting
 def make_data_folder(folder: Path) -> None:
     """Makes `folder`; ends the process with one line where it cannot be written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # What people have said is in it.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BadSetting(
             "DATA_DIR", str(folder), f"a folder that can be written ({error.strerror})"

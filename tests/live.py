@@ -115,7 +115,7 @@ class LiveSite:
         self.process.send_signal(signal.SIGCONT)
 
     def sign_in(self, name: str = "alice") -> "Person":
-        client = httpx.Client(base_url=self.url)
+        client = httpx.Client(base_url=self.url, timeout=30)
         client.get("/accounts/login/")
         form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
         answer = client.post("/accounts/login/", data=form, headers={"Referer": self.url})

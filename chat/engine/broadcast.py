@@ -155,6 +155,12 @@ class Broadcast:
     async def _listen(self, layer: ChannelLayer) -> None:
         await self._opened.wait()
         message = await layer.receive(self._channel)
+        try:
+            self._take(message)
+        except Exception:  # of a newer version, or of somebody who has no business there
+            logger.exception("message of another process not understood")
+
+    def _take(self, message: dict[str, Any]) -> None:
         if message.get("from") == self._name:
             return
         if "notice" in message:

@@ -11,10 +11,13 @@ from django.db import Error, connection
 from django.db.models.functions import Now
 
 from chat.engine.neighbours import birth_of
+from chat.engine.patience import patience
 from chat.models import Node
 from chat.models.base import new_id
 
 logger = structlog.get_logger(__name__)
+
+LEAST_PATIENCE_SECONDS = 1.0
 
 
 def register(kind: Node.Kind, key: UUID | None = None) -> UUID:
@@ -31,8 +34,17 @@ class Heartbeat:
     it lives.
     """
 
-    def __init__(self, node: UUID, *, each_seconds: float, loop_turns: Callable[[], bool]) -> None:
-        """`loop_turns` is asked in the heartbeat's thread and must answer at once."""
+    def __init__(
+        self,
+        node: UUID,
+        *,
+        each_seconds: float,
+        loop_turns: Callable[[], bool],
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`loop_turns` is asked in the heartbeat's thread and must answer at once; `alive` is called where it says yes,
+        whether the database hears of it or not."""
+        self._alive = alive
         self._node = node
         self._each_seconds = each_seconds
         self._loop_turns = loop_turns
@@ -53,6 +65,7 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._ended.wait(self._each_seconds):
             if self._may_beat():
+                self._alive()
                 # A neighbour that took us for dead was wrong.
                 self._write(heartbeat_at=Now(), stopped_at=None)
             else:
@@ -74,7 +87,9 @@ class Heartbeat:
 
     def _write(self, **values: object) -> None:
         try:
-            Node.objects.filter(pk=self._node).update(**values)
+            # One that hangs is left for a new connection, while there is still time to be heard.
+            with patience(max(LEAST_PATIENCE_SECONDS, self._each_seconds)):
+                Node.objects.filter(pk=self._node).update(**values)
         except Error as error:
             self.missed += 1
             logger.warning("heartbeat not written", reason=str(error))

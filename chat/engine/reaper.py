@@ -11,6 +11,8 @@ from chat.exceptions import StorageUnavailable
 logger = structlog.get_logger(__name__)
 
 EACH_SECONDS = 1.0
+LAST_PASS_SECONDS = 2.0
+"""For a pass that is under way when the process ends: what it has claimed must not be forgotten."""
 JITTER = 0.2
 """So that many processes do not all ask at once."""
 
@@ -43,13 +45,18 @@ class Reaper:
         self._uniform = uniform
         self._hint = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
         self._listens_since: float | None = clock()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._reap_for_ever(), name="reaper")
 
     async def stop(self) -> None:
+        """Begins no other pass, and waits for the one under way."""
+        self._stopped.set()
+        self._hint.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=LAST_PASS_SECONDS)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
@@ -58,12 +65,14 @@ class Reaper:
         self._hint.set()
 
     async def _reap_for_ever(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             self._hint.clear()
             try:
                 await self._pass()
             except Exception:  # the reaper outlives everything
                 logger.exception("reaper failed")
+            if self._stopped.is_set():
+                return
             try:
                 async with asyncio.timeout(EACH_SECONDS * self._uniform(1 - JITTER, 1 + JITTER)):
                     await self._hint.wait()

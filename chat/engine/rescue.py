@@ -1,6 +1,6 @@
 """Taking over the runs that nobody makes, and giving up one's own. For the database's threads."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -69,7 +69,9 @@ def claim_orphans(
             continue
         except Error as error:
             if not is_unavailable(error):
-                raise
+                # Neither what was claimed before it nor what stands behind it shall wait because of it.
+                logger.exception("run cannot be taken over", run=str(key))
+                continue
             logger.warning("run not taken over yet", run=str(key), reason=str(error).strip())
             if not is_locked(error):
                 break
@@ -127,9 +129,9 @@ def _take_up(key: UUID, *, given_up: bool, tell_end: TellEnd | None) -> RunPlan 
     return plan
 
 
-def give_up(node: UUID, runs: Sequence[str]) -> None:
-    """These runs are nobody's from now on; any process may claim them at once."""
-    Run.objects.open().filter(pk__in=runs, node_id=node).update(node=None)
+def give_up(node: UUID) -> int:
+    """The node's runs are nobody's from now on; any process may claim them at once. How many."""
+    return Run.objects.open().filter(node_id=node).update(node=None)
 
 
 def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:

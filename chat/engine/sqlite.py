@@ -40,7 +40,11 @@ def wait_in_turns(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 class InTurn:
-    """An execute wrapper of one connection. `DATABASE_WAIT_SECONDS` are for the line and the lock together."""
+    """An execute wrapper of one connection.
+
+    Whoever has a turn keeps it for `DATABASE_WAIT_SECONDS` at most, so the line moves; the line itself has no limit of
+    time, since the system has no lock that keeps the order and has one.
+    """
 
     def __init__(self, path: str) -> None:
         self._file: int | None = None

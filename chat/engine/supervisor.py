@@ -28,7 +28,7 @@ class ClaimOrphans(Protocol):
 class Supervisor:
     """Belongs to the event loop.
 
-    `build` makes an engine, `told_end` and `told_lost` hear of every end, `give_up` frees runs for others.
+    `build` makes an engine, `told_end` and `told_lost` hear of every end, `give_up` frees all of the node's runs.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Supervisor:
         told_end: Callable[[RunPlan, RunFinished], Awaitable[None]],
         told_lost: Callable[[Lost], Awaitable[None]],
         claim_orphans: ClaimOrphans,
-        give_up: Callable[[list[str]], Awaitable[None]],
+        give_up: Callable[[], Awaitable[None]],
         meters: RunMeters,
     ) -> None:
         self._build = build
@@ -109,16 +109,22 @@ class Supervisor:
         if self.draining:
             return 0
         rescued = await self._claim_orphans(frozenset(self._engines), by_silence=by_silence)
-        for lost in rescued.lost:
-            self._meters.lost()
-            await self._told_lost(lost)
+        if self._ends():
+            # Claimed while the process was told to end: `hand_over` gives up whatever is the node's.
+            return 0
         for plan in rescued.plans:
             logger.info("run taken over", run=plan.run, epoch=plan.epoch)
             try:
                 self.launch(plan)
             except Exception:  # the other ones shall not wait for this one
                 logger.exception("run could not be launched", run=plan.run)
+        for lost in rescued.lost:
+            self._meters.lost()
+            await self._told_lost(lost)
         return len(rescued.plans)
+
+    def _ends(self) -> bool:
+        return self.draining
 
     async def drain(self, grace_seconds: float) -> None:
         """No new runs; the running ones get `grace_seconds`."""
@@ -126,18 +132,24 @@ class Supervisor:
         if self._tasks and grace_seconds > 0:
             await asyncio.wait(set(self._tasks.values()), timeout=grace_seconds)
 
-    async def hand_over(self) -> None:
-        """What still runs is saved, ended here, and free to be claimed elsewhere at once."""
-        left = list(self._tasks)
-        if not left:
-            return
-        await self._saver.save()
-        for task in list(self._tasks.values()):
+    async def save(self) -> None:
+        """What still runs, as far as it has come: the next one goes on from there."""
+        if self._tasks:
+            await self._saver.save()
+
+    async def break_off(self) -> None:
+        """Nothing is made here any more, whether it could be saved or not: others will make it."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        logger.info("runs handed over", runs=len(left))
-        self._meters.left("handed_over", len(left))
-        await self._give_up(left)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            logger.info("runs handed over", runs=len(tasks))
+            self._meters.left("handed_over", len(tasks))
+
+    async def hand_over(self) -> None:
+        """What was made here, or was just claimed, is free to be claimed elsewhere at once."""
+        await self._give_up()
 
     async def _make(self, engine: RunEngine) -> None:
         run = engine.plan.run

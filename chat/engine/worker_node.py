@@ -5,7 +5,8 @@ from uuid import UUID
 import structlog
 from django.db import Error, connection
 
-from chat.engine.heartbeat import Heartbeat, register
+from chat.engine.heartbeat import LEAST_PATIENCE_SECONDS, Heartbeat, register
+from chat.engine.patience import patience
 from chat.models import Node
 from chat.models.base import new_id
 
@@ -43,7 +44,8 @@ class WorkerHeartbeat(Heartbeat):
 
     def _register(self) -> bool:
         try:
-            register(Node.Kind.WORKER, self.node)
+            with patience(max(LEAST_PATIENCE_SECONDS, self._each_seconds)):
+                register(Node.Kind.WORKER, self.node)
         except Error as error:
             logger.warning("node not registered", reason=str(error))
             connection.close()

@@ -33,6 +33,7 @@ from chat.engine.reaper import Reaper
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
+from chat.engine.watchdog import watchdog
 from chat.engine.wire_log import WireLog
 from chat.events.run_events import RunFinished
 from chat.exceptions import StorageUnavailable
@@ -50,6 +51,9 @@ T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
 STEP_SECONDS = 0.7
+END_SECONDS = 4.0
+"""For all steps after the running answers have had their time: the end comes within 20 seconds, whatever hangs."""
+LEAST_STEP_SECONDS = 0.05
 TIDY_SECONDS = 30
 REJOIN_SECONDS = 2.0
 """After Redis is back, the channel layer has its subscriptions again by then."""
@@ -116,6 +120,7 @@ class Runtime:
             each_seconds=settings.HEARTBEAT_SECONDS,
             # A hung loop loses its runs: two leases after it stopped turning.
             loop_turns=lambda: self.pressure.turned_within(settings.LEASE_SECONDS),
+            alive=watchdog(),
         )
 
     def start(self) -> None:
@@ -145,9 +150,11 @@ class Runtime:
         await self.supervisor.drain(grace_seconds)
         for chore in self._chores:
             chore.cancel()
-        self.pressure.stop()
+        until = self._clock() + END_SECONDS
         steps: list[Callable[[], Awaitable[object]]] = [
             self._say_farewell,
+            self.supervisor.save,
+            self.supervisor.break_off,
             self.supervisor.hand_over,
             self.broadcast.aclose,
             self.log.aclose,
@@ -161,11 +168,12 @@ class Runtime:
             lambda: asyncio.to_thread(self.database.close),
         ]
         for step in steps:
-            await self._tried(step)
+            await self._tried(step, max(LEAST_STEP_SECONDS, min(STEP_SECONDS, until - self._clock())))
+        self.pressure.stop()
 
-    async def _tried(self, step: Callable[[], Awaitable[object]]) -> None:
+    async def _tried(self, step: Callable[[], Awaitable[object]], seconds: float = STEP_SECONDS) -> None:
         try:
-            await asyncio.wait_for(step(), timeout=STEP_SECONDS)
+            await asyncio.wait_for(step(), timeout=seconds)
         except Exception as error:  # noqa: BLE001  (a database that is away must not keep the process alive)
             logger.warning("not ended cleanly", step=getattr(step, "__qualname__", ""), reason=repr(error))
 
@@ -263,9 +271,9 @@ class Runtime:
         )
         return await self.database(claim)
 
-    async def _give_up(self, runs: list[str]) -> None:
-        await self.database(rescue.give_up, self.node, runs)
-        self.broadcast.hint("runs.free")
+    async def _give_up(self) -> None:
+        if await self.database(rescue.give_up, self.node):
+            self.broadcast.hint("runs.free")
 
     def _stop_wherever(self, run: str, asked_at: datetime) -> None:
         if not self.supervisor.stop(run, asked_at):

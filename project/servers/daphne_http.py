@@ -71,6 +71,12 @@ class GatedRequest(WebRequest):  # type: ignore[misc]
     _received_bytes = 0
     _refused = False
 
+    def process(self) -> None:
+        super().process()
+        if self.transport is None and self.channel is not None:
+            # Upgraded: the transport has another protocol now, and the channel hears of nothing any more.
+            self.channel.factory.channels.discard(self.channel)
+
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         if length is not None and length > self.server.max_body_bytes:
             self._refuse()

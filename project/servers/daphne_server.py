@@ -142,7 +142,12 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
                 logger.exception("A connection could not be checked")
                 protocol.transport.abortConnection()
         for channel in list(self.http_factory.channels):
-            channel.check_arrival()
+            try:
+                channel.check_arrival()
+            except Exception:
+                logger.exception("A connection could not be checked")
+                self.http_factory.channels.discard(channel)
+                channel.abortConnection()
         reactor.callLater(2, self.timeout_checker)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:

@@ -74,6 +74,12 @@ class GatedWebSocket(WebSocketProtocol):  # type: ignore[misc]  # daphne has no 
         if not self.gate.closed:
             super().onPing(payload)
 
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        super().connectionLost(reason)
+        # What was not read to the end is of no use, and the collector comes late: a flood was kept 64 kB at a time.
+        self.data = b""
+        self.message_data = None
+
     def _cut_off(self, reason: str) -> None:
         self.wasNotCleanReason = reason
         self.failedByMe = True

@@ -18,6 +18,7 @@ from project.servers import listening, memory
 from project.servers.base import LaunchRefused, Lifecycle, Serving
 from project.servers.ending import leave
 from project.servers.preparation import hold_data_folder, prepare
+from project.stack.env_file import is_running, stack_folder
 from project.worker.embedded import EmbeddedWorker
 
 Say = Callable[[str], None]
@@ -40,6 +41,11 @@ def launch(wish: Wish, say: Say) -> NoReturn:
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     listener = listening.bind(wish.host, wish.port)
     here = listening.base_url(wish.host, listener)
+    if wish.setup_link and is_running(stack_folder(settings.DATA_DIR)):
+        # Its own processes make no links. Another one would join it unasked, and make its link useless.
+        raise LaunchRefused(
+            f"A stack runs on DATA_DIR {settings.DATA_DIR}. Stop it, or give this server a folder of its own."
+        )
     hold_data_folder()
     prepare(say)
     _greet((settings.PUBLIC_URL or here) if wish.setup_link else None, say)
@@ -53,7 +59,7 @@ def launch(wish: Wish, say: Say) -> NoReturn:
     serving = Serving(
         application=import_string(settings.ASGI_APPLICATION),
         listener=listener,
-        lifecycle=WithWorker(cast(Lifecycle, import_module(_lifecycle())), worker),
+        lifecycle=WithWorker(cast(Lifecycle, import_module(_lifecycle())), worker, say),
         on_ready=lambda: say(f"{settings.SITE_NAME} is ready at {here}"),
         drain_seconds=settings.DRAIN_SECONDS,
     )
@@ -116,7 +122,8 @@ def _greet(address: str | None, say: Say) -> None:
 class WithWorker:
     """A lifecycle that starts the embedded worker before the application and stops it after."""
 
-    def __init__(self, lifecycle: Lifecycle, worker: EmbeddedWorker | None) -> None:
+    def __init__(self, lifecycle: Lifecycle, worker: EmbeddedWorker | None, say: Say) -> None:
+        self._say = say
         self._lifecycle = lifecycle
         self._worker = worker
 
@@ -127,6 +134,7 @@ class WithWorker:
         memory.settle()
 
     async def shutdown(self, grace_seconds: float) -> None:
+        self._say(f"Stopping; running answers have {grace_seconds:g} s. Once more ends it at once.")
         try:
             await self._lifecycle.shutdown(grace_seconds)
         finally:

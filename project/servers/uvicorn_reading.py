@@ -22,14 +22,25 @@ class ReadsLittle(WebSocketsSansIOProtocol):
 
     def on_task_complete(self, task: "asyncio.Task[None]") -> None:
         super().on_task_complete(task)
+        # Messages that nobody will ask for any more.
+        self.queue = asyncio.Queue()
         if not self.disconnected:
             # Uvicorn's timer closes gently, which takes for ever where the peer does not read.
             if self.close_timer is not None:
                 self.close_timer.cancel()
             self.close_timer = self.loop.call_later(CLOSE_SECONDS, self._cut_off)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forget_what_was_read()
+
     def _cut_off(self) -> None:
         self.transport.abort()
+
+    def _forget_what_was_read(self) -> None:
+        # The collector comes late, and finds half a message of each who was cut off.
+        self.conn.reader.discard()
+        self.frames = []
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), PIECE_BYTES):
@@ -47,4 +58,5 @@ class ReadsLittle(WebSocketsSansIOProtocol):
         if before <= AFTER_CLOSE_BYTES and not self.transport.is_closing():
             # Nothing will be parsed any more, so it does not matter that the rest of this read is dropped.
             self.transport.pause_reading()
+            self._forget_what_was_read()
         return True

@@ -66,7 +66,7 @@ def read_wish(words: list[str]) -> Wish:
 
 
 def run(wish: Wish, folder: Path) -> int:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     give_up_at = time.monotonic() + HOLD_SECONDS
     while (held := hold(folder)) is None:
         if time.monotonic() > give_up_at:

@@ -20,7 +20,7 @@ def settings_of_running_stack(data_folder: Path) -> dict[str, str]:
     if not is_running(folder):
         return {}
     try:
-        lines = (folder / "env").read_text(encoding="utf-8").splitlines()
+        lines = (folder / "env").read_text(encoding="utf-8").split("\n")
     except OSError:  # it is just beginning or ending, or it is somebody else's
         return {}
     return {found[1]: found[2] for line in lines if (found := LINE.fullmatch(line))}
@@ -41,9 +41,13 @@ def is_running(folder: Path) -> bool:
 
 def hold(folder: Path) -> TextIO | None:
     """The supervisor's own hold on the folder, with its pid in it; None where another has it. Keep it open."""
-    file = (folder / "stack.pid").open("a+")
+    path = folder / "stack.pid"
+    file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Who has just ended removes it, and would leave us with a file that nobody else sees.
+        if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            raise BlockingIOError
     except OSError:
         file.close()
         return None

@@ -87,7 +87,7 @@ def lay_out(wish: Wish, folder: Path, data_folder: Path, given: Mapping[str, str
         settings.setdefault("PROXY_COUNT", "1")
     told = {**settings, "DATA_DIR": str(data_folder), "PYTHONUNBUFFERED": "1"}
     parts += [_web(n, port, wish, told) for n, port in enumerate(web_ports, 1)]
-    parts += [_worker(n, told, words) for n, words in enumerate(WORKERS, 1)]
+    parts += [_worker(n, told, words, wish.drain_seconds) for n, words in enumerate(WORKERS, 1)]
     parts += [_beat(told), _front(chosen, wish)]
     return Layout(parts, settings, chosen)
 
@@ -121,13 +121,14 @@ def _web(number: int, port: int, wish: Wish, told: Mapping[str, str]) -> Part:
         begins=STAGE_FIRST_WEB if number == 1 else STAGE_OTHERS,
         ends=END_OURS,
         answers=answers,
+        lives=lambda: http_answers(port, path="/livez", name=wish.host_name),
         where=f"127.0.0.1:{port}",
         environment=told,
         grace_seconds=wish.drain_seconds + 5,
     )
 
 
-def _worker(number: int, told: Mapping[str, str], words: tuple[str, ...]) -> Part:
+def _worker(number: int, told: Mapping[str, str], words: tuple[str, ...], drain_seconds: float) -> Part:
     name = f"worker-{number}"
     return Part(
         name=name,
@@ -137,6 +138,8 @@ def _worker(number: int, told: Mapping[str, str], words: tuple[str, ...]) -> Par
         ends=END_OURS,
         where=f"queues {words[1]}",
         environment=told,
+        # Tasks under way have the same time as answers; then what is left goes back into its queue.
+        grace_seconds=drain_seconds + 5,
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from project.stack.child import living_leftovers
+from project.stack.refused import Refused
 
 LAST = ("redis", "postgres")
 """The others need them to end well."""
@@ -38,7 +39,17 @@ def _end(pids: dict[str, int], folder: Path, grace_seconds: float) -> None:
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
+    """Raises `Refused` where we may not."""
+    try:
+        _signal(pid, number)
+    except PermissionError:
+        raise Refused(
+            f"Process {pid} of an earlier stack still runs, and belongs to somebody else. End it first."
+        ) from None
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
         if number == signal.SIGKILL:
             # Each part leads a group of its own.
             os.killpg(pid, number)

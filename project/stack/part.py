@@ -18,6 +18,8 @@ class Part:
     ends: int
     answers: Callable[[], Awaitable[bool]] | None = None
     """Asked again and again after a start. None: it counts as begun as soon as it lives."""
+    lives: Callable[[], Awaitable[bool]] | None = None
+    """Asked now and then from then on: one that hangs is killed and started again. None: it is not asked."""
     where: str = ""
     """Its address, for the person who reads the list."""
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -130,16 +130,23 @@ def _caddy(
     configuration = folder / "Caddyfile"
     text = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
     inside = text[text.index(" {\n") + 2 : text.rindex("}")]
-    inside = inside.replace("respond /metrics 404", "# (On this machine anybody may.)")
-    inside = inside.replace("127.0.0.1:8001 127.0.0.1:8002", " ".join(f"127.0.0.1:{up}" for up in upstreams))
+    processes = " ".join(f"127.0.0.1:{up}" for up in upstreams)
+    inside = _with(inside, "127.0.0.1:8001 127.0.0.1:8002", processes)
     if behind_tls:
         passed_on = "header_up X-Forwarded-Proto {http.request.header.X-Forwarded-Proto}"
-        inside = inside.replace("flush_interval -1", f"flush_interval -1\n\t\t{passed_on}")
+        inside = _with(inside, "flush_interval -1", f"flush_interval -1\n\t\t{passed_on}")
     configuration.write_text(CADDY.format(port=port, host=host, inside=inside), encoding="utf-8")
     command: list[str | Path] = [binary, "run", "--config", configuration, "--adapter", "caddyfile"]
     # Where it keeps what it did last, else in its user's home.
     places = {"XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     return Front("caddy", command, tells_addresses=True, environment=places)
+
+
+def _with(text: str, words: str, others: str) -> str:
+    """Raises `Refused` where deploy/Caddyfile is not written as expected."""
+    if words not in text:
+        raise Refused(f"deploy/Caddyfile has no {words!r}; use another proxy: ARGS='--proxy own'.")
+    return text.replace(words, others)
 
 
 def _bracketed(host: str) -> str:

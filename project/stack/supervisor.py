@@ -19,6 +19,9 @@ LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 30.0
 """Who lives that long is started at once the next time it dies."""
 INTERRUPT_GRACE_SECONDS = 5.0
+LOOK_EACH_SECONDS = 5.0
+MISSES = 3
+"""So often in a row a part has not answered before it is killed. Longer than a busy machine makes anybody wait."""
 
 
 class PartFailed(Exception):
@@ -34,12 +37,14 @@ class Supervisor:
         folder: Path,
         say: Say,
         *,
+        look_each_seconds: float = LOOK_EACH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._parts = parts
         self._folder = folder
         self._say = say
+        self._look_each_seconds = look_each_seconds
         self._clock = clock
         self._sleep = sleep
         self._children: dict[str, Child] = {}
@@ -123,7 +128,7 @@ class Supervisor:
         part, pause = child.part, 0.0
         while True:
             began = self._clock()
-            code = await child.wait()
+            code = await self._until_gone(child)
             if self._clock() - began > STEADY_SECONDS:
                 pause = 0.0
             what = f"{part.name} ended ({_spelled(code)})"
@@ -139,6 +144,23 @@ class Supervisor:
                 else:
                     break
             self._say(f"{what}; started again, pid {child.pid}")
+
+    async def _until_gone(self, child: Child) -> int:
+        """Its exit code. What hangs is killed: nobody else would notice, while people wait for it."""
+        part, missed = child.part, 0
+        gone = asyncio.ensure_future(child.wait())
+        try:
+            while not gone.done():
+                await asyncio.wait({gone}, timeout=self._look_each_seconds if part.lives else None)
+                if gone.done() or part.lives is None:
+                    break
+                missed = 0 if await part.lives() else missed + 1
+                if missed == MISSES:
+                    self._say(f"{part.name} does not answer any more and is killed.")
+                    child.send(part.kill_signal)
+            return await gone
+        finally:
+            gone.cancel()
 
     async def _end_child(self, child: Child) -> None:
         part = child.part

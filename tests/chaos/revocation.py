@@ -216,7 +216,7 @@ def _sign_in_again(found: Ground, person: Person, name: str) -> Person:
     if name == "deactivation":
         found.query("UPDATE chat_user SET is_active = true WHERE username = ?", person.name)
     password = OTHER_PASSWORD if name == "a new password" else PASSWORD
-    client = httpx.Client(base_url=found.site.url)
+    client = httpx.Client(base_url=found.site.url, timeout=30)
     client.get("/accounts/login/")
     form = {"username": person.name, "password": password, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
     answer = client.post("/accounts/login/", data=form, headers={"Referer": found.site.url})

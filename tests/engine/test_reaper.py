@@ -106,3 +106,23 @@ async def test_a_hint_that_comes_during_a_pass_is_not_lost(world, reaper):
     go_on.set()
     async with asyncio.timeout(5):
         await world.passed.wait()
+
+
+async def test_the_end_waits_for_the_pass_under_way_and_begins_no_other(world, reaper):
+    inside, go_on, done = asyncio.Event(), asyncio.Event(), []
+
+    async def slow(*, by_silence: bool) -> int:
+        inside.set()
+        await go_on.wait()
+        done.append(True)
+        return 0
+
+    reaper._take_over = slow
+    reaper.hurry()
+    await inside.wait()
+    ending = asyncio.create_task(reaper.stop())
+    await asyncio.sleep(0.05)
+    assert not ending.done()
+    go_on.set()
+    await ending
+    assert done == [True]

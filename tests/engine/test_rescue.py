@@ -20,7 +20,7 @@ from chat.engine.recorder import Partial, look_after, save_partials
 from chat.events.fold import StepState
 from chat.exceptions import StaleEpoch
 from chat.models import Message, ModelCall, Node, Run
-from tests.beside import another_program
+from tests.beside import another_program, locked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -365,3 +365,41 @@ async def test_of_a_run_that_was_given_up_before_its_call_nothing_is_billed(chat
     await chat.events(started.run)
     rows = await chat.runtime.database(lambda: list(ModelCall.objects.order_by("epoch")))
     assert [(row.epoch, row.outcome) for row in rows] == [(2, "completed")]
+
+
+async def test_what_was_claimed_just_before_the_end_is_given_up_with_the_rest(chat, upstream):
+    started = await chat.runtime.database(half_done, chat, "Hel")
+    supervisor = chat.runtime.supervisor
+    claim = supervisor._claim_orphans
+
+    async def claim_as_the_signal_comes(made_here, *, by_silence):
+        rescued = await claim(made_here, by_silence=by_silence)
+        supervisor.draining = True
+        return rescued
+
+    supervisor._claim_orphans = claim_as_the_signal_comes
+    assert await supervisor.rescue() == 0
+    assert (await chat.row(started.run)).node_id == chat.runtime.node
+    await supervisor.hand_over()
+    row = await chat.row(started.run)
+    assert (row.node_id, row.status) == (None, "running")
+    assert upstream.requests == []
+
+
+async def test_engines_end_even_where_nothing_can_be_saved(chat, upstream):
+    async def play(answer):
+        await answer.say("working")
+        await answer.wait_for_hang_up()
+
+    upstream.play = play
+    started = await chat.ask("hello")
+    await chat.events(started.run, until="text.delta")
+    with locked("chat_run", "chat_message"):
+        begun = time.monotonic()
+        await chat.runtime._tried(chat.runtime.supervisor.save, 0.1)
+        await chat.runtime.supervisor.break_off()
+        assert time.monotonic() - begun < 5
+    assert len(chat.runtime.supervisor) == 0
+    async with asyncio.timeout(10):
+        while not upstream.closed_at:
+            await asyncio.sleep(0.01)

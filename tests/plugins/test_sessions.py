@@ -66,7 +66,7 @@ def run_without_redis(require_all: str) -> subprocess.CompletedProcess[str]:
     words = ["-q", "-p", "no:cacheprovider", "-p", "tests.plugins.require_all", test]
     quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     program = (
-        "import sys, pytest; from tests import services; services.PLACES = {};"
+        "import sys, pytest; from project.stack import binaries; binaries.REDIS_PLACES.clear();"
         f"sys.exit(pytest.main({quiet + words!r}))"
     )
     environment = {name: value for name, value in os.environ.items() if name != "TEST_REDIS_URL"}

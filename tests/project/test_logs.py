@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 
+from project.logs import redact
 from tests.factories import ProviderFactory, UserFactory
 
 
@@ -46,3 +47,9 @@ def test_only_what_is_an_error_keeps_its_traceback(error: Exception, kept: bool,
     logging.getLogger("django.request").handle(record_of(error))
 
     assert bool(requests_logged[0].exc_info) is kept
+
+
+def test_a_link_that_opens_something_is_not_told_whole_whoever_logs_it():
+    said = redact("Forbidden (CSRF cookie not set.): /accounts/setup/Zm9vYmFyYmF6cXV4cXV1eA/")
+    assert said == "Forbidden (CSRF cookie not set.): /accounts/setup/Zm9v…/"
+    assert redact("Not Found: /share/0a1b2c3d4e5f/") == "Not Found: /share/0a1b…/"

@@ -34,6 +34,23 @@ def test_the_ready_line_comes_after_startup_and_the_socket_answers(toy: Running)
     assert get(toy.port, "/") == b"hello"
 
 
+def test_nothing_is_kept_of_sockets_that_have_come_and_gone(toy: Running):
+    def come_and_go() -> int:
+        for _ in range(60):
+            with open_socket(toy.port, "/ws/echo") as line:
+                reset(line)
+        give_up_at = time.monotonic() + 20
+        kept = 60
+        while kept >= 20 and time.monotonic() < give_up_at:
+            time.sleep(0.2)
+            kept = int(get(toy.port, "/connections"))
+        return kept
+
+    first = come_and_go()
+    assert come_and_go() <= first + 5
+    assert first < 20
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_within_three_seconds(toy: Running, number: signal.Signals):
     with open_socket(toy.port, "/ws/echo"):

@@ -1,6 +1,8 @@
 """The settings of a stack, and who they count for."""
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,3 +93,28 @@ def test_what_the_file_says_was_not_given(monkeypatch: pytest.MonkeyPatch):
     env.fall_back_on({"STACK_TEST_OTHER": "of the file"})
     assert env.text("STACK_TEST_OTHER") == "of the file"
     assert "STACK_TEST_OTHER" not in env.given()
+
+
+def test_however_often_it_is_taken_and_removed_one_holds_it_at_a_time(tmp_path: Path):
+    holding, most = 0, 0
+
+    def take_and_leave() -> None:
+        nonlocal holding, most
+        for _ in range(300):
+            held = hold(tmp_path)
+            if held is None:
+                continue
+            holding += 1
+            most = max(most, holding)
+            time.sleep(0)
+            holding -= 1
+            # In the order in which a stack ends.
+            (tmp_path / "stack.pid").unlink(missing_ok=True)
+            held.close()
+
+    threads = [threading.Thread(target=take_and_leave) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1

@@ -13,8 +13,8 @@ export class Sidebar {
   private readonly narrow = matchMedia("(width <= 56rem)");
   private readonly dots = new Map<string, Dot | null>();
   private refreshing = 0;
-  /** What was told while the list was on its way: newer than what it says. Null: no list is being caught up with. */
-  private toldMeanwhile: Set<string> | null = null;
+  /** What was told while lists were on their way: newer than what they say. One set for each. */
+  private readonly toldMeanwhile = new Set<Set<string>>();
 
   /** `anyPage`: one that has the list in it and is always there. */
   constructor(
@@ -100,7 +100,7 @@ export class Sidebar {
 
   setDot(conversation: string, dot: Dot | null): void {
     this.dots.set(conversation, dot);
-    this.toldMeanwhile?.add(conversation);
+    for (const told of this.toldMeanwhile) told.add(conversation);
     if (!this.item(conversation)) this.refreshSoon();
     this.drawDots();
   }
@@ -114,15 +114,16 @@ export class Sidebar {
   /** News may have been missed: the server's list is the truth, about what runs as well. */
   catchUp(): void {
     clearTimeout(this.refreshing);
-    this.toldMeanwhile = new Set();
-    void this.refresh().finally(() => (this.toldMeanwhile = null));
+    const told = new Set<string>();
+    this.toldMeanwhile.add(told);
+    void this.refresh(told).finally(() => this.toldMeanwhile.delete(told));
   }
 
-  private async refresh(): Promise<void> {
+  private async refresh(told: Set<string> | null = null): Promise<void> {
     const page = await fetchPage(this.anyPage);
     const list = page === "gone" ? null : page?.getElementById("conversations");
     if (!list) return;
-    if (this.toldMeanwhile) this.takeDots(list, this.toldMeanwhile);
+    if (told) this.takeDots(list, told);
     this.list.replaceChildren(...list.childNodes);
     this.markCurrent();
     this.drawDots();

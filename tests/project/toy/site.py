@@ -1,6 +1,7 @@
 """The application and its lifecycle. `/ws/echo` answers, `/ws/deaf` never reads, `/ws/flood` sends all the time."""
 
 import asyncio
+import gc
 import os
 import resource
 import sys
@@ -38,6 +39,11 @@ async def _answer(path: str, receive: Any, send: Any) -> None:
     body = b"hello"
     if path == "/memory":
         body = str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024).encode()
+    elif path == "/connections":
+        # What the server itself keeps of connections, open or not.
+        gc.collect()
+        kept = {"BoundedChannel", "GatedWebSocket", "Http", "WebSocket"}
+        body = str(sum(type(one).__name__ in kept for one in gc.get_objects())).encode()
     elif path == "/slow":
         await asyncio.sleep(60)
     elif path == "/loop":
