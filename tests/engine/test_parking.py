@@ -341,6 +341,23 @@ async def test_a_process_that_dies_in_the_middle_of_the_tools_costs_none_of_them
     try:
         events = await chat.events(started.run)
     finally:
+        print(
+            "DBG",
+            await chat.runtime.database(
+                lambda: list(
+                    ToolInvocation.objects.values(
+                        "position",
+                        "status",
+                        "epoch",
+                        "attempts",
+                        "dispatched_at",
+                        "started_at",
+                        "finished_at",
+                    )
+                )
+            ),
+        )
+        print("DBG", upstream.requests.__len__(), len(chat.runtime.supervisor))
         worker.stop()
     assert events[-1]["status"] == "completed"
     told = [m["content"] for m in upstream.requests[1]["messages"] if m["role"] == "tool"]
