@@ -8,11 +8,13 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+import chat.tasks  # noqa: F401  (what is sent has to be registered in this process)
 from chat import wiring
 from chat.actions.conversations import delete_conversation
 from chat.actions.invocations import answer, decide
 from chat.actions.runs import stop_run
 from chat.engine import offered_tools
+from chat.engine.tool_work import work
 from chat.exceptions import AlreadyDecided, InvalidRequest, TooLarge
 from chat.models import ModelCall, Run, ToolInvocation
 from chat.websocket.subscription import stored_entries
@@ -319,49 +321,36 @@ async def test_a_step_that_was_cut_in_the_middle_is_asked_again_with_the_results
     assert (await chat.runtime.database(ToolInvocation.objects.get)).attempts == 1
 
 
-async def test_a_process_that_dies_in_the_middle_of_the_tools_costs_none_of_them(chat, upstream):
-    """Those that are done are not run again, those that are not begun are."""
+async def test_a_process_that_dies_in_the_middle_of_the_tools_costs_none_of_them(chat, upstream, settings):
+    """What a worker finishes meanwhile is not run again, and what was not given out yet is."""
+    settings.TOOLS_AT_ONCE = 1
     plays(upstream, asks_for(SUM, ("calculate", '{"expression": "1+1"}')))
     started = await chat.ask("Sums")
-    async with asyncio.timeout(20):
-        while await chat.runtime.database(ToolInvocation.objects.filter(dispatched_at=None).count) or not (
-            await chat.runtime.database(ToolInvocation.objects.count)
-        ):
-            await asyncio.sleep(0.02)
-    first = ToolInvocation.objects.filter(position=0)
+    first = await given_out(chat, 0)
     await chat.runtime.supervisor.hand_over()
-    await chat.runtime.database(
-        lambda: (
-            first.update(status="succeeded", result="done before", finished_at=Now()),
-            ToolInvocation.objects.filter(position=1).update(dispatched_at=None),
-        )
-    )
-    worker = EmbeddedWorker(app)
-    worker.start()
-    try:
-        events = await chat.events(started.run)
-    finally:
-        print(
-            "DBG",
-            await chat.runtime.database(
-                lambda: list(
-                    ToolInvocation.objects.values(
-                        "position",
-                        "status",
-                        "epoch",
-                        "attempts",
-                        "dispatched_at",
-                        "started_at",
-                        "finished_at",
-                    )
-                )
-            ),
-        )
-        print("DBG", upstream.requests.__len__(), len(chat.runtime.supervisor))
-        worker.stop()
+    await work_on(chat, first)
+    await work_on(chat, await given_out(chat, 1))
+    events = await chat.events(started.run)
     assert events[-1]["status"] == "completed"
+    assert events[-1]["cursor"].startswith("2-")
     told = [m["content"] for m in upstream.requests[1]["messages"] if m["role"] == "tool"]
-    assert told == ["done before", "2"]
+    assert told == ["42", "2"]
+    assert await chat.runtime.database(
+        lambda: list(ToolInvocation.objects.values_list("attempts", flat=True))
+    ) == [1, 1]
+
+
+async def given_out(chat, position):
+    given = ToolInvocation.objects.filter(position=position).exclude(dispatched_at=None)
+    async with asyncio.timeout(20):
+        while (row := await chat.runtime.database(given.first)) is None:
+            await asyncio.sleep(0.02)
+    return row
+
+
+async def work_on(chat, row):
+    """A worker's side of it."""
+    await chat.runtime.database(lambda: work(row.pk, node=None, told=chat.runtime.tool_changed))
 
 
 # --- tools that the caller runs itself ------------------------------------------------------------------
