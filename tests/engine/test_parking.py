@@ -20,6 +20,7 @@ from chat.models import ModelCall, Run, ToolInvocation
 from chat.websocket.subscription import stored_entries
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
+from tests.engine.test_rescue import Elsewhere
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
 from tools.discovery import installed
@@ -58,22 +59,6 @@ def worker(transactional_db):
 
 MAIL = ("send_mail", '{"to": "ada@example.com"}')
 SUM = ("calculate", '{"expression": "6*7"}')
-
-
-class Elsewhere:
-    """The office of a process that dies after its commit: nobody is told anything."""
-
-    def woken(self, run):
-        pass
-
-    def tool_changed(self, run):
-        pass
-
-    def stop_run(self, run, asked_at):
-        pass
-
-    def announce(self, user, name, fields):
-        pass
 
 
 async def parked(chat, run):
@@ -191,7 +176,7 @@ async def test_edited_arguments_reach_the_tool_and_the_model_is_told(chat, upstr
 async def test_a_process_that_comes_later_goes_on_where_another_has_parked(chat, upstream, worker):
     """Also where whoever decides dies before it could tell anybody."""
     started = await ask_for_mail(chat, upstream)
-    await decided(chat, "approve", office=Elsewhere())
+    await decided(chat, "approve", office=Elsewhere(None))
     # Nobody has been told: the pass of the reaper finds it.
     events = await chat.events(started.run)
     assert events[-1]["status"] == "completed"
@@ -215,7 +200,7 @@ async def test_of_two_tabs_that_decide_at_once_one_does(chat, upstream, worker):
     started = await ask_for_mail(chat, upstream)
     answers = await asyncio.gather(decided(chat, "approve"), decided(chat, "reject"), return_exceptions=True)
     assert sum(isinstance(answer, AlreadyDecided) for answer in answers) == 1
-    (won,) = (answer for answer in answers if not isinstance(answer, Exception))
+    (won,) = (answer for answer in answers if not isinstance(answer, BaseException))
     await chat.events(started.run)
     assert len(sent) == (won.decision == "approve")
 
@@ -243,7 +228,7 @@ async def test_stop_is_heard_also_where_the_run_is_parked_just_then(chat, upstre
     """The flag was set before it was parked, and no hint of it has come."""
     plays(upstream, asks_for(MAIL))
     started = await chat.ask("Write to Ada")
-    await chat.runtime.database(stop_run, chat.user, uuid.UUID(started.run), Elsewhere())
+    await chat.runtime.database(stop_run, chat.user, uuid.UUID(started.run), Elsewhere(None))
     assert (await chat.events(started.run))[-1]["status"] == "stopped"
 
 
@@ -254,6 +239,17 @@ async def test_a_conversation_that_is_deleted_while_a_run_is_parked_leaves_nothi
     left = await chat.runtime.database(lambda: (Run.objects.count(), ToolInvocation.objects.count()))
     assert left == (0, 0)
     assert await chat.runtime.database(ModelCall.objects.count) == 1
+
+
+async def test_a_parked_run_that_cannot_go_on_leaves_nothing_to_decide(chat, upstream, worker):
+    started = await ask_for_mail(chat, upstream, MAIL, ("send_mail", '{"to": "bob@example.com"}'))
+    await chat.runtime.database(chat.model.delete)
+    row = await waiting(chat, position=0)
+    await chat.runtime.database(decide, chat.user, row.pk, "reject", chat.runtime)
+    async with asyncio.timeout(20):
+        while (await chat.row(started.run)).status != "failed":
+            await asyncio.sleep(0.02)
+    assert (await waiting(chat, position=1)).status == "cancelled"
 
 
 async def test_when_nobody_decides_in_time_the_model_is_told(chat, upstream, worker):
