@@ -11,17 +11,18 @@ from django.db.models.functions import Now
 import chat.tasks  # noqa: F401  (what is sent has to be registered in this process)
 from chat import wiring
 from chat.actions.conversations import delete_conversation
-from chat.actions.invocations import answer, decide
+from chat.actions.invocations import decide
 from chat.actions.runs import stop_run
 from chat.engine import offered_tools
 from chat.engine.tool_work import work
-from chat.exceptions import AlreadyDecided, InvalidRequest, TooLarge
+from chat.exceptions import AlreadyDecided
 from chat.models import ModelCall, Run, ToolInvocation
 from chat.websocket.subscription import stored_entries
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
+from tests.beside import locked
 from tests.engine.test_rescue import Elsewhere
-from tests.engine.tool_plays import asks_for, plays
+from tests.engine.tool_plays import asks_for, parked, plays
 from tools.base import tool
 from tools.discovery import installed
 from tools.registry import Registry
@@ -59,13 +60,6 @@ def worker(transactional_db):
 
 MAIL = ("send_mail", '{"to": "ada@example.com"}')
 SUM = ("calculate", '{"expression": "6*7"}')
-
-
-async def parked(chat, run):
-    """Waits until nobody makes the run."""
-    async with asyncio.timeout(20):
-        while (await chat.row(run)).status != "waiting" or len(chat.runtime.supervisor):
-            await asyncio.sleep(0.02)
 
 
 async def ask_for_mail(chat, upstream, *calls):
@@ -349,111 +343,13 @@ async def work_on(chat, row):
     await chat.runtime.database(lambda: work(row.pk, node=None, told=chat.runtime.tool_changed))
 
 
-# --- tools that the caller runs itself ------------------------------------------------------------------
-
-
-OPEN_DOOR = {
-    "name": "open_door",
-    "description": "Opens a door.",
-    "parameters": {"type": "object", "properties": {"door": {"type": "string"}}},
-}
-
-
-async def ask_for_a_door(chat, upstream, **options):
-    plays(upstream, asks_for(("open_door", '{"door": "front"}')))
-    started = await chat.ask("Open up", options={"client_tools": [OPEN_DOOR], **options})
+async def test_a_database_that_is_away_when_a_run_is_to_be_parked_fails_no_run(chat, upstream):
+    plays(upstream, asks_for(MAIL, SUM))
+    started = await chat.ask("Write to Ada")
+    row = await given_out(chat, 1)
+    # The engine is not told, and finds out at its next look, while nothing can be written.
+    await chat.runtime.database(lambda: work(row.pk, node=None, told=lambda run: None))
+    with locked("chat_run"):
+        await asyncio.sleep(4)
     await parked(chat, started.run)
-    return started
-
-
-async def answered(chat, **more):
-    def give():
-        key = ToolInvocation.objects.get(name="open_door").pk
-        return answer(chat.user, key, chat.runtime, **more)
-
-    return await chat.runtime.database(give)
-
-
-async def test_a_tool_that_the_caller_runs_is_offered_beside_ours(chat, upstream, settings):
-    settings.CLIENT_TOOL_SECONDS = 60
-    await ask_for_a_door(chat, upstream)
-    offered = [one["function"] for one in upstream.requests[0]["tools"]]
-    assert {"open_door", "calculate"} <= {one["name"] for one in offered}
-    (door,) = (one for one in offered if one["name"] == "open_door")
-    assert door == OPEN_DOOR
-    row = await chat.runtime.database(ToolInvocation.objects.get)
-    assert (row.kind, row.status, row.waits_for) == ("client", "waiting", "client")
-    assert timedelta(seconds=50) < row.deadline_at - row.created_at < timedelta(seconds=70)
-
-
-async def test_ours_can_be_left_out_and_theirs_stay(chat, upstream):
-    await ask_for_a_door(chat, upstream, tools=[])
-    assert [one["function"]["name"] for one in upstream.requests[0]["tools"]] == ["open_door"]
-
-
-async def test_the_caller_answers_and_the_model_goes_on(chat, upstream):
-    started = await ask_for_a_door(chat, upstream)
-    await answered(chat, result={"open": True})
-    events = await chat.events(started.run)
-    assert events[-1]["status"] == "completed"
-    assert upstream.requests[1]["messages"][-1]["content"] == '{"open":true}'
-    assert "open_door" in [one["function"]["name"] for one in upstream.requests[1]["tools"]]
-    waits = [event["for"] for event in events if event["type"] == "tool.waiting"]
-    assert waits == ["client"]
-
-
-async def test_the_caller_says_that_it_cannot(chat, upstream):
-    started = await ask_for_a_door(chat, upstream)
-    await answered(chat, error="The door is stuck.")
-    events = await chat.events(started.run)
-    assert [event["status"] for event in events if event["type"] == "tool.finished"] == ["failed"]
-    assert upstream.requests[1]["messages"][-1]["content"].endswith("The door is stuck.")
-
-
-async def test_the_same_answer_twice_is_one_and_another_one_is_refused(chat, upstream):
-    started = await ask_for_a_door(chat, upstream)
-    await asyncio.gather(*(answered(chat, result="open") for _ in range(3)))
-    await chat.events(started.run)
-    assert (await answered(chat, result="open")).status == "succeeded"
-    with pytest.raises(AlreadyDecided):
-        await answered(chat, result="shut")
-    with pytest.raises(AlreadyDecided):
-        await answered(chat, error="open")
-    assert (await chat.runtime.database(ToolInvocation.objects.get)).result == "open"
-
-
-async def test_a_long_answer_is_kept_whole_and_shown_shortened(chat, upstream):
-    started = await ask_for_a_door(chat, upstream)
-    await answered(chat, result="x" * 200_000)
-    await chat.events(started.run)
-    shown = upstream.requests[1]["messages"][-1]["content"]
-    assert len(shown) <= 65_536
-    assert "[shortened to" in shown
-    assert len((await chat.runtime.database(ToolInvocation.objects.get)).result) == 200_000
-    with pytest.raises(TooLarge):
-        await answered(chat, result="x" * 1_100_000)
-
-
-@pytest.mark.parametrize(
-    "tools",
-    [
-        [OPEN_DOOR, OPEN_DOOR],
-        [{"name": "calculate"}],
-        [{"name": "open door"}],
-        [{"name": "tür"}],
-        [{"name": "x" * 65}],
-        [{"name": ""}],
-        [{"description": "nameless"}],
-        [{"name": "door", "colour": "red"}],
-        [{"name": "door", "parameters": {"type": "string"}}],
-        [{"name": "door", "parameters": []}],
-        [{"name": f"door{number}"} for number in range(33)],
-        [{"name": "door", "description": "x" * 70_000}],
-        "open_door",
-    ],
-)
-async def test_tools_that_cannot_be_offered_are_refused_before_anything_is_begun(chat, upstream, tools):
-    with pytest.raises(InvalidRequest) as refused:
-        await chat.ask("Open up", options={"client_tools": tools})
-    assert refused.value.field == "options.client_tools"
-    assert await chat.runtime.database(Run.objects.count) == 0
+    assert (await waiting(chat)).status == "waiting"

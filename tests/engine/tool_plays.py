@@ -1,5 +1,6 @@
 """What a model at the wire does that calls tools."""
 
+import asyncio
 import json
 
 
@@ -33,3 +34,10 @@ def plays(upstream, *turns):
         await (left.pop(0) if len(left) > 1 else left[0])(answer)
 
     upstream.play = play
+
+
+async def parked(chat, run):
+    """Waits until nobody makes the run."""
+    async with asyncio.timeout(20):
+        while (await chat.row(run)).status != "waiting" or len(chat.runtime.supervisor):
+            await asyncio.sleep(0.02)
