@@ -56,3 +56,15 @@ def _redis_url(name: str, number: str) -> list[Error]:
     if database and not database.isdecimal() and not url.startswith("unix:"):
         return [Error(f"{name} cannot be read: the database is a number, not {database!r}.", id=number)]
     return []
+
+
+@register()
+def lease_outlives_webhooks(**_: Any) -> list[Error]:
+    if settings.WEBHOOK_LEASE_SECONDS < 2 * settings.WEBHOOK_SECONDS:
+        return [
+            Error(
+                "WEBHOOK_LEASE_SECONDS must be at least twice WEBHOOK_SECONDS, or a slow receiver gets it twice.",
+                id="chat.E004",
+            )
+        ]
+    return []

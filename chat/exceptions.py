@@ -107,6 +107,14 @@ class Forbidden(NotAllowed):
     message = "You may not do that."
 
 
+class BadSignature(NotAllowed):
+    """Of a webhook. Whoever sent it is told no more than this."""
+
+    code = "bad_signature"
+    http_status = 401
+    message = "The signature does not fit."
+
+
 # --- wait, then try again -------------------------------------------------------------------------
 
 

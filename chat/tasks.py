@@ -1,5 +1,6 @@
 """Celery tasks: thin shells around functions that do the work. And the door by which tasks are sent."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -11,7 +12,9 @@ from django.utils import timezone
 from chat import wiring
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
+from chat.webhooks.retention import prune_deliveries
 from chat.wiring.sending import send as send  # the door by which others send
+from chat.wiring.webhooks import DELIVER, courier
 
 logger = structlog.get_logger(__name__)
 
@@ -24,8 +27,16 @@ def prune() -> dict[str, int]:
         wire_log_days=settings.WIRE_LOG_DAYS,
         wire_log_bytes=settings.WIRE_LOG_TOTAL_BYTES,
     )
+    kept = timedelta(days=settings.WEBHOOK_DAYS)
+    dropped["webhook_deliveries"] = prune_deliveries(timezone.now() - kept)
     logger.info("pruned", **dropped)
     return dropped
+
+
+@shared_task(name=DELIVER)
+def deliver_webhooks() -> int:
+    """Sends what is due; how many attempts that were. Safe to be run early, twice, at once, or once too seldom."""
+    return courier().deliver_due()
 
 
 @shared_task(name="tools.call")

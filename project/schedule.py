@@ -24,4 +24,6 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 
 SCHEDULE: Final = {
     "prune": every(3600, "chat.tasks.prune"),
+    # What is tried again, and what a hint did not reach.
+    "webhooks": every(5, "webhooks.deliver"),
 }

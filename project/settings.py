@@ -241,6 +241,19 @@ WIRE_LOG_BYTES = env.whole("WIRE_LOG_BYTES", 2_000_000, least=10_000, most=100_0
 """The most of one request, and of one answer."""
 WIRE_LOG_TOTAL_BYTES = env.whole("WIRE_LOG_TOTAL_BYTES", 1_000_000_000, most=10**13)
 
+# --- outgoing webhooks ----------------------------------------------------------------------------
+
+WEBHOOK_SECONDS = env.seconds("WEBHOOK_SECONDS", 15, least=0.1)
+"""For one attempt, from the look-up of the name to the last byte that is read."""
+WEBHOOK_LEASE_SECONDS = env.seconds("WEBHOOK_LEASE_SECONDS", 60, least=0.2)
+"""Whoever claimed a delivery and says nothing for so long is gone."""
+WEBHOOK_AT_ONCE = env.whole("WEBHOOK_AT_ONCE", 4, least=1)
+WEBHOOK_SENDERS = env.whole("WEBHOOK_SENDERS", 4, least=1)
+"""Threads of one worker; the others are for its other queues."""
+WEBHOOK_ENDPOINTS = env.whole("WEBHOOK_ENDPOINTS", 10)
+WEBHOOK_FAILING_DAYS = env.whole("WEBHOOK_FAILING_DAYS", 5, most=3650)
+WEBHOOK_DAYS = env.whole("WEBHOOK_DAYS", 30, least=1, most=3650)
+
 # --- sockets --------------------------------------------------------------------------------------
 
 SOCKETS_PER_USER = env.whole("CHAT_SOCKETS_PER_USER", 30, least=1)

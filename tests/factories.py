@@ -18,10 +18,14 @@ from chat.models import (
     Run,
     ToolInvocation,
     User,
+    WebhookDelivery,
+    WebhookEndpoint,
     WireRecord,
 )
 from chat.models.base import new_id
 from chat.models.wire import packed
+from chat.webhooks.payloads import EVENTS, RUN_FINISHED
+from chat.webhooks.signing import new_secret
 
 PASSWORD = "correct horse battery"
 
@@ -167,3 +171,33 @@ class NodeFactory(DjangoModelFactory[Node]):
     kind = Node.Kind.WEB
     host = "here"
     pid = Sequence(lambda n: 1000 + n)
+
+
+class WebhookEndpointFactory(DjangoModelFactory[WebhookEndpoint]):
+    """Wants every event; `secret="whsec_…"` signs."""
+
+    class Meta:
+        model = WebhookEndpoint
+
+    class Params:
+        secret = LazyFunction(new_secret)
+
+    owner = SubFactory(UserFactory)
+    url = "http://127.0.0.1:9/hook"
+    events = LazyFunction(lambda: sorted(EVENTS))
+    secrets_encrypted = LazyAttribute(lambda endpoint: sealed(endpoint.secret))
+
+
+class WebhookDeliveryFactory(DjangoModelFactory[WebhookDelivery]):
+    class Meta:
+        model = WebhookDelivery
+
+    endpoint = SubFactory(WebhookEndpointFactory)
+    event = RUN_FINISHED
+    payload = '{"event":"run.finished"}'
+
+
+def sealed(secret: str) -> bytes:
+    endpoint = WebhookEndpoint()
+    endpoint.set_secret(secret)
+    return bytes(endpoint.secrets_encrypted)

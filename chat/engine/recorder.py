@@ -3,7 +3,7 @@
 Plain functions for the database's threads; the async side hands them values, never live state.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -41,12 +41,18 @@ class Ending(msgspec.Struct, frozen=True):
     epoch: int
     message: str
     conversation: UUID
+    user: UUID
     model: str
     """`provider/model` that wrote it."""
     steps: list[StepState]
     columns: dict[str, Any]
     calls: Sequence[CallRecord]
     finished_at: datetime
+
+
+TellEnd = Callable[[Ending], object]
+"""Called inside the transaction that ends a run, with what it writes: whoever wants to know of ends writes that down
+there, or fails with all of it."""
 
 
 # Raw, because the ORM has no executemany for updates. Fenced twice: a stale epoch must not write, and a partial that
@@ -138,8 +144,8 @@ def look_after(epochs: Mapping[str, int]) -> Holding:
     )
 
 
-def save_ending(ending: Ending) -> None:
-    """The message, the run's terminal state and the ledger rows, all or nothing.
+def save_ending(ending: Ending, *, tell: TellEnd | None = None) -> None:
+    """The message, the run's terminal state, the ledger rows, and what `tell` writes, all or nothing.
 
     Raises:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
@@ -159,6 +165,8 @@ def save_ending(ending: Ending) -> None:
         if unanswered := _unanswered(ending.steps):
             ToolInvocation.objects.cancel(unanswered)
         _save_calls(call.columns for call in ending.calls)
+        if tell is not None:
+            tell(ending)
 
 
 def save_step(ending: StepEnding) -> None:

@@ -16,6 +16,7 @@ from chat.engine.history import plan_to_go_on
 from chat.engine.invocations import wake_late
 from chat.engine.neighbours import gone, place_of
 from chat.engine.plan import RunPlan
+from chat.engine.recorder import Ending, TellEnd
 from chat.exceptions import ChatError, Internal, StaleEpoch
 from chat.llm.deltas import Usage
 from chat.models import ModelCall, Node, Run, ToolInvocation
@@ -43,7 +44,13 @@ class Rescued(Struct, frozen=True):
 
 
 def claim_orphans(
-    node: UUID, *, birth: str, lease_seconds: float, by_silence: bool, made_here: Collection[str]
+    node: UUID,
+    *,
+    birth: str,
+    lease_seconds: float,
+    by_silence: bool,
+    made_here: Collection[str],
+    tell_end: TellEnd | None = None,
 ) -> Rescued:
     """Claims at most 50 runs that nobody works on, and plans how they go on. What was claimed is never dropped.
 
@@ -59,7 +66,7 @@ def claim_orphans(
     found += [(*lost, node) for lost in Run.objects.lost_by(node, lease_seconds, made_here=made_here)]
     for key, epoch, maker in found[:AT_ONCE]:
         try:
-            taken = _claim_and_plan(key, epoch, node, given_up=maker is None)
+            taken = _claim_and_plan(key, epoch, node, given_up=maker is None, tell_end=tell_end)
         except StaleEpoch:
             continue
         except Error as error:
@@ -77,9 +84,13 @@ def claim_orphans(
 
 
 @transaction.atomic
-def _claim_and_plan(key: UUID, epoch: int, node: UUID, *, given_up: bool) -> RunPlan | Lost | None:
+def _claim_and_plan(
+    key: UUID, epoch: int, node: UUID, *, given_up: bool, tell_end: TellEnd | None
+) -> RunPlan | Lost | None:
     """Both or nothing: a run that was claimed and not planned would be nobody's for a lease. None: not ours."""
-    return _take_up(key, given_up=given_up) if Run.objects.claim(key, seen_epoch=epoch, node=node) else None
+    if not Run.objects.claim(key, seen_epoch=epoch, node=node):
+        return None
+    return _take_up(key, given_up=given_up, tell_end=tell_end)
 
 
 def bury_neighbours(birth: str) -> int:
@@ -99,22 +110,22 @@ def free_orphans(lease_seconds: float) -> int:
     return Run.objects.orphaned(lease_seconds).exclude(node=None).update(node=None)
 
 
-def _take_up(key: UUID, *, given_up: bool) -> RunPlan | Lost:
+def _take_up(key: UUID, *, given_up: bool, tell_end: TellEnd | None) -> RunPlan | Lost:
     run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
     if run.epoch > MOST_CLAIMS:
-        return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"))
+        return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"), tell_end)
     try:
         # What fails in the database here must not take the run's end along.
         with transaction.atomic():
             plan = plan_to_go_on(run)
             _bill_what_was_cut(run, plan, given_up=given_up)
     except ChatError as error:
-        return _fail(run, error)
+        return _fail(run, error, tell_end)
     except Exception as error:
         if is_unavailable(error):
             raise
         logger.exception("run cannot be planned", run=str(key))
-        return _fail(run, Internal())
+        return _fail(run, Internal(), tell_end)
     return plan
 
 
@@ -171,17 +182,26 @@ def _cost(usage: Usage, price: PriceList | None) -> dict[str, Any]:
     return {"cost": cost, "currency": price.currency if price is not None and cost is not None else ""}
 
 
-def _fail(run: Run, error: ChatError) -> Lost:
+def _fail(run: Run, error: ChatError, tell_end: TellEnd | None) -> Lost:
     logger.warning("run cannot go on", run=str(run.pk), code=error.code, detail=error.detail)
     ModelCall.objects.filter(run=run, outcome="running").update(outcome="lost")
     ToolInvocation.objects.cancel(
         list(ToolInvocation.objects.filter(run=run).open().values_list("pk", flat=True))
     )
-    Run.objects.write(
-        run.pk,
+    columns = {"status": Run.Status.FAILED, "error": msgspec.to_builtins(error_facts(error))}
+    ending = Ending(
+        run=str(run.pk),
         epoch=run.epoch,
-        status=Run.Status.FAILED,
-        error=msgspec.to_builtins(error_facts(error)),
+        message=str(run.message_id),
+        conversation=run.conversation_id,
+        user=run.user_id,
+        model=run.model_name,
+        steps=[],
+        columns=columns,
+        calls=[],
         finished_at=timezone.now(),
     )
+    Run.objects.write(run.pk, epoch=run.epoch, finished_at=ending.finished_at, **columns)
+    if tell_end is not None:
+        tell_end(ending)
     return Lost(run.pk, run.user_id, run.conversation_id, run.message_id)

@@ -51,6 +51,7 @@ class RunEngine:
         new_id: Callable[[], str],
         pressure: LoopPressure,
         coalescing: Coalescing,
+        tell_end: recorder.TellEnd,
         meters: RunMeters,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -60,6 +61,7 @@ class RunEngine:
         self.plan = plan
         self.epoch = plan.epoch
         self._database = database
+        self._save_ending = partial(recorder.save_ending, tell=tell_end)
         self._clock = clock
         self._now = now
         self._telling = Telling(plan, log)
@@ -238,12 +240,13 @@ class RunEngine:
         open_step = not told or not told[-1].finished
         steps = settled(told)
         await self._commit(
-            recorder.save_ending,
+            self._save_ending,
             recorder.Ending(
                 run=self.plan.run,
                 epoch=self.plan.epoch,
                 message=self.plan.message,
                 conversation=self.plan.conversation,
+                user=self.plan.user,
                 model=self._asking.asked.model_name,
                 steps=steps,
                 # The run's end, and before it the step's, are still to come.
@@ -283,7 +286,7 @@ class RunEngine:
                 with unhurried():
                     await self._database(save, what)
             except StorageUnavailable as error:
-                logger.warning("not stored yet", what=save.__name__, run=self.plan.run, reason=error.detail)
+                logger.warning("not stored yet", run=self.plan.run, reason=error.detail)
                 await asyncio.sleep(wait_seconds)
                 wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
             else:

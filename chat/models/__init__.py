@@ -7,6 +7,7 @@ from chat.models.runs import Run
 from chat.models.tools import ToolInvocation
 from chat.models.usage import ModelCall
 from chat.models.users import SetupLink, User
+from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
 from chat.models.wire import WireRecord
 
 __all__ = [
@@ -21,5 +22,7 @@ __all__ = [
     "SetupLink",
     "ToolInvocation",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WireRecord",
 ]

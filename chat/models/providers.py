@@ -1,14 +1,11 @@
 """Upstream accounts, the models they offer, and what those cost."""
 
-import base64
-import hashlib
 import os
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
@@ -16,6 +13,7 @@ from django.utils import timezone
 
 from chat.exceptions import ModelNotAvailable, ProviderAuth
 from chat.models.base import Row
+from chat.models.sealing import fernet
 
 if TYPE_CHECKING:
     from chat.models.users import User
@@ -24,13 +22,6 @@ if TYPE_CHECKING:
 AT_LEAST_ONE = MinValueValidator(1)
 NOT_NEGATIVE = MinValueValidator(0.0)
 ABOVE_ZERO = MinValueValidator(0.001)
-
-
-def _fernet() -> MultiFernet:
-    """Fernet keys derived from the secret key and its predecessors, so that it can be rotated."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = (hashlib.sha256(b"provider-key:" + secret.encode()).digest() for secret in secrets)
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 
 class Provider(Row):
@@ -77,7 +68,7 @@ class Provider(Row):
         return self.name
 
     def set_key(self, key: str) -> None:
-        self.key_encrypted = _fernet().encrypt(key.encode()) if key else b""
+        self.key_encrypted = fernet("provider-key").encrypt(key.encode()) if key else b""
 
     def read_key(self) -> str:
         """The API key; "" where the provider needs none.
@@ -96,7 +87,7 @@ class Provider(Row):
         if not self.key_encrypted:
             return ""
         try:
-            return _fernet().decrypt(bytes(self.key_encrypted)).decode().strip()
+            return fernet("provider-key").decrypt(bytes(self.key_encrypted)).decode().strip()
         except InvalidToken:
             raise ProviderAuth(
                 detail="The stored key does not fit the secret key any more; paste it again."

@@ -44,6 +44,7 @@ from chat.resilience.deadline import Clockwork
 from chat.telemetry.page import Telemetry
 from chat.wiring.backends import channel_layer, event_log, limits_backend
 from chat.wiring.figures import bands, socket_limits, wire_log_rules
+from chat.wiring.webhooks import tell_end
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
@@ -215,6 +216,7 @@ class Runtime:
             new_id=lambda: str(uuid7()),
             pressure=self.pressure,
             coalescing=self.coalescing,
+            tell_end=tell_end,
             meters=self.telemetry.runs,
             clock=self._clock,
             now=timezone.now,
@@ -261,6 +263,7 @@ class Runtime:
             lease_seconds=settings.LEASE_SECONDS,
             by_silence=by_silence,
             made_here=made_here,
+            tell_end=tell_end,
         )
         return await self.database(claim)
 

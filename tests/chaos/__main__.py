@@ -30,12 +30,12 @@ def main() -> int:
     wanted = options.only or (*SECTIONS, *SERVER_SECTIONS, *FLEET)
 
     async def measure(bed: Bed) -> int:
-        here = (*SECTIONS, *SERVER_SECTIONS)
-        sections.extend([await made_by(name, options)(bed) for name in wanted if name in here])
+        sections.extend([await made_by(name, options)(bed) for name in wanted if name in SECTIONS])
         return 0
 
-    if set(wanted) - set(FLEET):
+    if set(wanted) & set(SECTIONS):
         run_on_bed(measure)
+    sections += [asyncio.run(server_section(name, options)) for name in wanted if name in SERVER_SECTIONS]
     sections += [asyncio.run(fleet_section(name, options)) for name in wanted if name in FLEET]
     failed = sum(section.failed for section in sections)
     if options.out:
@@ -46,20 +46,7 @@ def main() -> int:
 
 def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable[Section]]:
     # Only now: they need Django set up.
-    from tests.chaos import (
-        away,
-        breaker,
-        costs,
-        failure,
-        faults,
-        flood,
-        line,
-        lock,
-        probes,
-        revocation,
-        slow,
-        storm,
-    )
+    from tests.chaos import breaker, failure, faults, line, probes, storm
 
     makers: dict[str, Callable[[Bed], Awaitable[Section]]] = {
         "faults": lambda bed: faults.measure(bed, options.runs, options.faults),
@@ -68,14 +55,22 @@ def made_by(name: str, options: argparse.Namespace) -> Callable[[Bed], Awaitable
         "breaker": breaker.measure,
         "probes": lambda _: probes.measure(),
         "line": lambda _: line.measure(options.gigabytes),
-        "away": lambda _: away.measure(options.seconds, round(options.seconds / 2)),
-        "lock": lambda _: lock.measure(options.transactions),
-        "slow": lambda _: slow.measure(options.readers),
-        "flood": lambda _: flood.measure(options.megabytes),
-        "revocation": lambda _: revocation.measure(),
-        "costs": lambda _: costs.measure(),
     }
     return makers[name]
+
+
+def server_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any, Section]:
+    from tests.chaos import away, costs, flood, lock, revocation, slow
+
+    makers: dict[str, Callable[[], Coroutine[Any, Any, Section]]] = {
+        "away": lambda: away.measure(options.seconds, round(options.seconds / 2)),
+        "lock": lambda: lock.measure(options.transactions),
+        "slow": lambda: slow.measure(options.readers),
+        "flood": lambda: flood.measure(options.megabytes),
+        "revocation": revocation.measure,
+        "costs": costs.measure,
+    }
+    return makers[name]()
 
 
 def fleet_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any, Section]:

@@ -45,7 +45,7 @@ class Writer:
 
     def stop_run(self, run: uuid.UUID, asked_at: datetime) -> None: ...
 
-    def woken(self, run: UUID) -> None:
+    def woken(self, run: uuid.UUID) -> None:
         pass
 
     def tool_changed(self, run: str) -> None:
@@ -82,6 +82,7 @@ class Writer:
                     epoch=1,
                     message=run.message,
                     conversation=uuid.UUID(started.conversation),
+                    user=self._user.pk,
                     model=run.model,
                     steps=partial.steps,
                     columns={"status": "completed"},

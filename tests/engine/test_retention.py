@@ -69,5 +69,8 @@ def test_the_command_says_what_it_dropped():
     SetupLink.objects.create(token_sha256="0" * 64, used_at=timezone.now() - timedelta(days=2))
     out = io.StringIO()
     call_command("prune", stdout=out)
-    assert out.getvalue() == "sessions: 0, nodes: 1, sign ins: 0, links: 1, wire records: 1\n"
+    assert (
+        out.getvalue()
+        == "sessions: 0, nodes: 1, sign ins: 0, links: 1, wire records: 1, webhook deliveries: 0\n"
+    )
     assert WireRecord.objects.count() == 1

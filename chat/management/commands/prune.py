@@ -9,7 +9,8 @@ from chat.tasks import prune
 
 class Command(BaseCommand):
     help = (
-        "Drops what has expired: sessions, dead processes, used set-up links, old sign-ins, old wire records."
+        "Drops what has expired: sessions, dead processes, used set-up links, old sign-ins, old wire records, "
+        "old deliveries of webhooks."
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:

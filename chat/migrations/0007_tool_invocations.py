@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0005_node_birth'),
+        ('chat', '0006_webhooks'),
     ]
 
     operations = [

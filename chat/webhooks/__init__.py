@@ -1,0 +1,1 @@
+"""Webhooks: what is told to users' own systems, and how both sides sign."""

@@ -1,0 +1,37 @@
+"""What of the outbox is given up or dropped when its time has come."""
+
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Count
+
+from chat.models import WebhookDelivery, WebhookEndpoint
+
+STEP: Final = 500
+MOST_PENDING: Final = 10_000
+"""For one endpoint. Of more, the oldest are given up: a receiver that is away for days gets what is newest."""
+
+
+def prune_deliveries(before: datetime) -> int:
+    """Gives up what waits too long, or with too many others; drops what ended before then. Returns how many went."""
+    WebhookDelivery.objects.unclaimed().filter(created_at__lt=before).give_up("It has waited too long.")
+    _give_up_the_oldest(MOST_PENDING)
+    # An endpoint that was deleted while something was written for it has left that behind.
+    left_behind = WebhookDelivery.objects.exclude(endpoint__in=WebhookEndpoint.objects.all())
+    dropped, _ = left_behind.delete()
+    while going := list(
+        WebhookDelivery.objects.filter(finished_at__lt=before).values_list("pk", flat=True)[:STEP]
+    ):
+        WebhookDelivery.objects.filter(pk__in=going).delete()
+        dropped += len(going)
+    return dropped
+
+
+def _give_up_the_oldest(most: int) -> None:
+    counts = WebhookDelivery.objects.pending().order_by().values("endpoint").annotate(count=Count("pk"))
+    for endpoint in counts.filter(count__gt=most).values_list("endpoint", flat=True):
+        waiting = WebhookDelivery.objects.pending().filter(endpoint=endpoint).order_by("-pk")
+        newest = waiting.values_list("pk", flat=True)[most - 1]
+        WebhookDelivery.objects.unclaimed().filter(endpoint=endpoint, pk__lt=newest).give_up(
+            f"More than {most} were waiting for this endpoint."
+        )

@@ -1,0 +1,63 @@
+"""The outbox and who empties it, with the figures of the settings."""
+
+import random
+import time
+from functools import cache
+from typing import Final
+
+from celery import current_app
+from django.conf import settings
+from django.utils import timezone
+
+from chat.engine.recorder import Ending
+from chat.webhooks.claims import ClaimRules
+from chat.webhooks.courier import Courier, CourierRules
+from chat.webhooks.delivery import Post
+from chat.webhooks.dispatch import Nudge, Outbox
+from chat.webhooks.payloads import RUN_FINISHED, run_finished
+from tools.conf import outbound_policy
+
+DELIVER: Final = "webhooks.deliver"
+"""The task, by its name: the tasks stand above this room."""
+HINT_EXPIRES_SECONDS: Final = 10
+TURN_SECONDS: Final = 20.0
+
+
+def _ask_for_sender() -> None:
+    current_app.send_task(DELIVER, expires=HINT_EXPIRES_SECONDS)
+
+
+hint: Final = Nudge(_ask_for_sender)
+outbox: Final = Outbox(hint)
+
+
+@cache
+def courier() -> Courier:
+    """This process's own."""
+    rules = CourierRules(
+        claim=ClaimRules(lease_seconds=settings.WEBHOOK_LEASE_SECONDS, at_once=settings.WEBHOOK_AT_ONCE),
+        failing_days=settings.WEBHOOK_FAILING_DAYS,
+        senders=settings.WEBHOOK_SENDERS,
+        turn_seconds=TURN_SECONDS,
+    )
+    return Courier(
+        Post(outbound_policy(), seconds=settings.WEBHOOK_SECONDS),
+        rules,
+        clock=time.monotonic,
+        now=timezone.now,
+        uniform=random.uniform,
+        more=hint,
+    )
+
+
+def tell_end(ending: Ending) -> None:
+    """Within the transaction that ends a run."""
+    payload = run_finished(
+        run=ending.run,
+        conversation=str(ending.conversation),
+        message=ending.message,
+        model=ending.model,
+        columns=ending.columns,
+        finished_at=ending.finished_at,
+    )
+    outbox.enqueue(ending.user, RUN_FINISHED, payload)
