@@ -1,9 +1,12 @@
 """The steps of a run in which the model asks for tools: committed, run, and said again to the model."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
+
+import structlog
 
 from chat.engine import invocations, recorder
 from chat.engine.asking import Asking
@@ -16,12 +19,17 @@ from chat.engine.plan import RunPlan
 from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_messages import said_in
-from chat.engine.tool_phase import Parked, Stopped, ToolPhase
+from chat.engine.tool_phase import LOOK_SECONDS, Parked, Stopped, ToolPhase
+from chat.exceptions import StorageUnavailable
 from chat.llm.messages import ChatMessage
 from chat.models import ToolInvocation
 
+logger = structlog.get_logger(__name__)
+
 REPEATED = 2
 """The same tool with the same arguments so often; once more is not run."""
+
+STOP_SECONDS = 0.05
 
 Commit = Callable[[Callable[[Any], None], Any], Awaitable[None]]
 
@@ -43,6 +51,7 @@ class ToolSteps:
         database: DatabaseThreads,
         commit: Commit,
         give_out: Callable[[Seen], Awaitable[None]],
+        waits: Callable[[Seen], None],
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -53,6 +62,7 @@ class ToolSteps:
         self._database = database
         self._commit = commit
         self._give_out = give_out
+        self._waits = waits
         self._clock = clock
         self._now = now
         self._tools = {tool.name: tool for tool in plan.tools}
@@ -115,14 +125,27 @@ class ToolSteps:
             raise LimitReached(limit)
         self._asking.begin_step(step.number + 1)
 
+    async def recall(self) -> None:
+        """What came of the calls in steps that an earlier epoch has finished; those of the last one may be open."""
+        for step in self._telling.state.steps:
+            if step.finished:
+                self._remember(await self._looked_up(step.step))
+
+    async def _looked_up(self, step: int) -> list[Seen]:
+        """However long the database is away."""
+        while True:
+            try:
+                return await self._database(invocations.look, self._plan.run, step)
+            except StorageUnavailable as error:
+                logger.warning("earlier tools not looked up yet", run=self._plan.run, reason=error.detail)
+                await asyncio.sleep(LOOK_SECONDS)
+
     async def go_on(self) -> None:
         """With a step that an earlier epoch has committed: its tools may be done, under way, or wait for somebody.
 
         Raises:
             Parked, Stopped, StaleEpoch
         """
-        for step in self._telling.state.steps[:-1]:
-            self._remember(await self._database(invocations.look, self._plan.run, step.step))
         last = self._telling.state.steps[-1].step
         await self._follow(last)
         self._asking.begin_step(last + 1)
@@ -135,6 +158,7 @@ class ToolSteps:
             telling=self._telling,
             database=self._database,
             give_out=self._give_out,
+            waits=self._waits,
         )
         if self._stopped:
             self._phase.stop()
@@ -142,16 +166,27 @@ class ToolSteps:
             try:
                 seen = await self._phase.results()
             except Parked:
-                partial = self._telling.partial()
-                if await self._database(recorder.park, partial):
-                    self._telling.saved(partial)
+                if await self._park():
                     raise
-                # Somebody has answered just now.
+                # Somebody has answered just now, or pressed stop, which we may hear of a little later than the row;
+                # or the database is away.
+                await asyncio.sleep(STOP_SECONDS)
             else:
                 self._remember(seen)
                 if self._stopped:
                     raise Stopped
                 return
+
+    async def _park(self) -> bool:
+        partial = self._telling.partial()
+        try:
+            parked = await self._database(recorder.park, partial)
+        except StorageUnavailable as error:
+            logger.warning("not parked yet", run=self._plan.run, reason=error.detail)
+            return False
+        if parked:
+            self._telling.saved(partial)
+        return parked
 
     def _remember(self, seen: Sequence[Seen]) -> None:
         self._seen.update({one.id: one for one in seen})

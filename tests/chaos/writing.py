@@ -45,6 +45,12 @@ class Writer:
 
     def stop_run(self, run: uuid.UUID, asked_at: datetime) -> None: ...
 
+    def woken(self, run: uuid.UUID) -> None:
+        pass
+
+    def tool_changed(self, run: str) -> None:
+        pass
+
     def announce(self, user: uuid.UUID, name: str, fields: dict[str, Any]) -> None: ...
 
     # --- deeds ----------------------------------------------------------------------------------------
