@@ -104,7 +104,7 @@ def read_partial(text: str) -> Any:
 
 
 def _closings(text: str) -> tuple[str, ...]:
-    """The text as it is, closed where it stops, there without half of a number, and closed before the member that has just begun."""
+    """The text as it is, closed where it stops, there without half of a number, and without its last member."""
     ends: list[str] = []
     quoted = False
     shorter = ""

@@ -12,7 +12,7 @@ export function readPartial(text: string): unknown {
   return undefined;
 }
 
-/** The text as it is, closed where it stops, there without half of a number, and closed before the member that has just begun. */
+/** The text as it is, closed where it stops, there without half of a number, and without its last member. */
 function closings(text: string): string[] {
   const open: string[] = [];
   let quoted = false;
