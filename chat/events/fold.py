@@ -5,7 +5,7 @@ The twins share tests/fixtures/fold. A state is `{status, message, steps: [{step
 a step of which something is to be noted has `notes` too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -187,10 +187,40 @@ def _tool_arguments(state: RunState, event: ev.ToolArgumentsDelta) -> None:
 def _tool_ready(state: RunState, event: ev.ToolReady) -> None:
     if (found := state._tool_call(event.invocation)) is not None:
         found[1]["arguments"] = event.arguments
+        _forget_how_it_stands(found[1])
+
+
+def _tool_waiting(state: RunState, event: ev.ToolWaiting) -> None:
+    if (found := state._tool_call(event.invocation)) is not None:
+        found[1].update({"status": "waiting", "for": event.for_})
+
+
+def _tool_running(state: RunState, event: ev.ToolRunning) -> None:
+    if (found := state._tool_call(event.invocation)) is not None:
+        _forget_how_it_stands(found[1])
+        found[1]["status"] = "running"
+
+
+def _forget_how_it_stands(part: Part) -> None:
+    part.pop("status", None)
+    part.pop("for", None)
+
+
+def settled(steps: Sequence[StepState]) -> list[StepState]:
+    """As they are stored once the run has ended: no step is open, no call waits or runs."""
+    last = [step.copy() for step in steps]
+    for step in last:
+        step.finished = True
+        for part in step.parts:
+            if part["type"] == "tool_call":
+                _forget_how_it_stands(part)
+    return last
 
 
 def _finished(state: RunState, event: ev.RunFinished) -> None:
-    state._settle()
+    for part in state.parts:
+        if part["type"] == "tool_call":
+            _forget_how_it_stands(part)
     state.status = event.status
     state.usage, state.cost = msgspec.to_builtins(event.usage), msgspec.to_builtins(event.cost)
 
@@ -198,6 +228,8 @@ def _finished(state: RunState, event: ev.RunFinished) -> None:
 def _tool_finished(state: RunState, event: ev.ToolFinished) -> None:
     found = state._tool_call(event.invocation)
     step = found[0] if found is not None else state._step()
+    if found is not None:
+        _forget_how_it_stands(found[1])
     step.parts.append(
         {
             "type": "tool_result",
@@ -228,6 +260,8 @@ _FOLDS: dict[type, Callable[[RunState, Any], None]] = {
     ),
     ev.ToolArgumentsDelta: _tool_arguments,
     ev.ToolReady: _tool_ready,
+    ev.ToolWaiting: _tool_waiting,
+    ev.ToolRunning: _tool_running,
     ev.ToolFinished: _tool_finished,
     ev.RunFinished: _finished,
 }

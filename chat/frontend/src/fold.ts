@@ -35,6 +35,9 @@ export function fold(state: RunState, event: RunEvent): RunState {
       break;
     }
     case "run.finished":
+      for (const step of state.steps) {
+        for (const part of step.parts) if (part.type === "tool_call") forgetHowItStands(part);
+      }
       state.status = event.status;
       state.usage = event.usage;
       state.cost = event.cost;
@@ -71,11 +74,29 @@ export function fold(state: RunState, event: RunEvent): RunState {
     }
     case "tool.ready": {
       const call = findCall(state, event.invocation)?.call;
-      if (call) call.arguments = event.arguments;
+      if (call) {
+        call.arguments = event.arguments;
+        forgetHowItStands(call);
+      }
+      break;
+    }
+    case "tool.waiting": {
+      const call = findCall(state, event.invocation)?.call;
+      if (call) Object.assign(call, { status: "waiting", for: event.for });
+      break;
+    }
+    case "tool.running": {
+      const call = findCall(state, event.invocation)?.call;
+      if (call) {
+        forgetHowItStands(call);
+        call.status = "running";
+      }
       break;
     }
     case "tool.finished": {
-      const step = findCall(state, event.invocation)?.step ?? lastStep(state);
+      const found = findCall(state, event.invocation);
+      if (found) forgetHowItStands(found.call);
+      const step = found?.step ?? lastStep(state);
       const { invocation, status, result } = event;
       step.parts.push({ type: "tool_result", invocation, status, result });
       break;
@@ -123,6 +144,12 @@ function sign(state: RunState, text: string, opaque: unknown): void {
 
 function isClosed(part: Part): boolean {
   return "opaque" in part;
+}
+
+/** What is said of a call while it waits or runs; its result says the rest. */
+function forgetHowItStands(call: ToolCall): void {
+  delete call.status;
+  delete call.for;
 }
 
 function findCall(state: RunState, invocation: string): { step: Step; call: ToolCall } | undefined {

@@ -36,7 +36,15 @@ export type Part =
   | { type: "text" | "reasoning" | "refusal"; text: string; opaque?: unknown }
   | { type: "image"; attachment?: string; url?: string; alt?: string }
   | { type: "file"; attachment: string }
-  | { type: "tool_call"; invocation: string; name: string; arguments: unknown }
+  | {
+      type: "tool_call";
+      invocation: string;
+      name: string;
+      arguments: unknown;
+      /** Only while it waits or runs. */
+      status?: "waiting" | "running";
+      for?: "approval" | "callback" | "client";
+    }
   | { type: "tool_result"; invocation: string; status: string; result: unknown }
   | { type: "citation"; url: string; title: string; start: number | null; end: number | null }
   | { type: "box"; attachment: string; label: string; box: number[]; start: number; end: number };
