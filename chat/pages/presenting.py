@@ -52,7 +52,9 @@ def _turn(message: Message, siblings: list[UUID]) -> Turn:
         "model": model,
         "asked_model": way[0]["instead_of"] if way else model,
         "notes": notes,
-        "invocations": {} if run is None else {str(row.pk): _invocation(row) for row in run.invocations.all()},
+        "invocations": {}
+        if run is None
+        else {str(row.pk): _invocation(row) for row in run.invocations.all()},
         "status": run.status if run else "completed",
         "live": live,
         "run": str(run.pk) if run else None,

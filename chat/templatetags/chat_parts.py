@@ -24,8 +24,10 @@ _BETWEEN_THOUGHTS = "\n\n"
 class _Segments:
     """Collects parts in their order: words, thoughts, refusals, runs of tool calls; sources come last."""
 
-    def __init__(self, invocations: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, invocations: Mapping[str, Mapping[str, Any]], *, live: bool) -> None:
         self._invocations = invocations
+        # An answer that has ended gives none of its calls a result any more.
+        self._unanswered = "" if live else "cancelled"
         self.items: list[dict[str, Any]] = []
         self.sources: list[dict[str, Any]] = []
         self._calls: dict[str, dict[str, Any]] = {}
@@ -57,8 +59,8 @@ class _Segments:
             "invocation": invocation,
             "name": part.get("name", ""),
             "arguments": part.get("arguments"),
-            "status": row.get("status") or part.get("status") or "pending",
-            "waits_for": row.get("waits_for") or part.get("for") or "",
+            "status": self._unanswered or row.get("status") or "pending",
+            "waits_for": "" if self._unanswered else row.get("waits_for", ""),
             "result": None,
             "fraction": row.get("fraction"),
             "note": row.get("note", ""),
@@ -96,13 +98,14 @@ def in_words(call: Mapping[str, Any] | None) -> dict[str, Any]:
 
 @register.filter
 def segments(
-    parts: Iterable[Mapping[str, Any]], invocations: Mapping[str, Mapping[str, Any]] | None = None
+    parts: Iterable[Mapping[str, Any]], turn: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """A message's parts as dicts with `kind`: text, reasoning, refusal (`text`), tools (`calls`), sources.
 
-    `invocations` is what the rows tell of its calls, by their keys.
+    Of its `turn` are read `invocations`, what the rows tell of its calls, by their keys, and whether it is `live`.
     """
-    collected = _Segments(invocations or {})
+    turn = turn or {}
+    collected = _Segments(turn.get("invocations", {}), live=turn.get("live", False))
     for part in parts or ():
         collected.add(part)
     if collected.sources:
