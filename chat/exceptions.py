@@ -65,6 +65,12 @@ class TooLarge(InvalidRequest):
     message = "That is too large."
 
 
+class AlreadyDecided(InvalidRequest):
+    code = "already_decided"
+    http_status = 409
+    message = "This has been decided already."
+
+
 class ModelNotAvailable(InvalidRequest):
     code = "model_not_available"
     http_status = 422

@@ -36,6 +36,12 @@ class Office(Protocol):
 
     def stop_run(self, run: UUID, asked_at: datetime) -> None: ...
 
+    def woken(self, run: UUID) -> None:
+        """It was parked, and is free for whoever takes it up."""
+
+    def tool_changed(self, run: str) -> None:
+        """Whoever makes the run should look at its invocations."""
+
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         """A notice for all of this user's tabs."""
 
@@ -174,7 +180,8 @@ def _tell(
 
 
 def stop_run(user: User, run: UUID, office: Office, asked_at: datetime | None = None) -> None:
-    """The flag in the row first, then the hint: a rescued run that was stopped stays stopped.
+    """The flag in the row first, then the hint: a rescued run that was stopped stays stopped. A parked one is nobody's:
+    it is woken, so that somebody ends it.
 
     Raises:
         NotFound: absent or not this user's.
@@ -183,7 +190,10 @@ def stop_run(user: User, run: UUID, office: Office, asked_at: datetime | None = 
     mine = Run.objects.visible_to(user).filter(pk=run)
     if not mine.request_stop(asked_at) and not mine.exists():
         raise NotFound
-    office.stop_run(run, asked_at)
+    if Run.objects.wake(run):
+        office.woken(run)
+    else:
+        office.stop_run(run, asked_at)
 
 
 class _Place(NamedTuple):

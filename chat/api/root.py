@@ -15,6 +15,7 @@ from ninja.parser import Parser
 from ninja.security import django_auth
 
 from chat.api.conversations import router as conversations
+from chat.api.invocations import router as invocations
 from chat.engine.database import RETRY_AFTER_SECONDS, is_unavailable
 from chat.exceptions import (
     ChatError,
@@ -60,6 +61,7 @@ api = NinjaAPI(
     parser=StrictParser(),
 )
 api.add_router("/conversations", conversations)
+api.add_router("/invocations", invocations)
 
 
 def problem(error: ChatError, status: int = 0) -> HttpResponse:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from msgspec import Struct
@@ -12,7 +13,7 @@ from msgspec import Struct
 from chat.engine.loop import AskedCall, read_arguments
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.llm.dialects.text import clean_json
-from chat.models import ToolInvocation
+from chat.models import Run, ToolInvocation
 
 Status = ToolInvocation.Status
 Waits = ToolInvocation.Waits
@@ -32,6 +33,9 @@ class Seen(Struct, frozen=True):
     kind: str
     queue: str
     arguments: str
+    """As the model wrote them."""
+    edited: str
+    """As somebody has approved them instead; "" where they stayed as they were."""
     status: str
     waits_for: str
     attempts: int
@@ -126,6 +130,7 @@ def _seen(row: ToolInvocation, now: datetime) -> Seen:
         kind=row.kind,
         queue=row.queue,
         arguments=row.arguments,
+        edited=row.edited_arguments,
         status=row.status,
         waits_for=row.waits_for,
         attempts=row.attempts,
@@ -151,9 +156,26 @@ def give_up_late(keys: Sequence[str]) -> int:
     return late.update(status=Status.TIMED_OUT, result=LATE, finished_at=Now())
 
 
+def wake_late(most: int) -> int:
+    """Waiting ones whose time is over, whoever has parked their runs; those go on. How many runs were woken."""
+    runs = list(ToolInvocation.objects.late().order_by("deadline_at").values_list("run", flat=True)[:most])
+    return sum(_wake_late(run) for run in dict.fromkeys(runs))
+
+
+@transaction.atomic
+def _wake_late(run: UUID) -> bool:
+    # The run first, as everybody who answers. A row that is locked is found again at the next pass.
+    if not Run.objects.select_for_update(skip_locked=True).filter(pk=run).values_list("pk"):
+        return False
+    late = ToolInvocation.objects.late().filter(run=run)
+    late.update(status=Status.TIMED_OUT, waits_for="", result=LATE, finished_at=Now())
+    return Run.objects.wake(run)
+
+
 def cancel(keys: Sequence[str]) -> int:
     return ToolInvocation.objects.cancel([UUID(key) for key in keys])
 
 
 def shown_arguments(seen: Seen) -> Any:
-    return clean_json(read_arguments(seen.arguments))
+    """For viewers, and with what is done about them."""
+    return clean_json(read_arguments(seen.edited or seen.arguments))

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from chat.engine.plan import OfferedTool
 from chat.llm.messages import ToolSchema
 from chat.models import User
+from tools.arguments import read_arguments
 from tools.base import Tool
 from tools.context import Caller
 from tools.discovery import installed
+from tools.exceptions import ToolError, UnknownTool
 
 
 def caller_of(user: User) -> Caller:
@@ -20,6 +22,19 @@ def tool_named(name: str, caller: Caller) -> Tool:
         UnknownTool: absent, switched off, or not for this caller.
     """
     return installed().find(name, caller)
+
+
+def argument_errors(name: str, kind: str, arguments: str, user: User) -> str:
+    """What is wrong with these arguments, in words; "" for nothing, and where only the tool itself will know."""
+    if kind != "local":
+        return ""
+    try:
+        read_arguments(tool_named(name, caller_of(user)), arguments)
+    except UnknownTool:
+        return ""
+    except ToolError as error:
+        return str(error)
+    return ""
 
 
 def tools_for(

@@ -85,6 +85,13 @@ def restored_steps(stored: Sequence[dict[str, Any]], parts: Sequence[Part]) -> l
     return steps
 
 
+def _unanswered(steps: Sequence[StepState]) -> list[UUID]:
+    """Calls without a result: of a run that has ended nobody waits for one."""
+    parts = [part for step in steps for part in step.parts if "invocation" in part]
+    answered = {part["invocation"] for part in parts if part["type"] == "tool_result"}
+    return [UUID(part["invocation"]) for part in parts if part["invocation"] not in answered]
+
+
 class StepEnding(msgspec.Struct, frozen=True):
     """A step after which the run goes on: its parts, its calls upstream, and the tools that it has asked for."""
 
@@ -149,6 +156,8 @@ def save_ending(ending: Ending) -> None:
             **ending.columns,
         )
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
+        if unanswered := _unanswered(ending.steps):
+            ToolInvocation.objects.cancel(unanswered)
         _save_calls(call.columns for call in ending.calls)
 
 
@@ -171,16 +180,18 @@ def save_step(ending: StepEnding) -> None:
 
 
 def park(partial: Partial) -> bool:
-    """The run waits for somebody outside, and is nobody's. False: somebody has just answered, so it goes on.
+    """The run waits for somebody outside, and is nobody's. False: somebody has just answered, or wants it stopped.
 
     Raises:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
     """
     with transaction.atomic():
         # Whoever answers takes the run's row first, too.
-        held = Run.objects.select_for_update().filter(pk=partial.run, epoch=partial.epoch)
-        if not held.values_list("pk"):
+        held = Run.objects.select_for_update().filter(pk=partial.run, epoch=partial.epoch).first()
+        if held is None or held.finished_at is not None:
             raise StaleEpoch
+        if held.stop_requested_at is not None:
+            return False
         asked = ToolInvocation.objects.filter(run=UUID(partial.run)).open()
         if asked.exclude(status=ToolInvocation.Status.WAITING).exists() or not asked.exists():
             return False

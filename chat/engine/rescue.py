@@ -13,11 +13,12 @@ from msgspec import Struct
 from chat.engine.books import error_facts, estimate_input
 from chat.engine.database import is_locked, is_unavailable
 from chat.engine.history import plan_to_go_on
+from chat.engine.invocations import wake_late
 from chat.engine.neighbours import gone, place_of
 from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError, Internal, StaleEpoch
 from chat.llm.deltas import Usage
-from chat.models import ModelCall, Node, Run
+from chat.models import ModelCall, Node, Run, ToolInvocation
 from chat.usage.pricing import PriceList, cost_of, estimate_tokens
 
 logger = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ def claim_orphans(
     those that have stopped, or whose process is gone from this machine.
     """
     bury_neighbours(birth)
+    wake_late(AT_ONCE)
     rescued = Rescued([], [])
     # Our own node may look dead to us, too: what it has is another question.
     orphans = Run.objects.orphaned(lease_seconds if by_silence else None).exclude(node=node)
@@ -125,11 +127,15 @@ def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:
     """The call that died with its process is billed by what had arrived of it.
 
     Calls under way are noted about once a second; of one that died before, nobody knows, so that it has a row without
-    figures. It may not have been made at all. A process that gives its runs up has noted all of theirs.
+    figures. It may not have been made at all. A process that gives its runs up has noted all of theirs. Between two
+    steps, while tools run or somebody is waited for, none was under way.
     """
     cut = run.epoch - 1
     known = list(ModelCall.objects.filter(run=run, epoch=cut).order_by("attempt"))
-    written = "".join(part.get("text", "") for part in run.message.parts)
+    steps = plan.rescued.steps if plan.rescued is not None else []
+    between_steps = bool(steps) and steps[-1].finished
+    open_parts = steps[-1].parts if steps and not between_steps else []
+    written = "".join(part.get("text", "") for part in open_parts)
     usage = Usage()
     # Behind other attempts, the stored text may be one of theirs, which is billed already.
     if written and len(known) <= 1:
@@ -145,7 +151,7 @@ def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:
             if call.outcome == "running":
                 price = msgspec.convert(call.price, PriceList) if call.price is not None else None
                 ModelCall.objects.filter(pk=call.pk).update(**bill, **_cost(usage, price))
-    elif run.message.parts or not given_up:
+    elif not between_steps and (run.message.parts or not given_up):
         ModelCall.objects.create(
             user_id=run.user_id,
             conversation_id=run.conversation_id,
@@ -168,6 +174,9 @@ def _cost(usage: Usage, price: PriceList | None) -> dict[str, Any]:
 def _fail(run: Run, error: ChatError) -> Lost:
     logger.warning("run cannot go on", run=str(run.pk), code=error.code, detail=error.detail)
     ModelCall.objects.filter(run=run, outcome="running").update(outcome="lost")
+    ToolInvocation.objects.cancel(
+        list(ToolInvocation.objects.filter(run=run).open().values_list("pk", flat=True))
+    )
     Run.objects.write(
         run.pk,
         epoch=run.epoch,

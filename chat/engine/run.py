@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -10,7 +11,6 @@ import structlog
 from chat.conf import Coalescing
 from chat.engine import recorder
 from chat.engine.asking import Asking
-from chat.engine.attempts import copied
 from chat.engine.books import ClosedBooks, Outcome, close_books, failed_books
 from chat.engine.database import DatabaseThreads
 from chat.engine.invocations import Seen
@@ -23,6 +23,7 @@ from chat.engine.tool_phase import Parked, Stopped
 from chat.engine.tool_steps import LimitReached, ToolSteps
 from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
+from chat.events.fold import settled
 from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable, ToolLimit
 from chat.llm.guard import Guard
 from chat.resilience.deadline import Interrupted
@@ -46,6 +47,7 @@ class RunEngine:
         log: EventLog,
         database: DatabaseThreads,
         give_out: Callable[[Seen], Awaitable[None]],
+        waits: Callable[[RunPlan, Seen], None],
         new_id: Callable[[], str],
         pressure: LoopPressure,
         coalescing: Coalescing,
@@ -53,7 +55,8 @@ class RunEngine:
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
-        """`give_out` sends an invocation to whoever runs it, `new_id` names the next one."""
+        """`give_out` sends an invocation to whoever runs it, `waits` hears of those that wait for somebody, `new_id`
+        names the next one."""
         self.plan = plan
         self.epoch = plan.epoch
         self._database = database
@@ -85,6 +88,7 @@ class RunEngine:
             database=database,
             commit=self._commit,
             give_out=give_out,
+            waits=partial(waits, plan),
             clock=clock,
             now=now,
         )
@@ -187,6 +191,7 @@ class RunEngine:
             Parked: it goes on when somebody answers.
         """
         try:
+            await self._tools.recall()
             if self._goes_on_with_tools:
                 await self._tools.go_on()
             elif self._stop_requested_at is not None:
@@ -228,11 +233,10 @@ class RunEngine:
         return self._closed
 
     async def _end(self, closed: ClosedBooks) -> ev.RunFinished:
-        steps = copied(self._telling.state.steps)
+        told = self._telling.state.steps
         # A step that used tools, and was the last, has told its own end.
-        open_step = not steps or not steps[-1].finished
-        for step in steps:
-            step.finished = True
+        open_step = not told or not told[-1].finished
+        steps = settled(told)
         await self._commit(
             recorder.save_ending,
             recorder.Ending(

@@ -49,11 +49,20 @@ def messages_of(
             if (call := invocations.get(part["invocation"])) is not None:
                 said.append(ToolCallPart(call.call_id, call.name, call.arguments or "{}", call.opaque))
                 failed = call.status != "succeeded"
-                results.append(ToolResultPart(call.call_id, call.result or call.status, failed))
+                results.append(ToolResultPart(call.call_id, _result(call), failed))
         elif (made := _said(part, with_reasoning=with_reasoning)) is not None:
             said.append(made)
     turn()
     return messages
+
+
+EDITED = "(Before this was run, a person changed its arguments to {arguments}.)\n{result}"
+
+
+def _result(call: Seen) -> str:
+    """What was asked for stays as the model wrote it; that something else was done it has to be told."""
+    result = call.result or call.status
+    return EDITED.format(arguments=call.edited, result=result) if call.edited else result
 
 
 def _said(part: dict[str, Any], *, with_reasoning: bool) -> Part | None:

@@ -41,6 +41,7 @@ class ToolPhase:
         telling: Telling,
         database: DatabaseThreads,
         give_out: Callable[[Seen], Awaitable[None]],
+        waits: Callable[[Seen], None],
     ) -> None:
         self._run = run
         self._step = step
@@ -48,15 +49,14 @@ class ToolPhase:
         self._telling = telling
         self._database = database
         self._give_out = give_out
+        self._waits = waits
         self._news = asyncio.Event()
         self._stopped = False
         self._told: dict[str, tuple[object, ...]] = {}
-        self._ended: set[str] = {
-            part["invocation"]
-            for state in telling.state.steps
-            for part in state.parts
-            if part["type"] == "tool_result"
-        }
+        parts = [part for state in telling.state.steps for part in state.parts]
+        self._ended = {part["invocation"] for part in parts if part["type"] == "tool_result"}
+        self._waiting = {part["invocation"] for part in parts if part.get("status") == "waiting"}
+        """Of which viewers were told, by an earlier epoch too, that they wait."""
 
     def news(self) -> None:
         """Some row may have changed."""
@@ -127,14 +127,25 @@ class ToolPhase:
         if now == before:
             return
         self._told[one.id] = now
+        if one.id in self._waiting and one.status != "waiting":
+            self._waiting.discard(one.id)
+            if one.edited or not one.ended:
+                # As it was approved.
+                self._telling.tell(ev.ToolReady(one.id, invocations.shown_arguments(one)))
         if one.ended:
             self._ended.add(one.id)
             self._telling.tell(ev.ToolFinished(one.id, one.status, one.result, one.duration_ms))
             return
         if before is None or before[:3] != now[:3]:
             if one.status == "waiting":
-                self._telling.tell(ev.ToolWaiting(one.id, one.waits_for))  # type: ignore[arg-type]  # a closed set
+                self._tell_waiting(one)
             elif one.status == "running":
                 self._telling.tell(ev.ToolRunning(one.id, one.attempts))
         if one.fraction is not None and (before is None or before[3:] != now[3:]):
             self._telling.tell(ev.ToolProgress(one.id, one.fraction, one.note))
+
+    def _tell_waiting(self, one: Seen) -> None:
+        if one.id not in self._waiting:
+            self._waiting.add(one.id)
+            self._telling.tell(ev.ToolWaiting(one.id, one.waits_for))  # type: ignore[arg-type]  # a closed set
+            self._waits(one)

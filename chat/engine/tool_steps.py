@@ -1,5 +1,6 @@
 """The steps of a run in which the model asks for tools: committed, run, and said again to the model."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -23,6 +24,8 @@ from chat.models import ToolInvocation
 REPEATED = 2
 """The same tool with the same arguments so often; once more is not run."""
 
+STOP_SECONDS = 0.05
+
 Commit = Callable[[Callable[[Any], None], Any], Awaitable[None]]
 
 
@@ -43,6 +46,7 @@ class ToolSteps:
         database: DatabaseThreads,
         commit: Commit,
         give_out: Callable[[Seen], Awaitable[None]],
+        waits: Callable[[Seen], None],
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -53,6 +57,7 @@ class ToolSteps:
         self._database = database
         self._commit = commit
         self._give_out = give_out
+        self._waits = waits
         self._clock = clock
         self._now = now
         self._tools = {tool.name: tool for tool in plan.tools}
@@ -115,14 +120,18 @@ class ToolSteps:
             raise LimitReached(limit)
         self._asking.begin_step(step.number + 1)
 
+    async def recall(self) -> None:
+        """What came of the calls in steps that an earlier epoch has finished; those of the last one may be open."""
+        for step in self._telling.state.steps:
+            if step.finished:
+                self._remember(await self._database(invocations.look, self._plan.run, step.step))
+
     async def go_on(self) -> None:
         """With a step that an earlier epoch has committed: its tools may be done, under way, or wait for somebody.
 
         Raises:
             Parked, Stopped, StaleEpoch
         """
-        for step in self._telling.state.steps[:-1]:
-            self._remember(await self._database(invocations.look, self._plan.run, step.step))
         last = self._telling.state.steps[-1].step
         await self._follow(last)
         self._asking.begin_step(last + 1)
@@ -135,6 +144,7 @@ class ToolSteps:
             telling=self._telling,
             database=self._database,
             give_out=self._give_out,
+            waits=self._waits,
         )
         if self._stopped:
             self._phase.stop()
@@ -146,7 +156,8 @@ class ToolSteps:
                 if await self._database(recorder.park, partial):
                     self._telling.saved(partial)
                     raise
-                # Somebody has answered just now.
+                # Somebody has answered just now, or pressed stop, which we may hear of a little later than the row.
+                await asyncio.sleep(STOP_SECONDS)
             else:
                 self._remember(seen)
                 if self._stopped:

@@ -67,6 +67,11 @@ class RunQuerySet(models.QuerySet["Run"]):
                 )
             )
 
+    def wake(self, run: UUID) -> bool:
+        """Somebody has answered what a parked run waits for: whoever claims it may go on. False: it is not parked."""
+        parked = self.filter(pk=run, status=Run.Status.WAITING)
+        return bool(parked.update(status=Run.Status.QUEUED, node=None))
+
     def write(self, run: UUID, *, epoch: int, **values: Any) -> None:
         """Changes a run that is still ours.
 

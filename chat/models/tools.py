@@ -65,6 +65,16 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
             dispatched_at__lt=Now() - timedelta(seconds=after_seconds),
         )
 
+    def late(self) -> "ToolInvocationQuerySet":
+        """Nobody has answered in time."""
+        return self.filter(status=ToolInvocation.Status.WAITING, deadline_at__lte=Now())
+
+    def answer(self, key: UUID, *, waits_for: str, **values: Any) -> bool:
+        """What was waited for has come. False: it does not wait for that, or not any more; nothing was written."""
+        waiting = self.filter(pk=key, status=ToolInvocation.Status.WAITING, waits_for=waits_for)
+        in_time = waiting.filter(models.Q(deadline_at=None) | models.Q(deadline_at__gt=Now()))
+        return bool(in_time.update(waits_for="", **values))
+
     def cancel(self, keys: Collection[UUID]) -> int:
         """Those that have no result yet get none any more."""
         return (
@@ -156,6 +166,11 @@ class ToolInvocation(Row):
                 condition=models.Q(status__in=UNDER_WAY),
             ),
             models.Index(fields=["user", "-created_at"], name="invocation_by_user"),
+            models.Index(
+                fields=["deadline_at"],
+                name="invocation_deadline",
+                condition=models.Q(status="waiting"),
+            ),
         ]
 
     def __str__(self) -> str:

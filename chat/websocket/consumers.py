@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils import timezone
 
 from chat import wiring
+from chat.actions.invocations import decide
 from chat.actions.runs import StartRequest, start_runs, stop_run
 from chat.events.codec import Cursor
 from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited, StorageUnavailable
@@ -292,8 +294,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
                 self._credit.forget(str(command.run))
                 await self._subscriptions.follow(command.run, after)
                 return {}
+            case commands.InvocationDecide():
+                return await self._decide(command)
             case _:
-                # Invocations come with tools; until then no id of one can be right.
                 raise NotFound
 
     async def _stop(self, run: UUID) -> dict[str, Any]:
@@ -306,6 +309,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if not stopped:
                 raise
         return {}
+
+    async def _decide(self, command: commands.InvocationDecide) -> dict[str, Any]:
+        decided = partial(
+            decide,
+            self.user,
+            command.invocation,
+            command.decision,
+            self._runtime,
+            arguments=command.arguments,
+            reason=command.reason,
+        )
+        invocation = await self._runtime.database(decided)
+        return {"invocation": str(invocation.pk), "status": invocation.status}
 
     # --- writing --------------------------------------------------------------------------------------
 

@@ -184,6 +184,9 @@ class Runtime:
     def stop_run(self, run: UUID, asked_at: datetime) -> None:
         self._loop.call_soon_threadsafe(self._stop_wherever, str(run), asked_at)
 
+    def woken(self, run: UUID) -> None:
+        self._loop.call_soon_threadsafe(self._tell_free)
+
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         self._loop.call_soon_threadsafe(self.broadcast.notify, user, {"name": name, **fields})
 
@@ -208,6 +211,7 @@ class Runtime:
             log=self.log,
             database=self.database,
             give_out=self._give_out_tool,
+            waits=self._tool_waits,
             new_id=lambda: str(uuid7()),
             pressure=self.pressure,
             coalescing=self.coalescing,
@@ -264,6 +268,11 @@ class Runtime:
         await self.database(rescue.give_up, self.node, runs)
         self.broadcast.hint("runs.free")
 
+    def _tell_free(self) -> None:
+        """Whichever process is first; this one may be the only one."""
+        self.reaper.hurry()
+        self.broadcast.hint("runs.free")
+
     def _stop_wherever(self, run: str, asked_at: datetime) -> None:
         if not self.supervisor.stop(run, asked_at):
             self.broadcast.hint("run.stop", run=run, asked_at=asked_at.isoformat())
@@ -280,6 +289,16 @@ class Runtime:
     async def _give_out_tool(self, invocation: Seen) -> None:
         if invocation.kind == "local":
             await asyncio.to_thread(self._send_tool, invocation)
+
+    def _tool_waits(self, plan: RunPlan, invocation: Seen) -> None:
+        fields = {
+            "invocation": invocation.id,
+            "run": plan.run,
+            "conversation": str(plan.conversation),
+            "tool": invocation.name,
+            "for": invocation.waits_for,
+        }
+        self.broadcast.notify(plan.user, {"name": "invocation.waiting", **fields})
 
     def tool_changed(self, run: str) -> None:
         """From any thread: the row of one of its invocations has changed."""

@@ -9,6 +9,7 @@ from chat.engine import offered_tools
 from chat.models import ToolInvocation
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
+from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
 from tools.context import ToolContext
 from tools.discovery import installed
@@ -42,38 +43,6 @@ def dawdle(context: ToolContext, seconds: float = 30.0) -> str:
 def slow_tool(monkeypatch):
     registry = Registry([*installed(), dawdle])
     monkeypatch.setattr(offered_tools, "installed", lambda: registry)
-
-
-def asks_for(*calls, text=""):
-    """A play: the model says something, then asks for tools."""
-    made = [
-        {"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": given}}
-        for n, (name, given) in enumerate(calls)
-    ]
-
-    async def play(answer):
-        if text:
-            await answer.say(text)
-        body = {"id": "c", "choices": [{"index": 0, "delta": {"tool_calls": made}, "finish_reason": None}]}
-        await answer.send(b"data: " + json.dumps(body).encode() + b"\n\n")
-        await answer.end(finish="tool_calls")
-
-    return play
-
-
-def plays(upstream, *turns):
-    """Each request gets the next one; the last one says "Done."."""
-
-    async def say_done(answer):
-        await answer.say("Done.")
-        await answer.end()
-
-    left = [*turns, say_done]
-
-    async def play(answer):
-        await (left.pop(0) if len(left) > 1 else left[0])(answer)
-
-    upstream.play = play
 
 
 def types_of(events):
