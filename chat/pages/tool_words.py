@@ -18,12 +18,14 @@ _WHY_IT_WAITS = {
     "client": "The program that asked for this answer runs it and will say what came of it.",
 }
 _TOLD = "The model was told so."
+_NOT_RUN = "You said no. It was not run, and the model was told so."
 _ENDS = {
     "failed": "It failed.",
-    "rejected": "It was rejected.",
     "timed_out": "Nobody answered in time.",
 }
 """How a call ends that has nothing to say of itself."""
+_REASON = re.compile(r"Their reason: (.+)\Z", re.DOTALL)
+"""Where the model is told of a rejection: chat/actions/invocations.py."""
 _WITHOUT_RESULT = {
     "cancelled": "It was stopped before it had a result.",
     "unknown": "What ran it was lost on the way, so nobody knows whether it took effect."
@@ -62,6 +64,9 @@ def why_words(status: str, waits_for: str, result: Any) -> str:
         return _WHY_IT_WAITS.get(waits_for, "")
     if status == "succeeded":
         return "It gave nothing back." if _is_nothing(result) else ""
+    if status == "rejected":
+        reason = _REASON.search(result) if isinstance(result, str) else None
+        return f"“{reason[1].strip()}” {_NOT_RUN}" if reason else _NOT_RUN
     if status not in _ENDS:
         return _WITHOUT_RESULT.get(status, "")
     return f"{_closed(result) if _is_sentence(result) else _ENDS[status]} {_TOLD}"
@@ -69,7 +74,7 @@ def why_words(status: str, waits_for: str, result: Any) -> str:
 
 def result_text(status: str, result: Any) -> str:
     """What stands in the fold: JSON drawn out, text as it is; nothing where the sentences say all of it."""
-    if _is_nothing(result) or status in _WITHOUT_RESULT:
+    if _is_nothing(result) or status == "rejected" or status in _WITHOUT_RESULT:
         return ""
     if status in _ENDS and _is_sentence(result):
         return ""

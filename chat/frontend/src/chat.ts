@@ -219,6 +219,8 @@ export class Chat {
       this.parts.sidebar.setDot(conversation, isHere ? null : "unread");
     } else if (notice.name === "invocation.waiting") {
       this.parts.sidebar.setDot(conversation, "waiting");
+    } else if (notice.name === "invocation.decided") {
+      if (!isHere) this.parts.sidebar.setDot(conversation, "running"); // here the run's own events tell
     } else if (notice.name === "conversation.updated" && notice.deleted) this.gone(conversation);
     else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
   }

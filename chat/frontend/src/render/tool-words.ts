@@ -24,10 +24,12 @@ const WHY_IT_WAITS: Record<string, string> = {
   client: "The program that asked for this answer runs it and will say what came of it.",
 };
 const TOLD = "The model was told so.";
+const NOT_RUN = "You said no. It was not run, and the model was told so.";
+/** Where the model is told of a rejection: chat/actions/invocations.py. */
+const REASON = /Their reason: ([\s\S]+)$/;
 /** How a call ends that has nothing to say of itself. */
 const ENDS: Record<string, string> = {
   failed: "It failed.",
-  rejected: "It was rejected.",
   timed_out: "Nobody answered in time.",
 };
 const WITHOUT_RESULT: Record<string, string> = {
@@ -53,6 +55,10 @@ export function stateIcon(status: string, waitsFor: string): string {
 export function whyWords(status: string, waitsFor: string, result: unknown): string {
   if (status === "waiting") return WHY_IT_WAITS[waitsFor] ?? "";
   if (status === "succeeded") return isNothing(result) ? "It gave nothing back." : "";
+  if (status === "rejected") {
+    const reason = typeof result === "string" ? REASON.exec(result)?.[1]?.trim() : undefined;
+    return reason ? `“${reason}” ${NOT_RUN}` : NOT_RUN;
+  }
   const end = ENDS[status];
   if (end === undefined) return WITHOUT_RESULT[status] ?? "";
   return isSentence(result) ? `${closed(result)} ${TOLD}` : `${end} ${TOLD}`;
@@ -60,7 +66,7 @@ export function whyWords(status: string, waitsFor: string, result: unknown): str
 
 /** What stands in the fold: JSON drawn out, text as it is; nothing where the sentences say all of it. */
 export function resultText(status: string, result: unknown): string {
-  if (isNothing(result) || status in WITHOUT_RESULT) return "";
+  if (isNothing(result) || status === "rejected" || status in WITHOUT_RESULT) return "";
   if (status in ENDS && isSentence(result)) return "";
   return typeof result === "string" ? drawnOut(result) : pretty(result);
 }
