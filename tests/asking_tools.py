@@ -29,7 +29,14 @@ def send_message(
         labels: to find it by.
         channel: which way.
     """
-    return {"sent": True, "to": to, "subject": subject, "copies": copies, "urgent": urgent, "labels": labels or []}
+    return {
+        "sent": True,
+        "to": to,
+        "subject": subject,
+        "copies": copies,
+        "urgent": urgent,
+        "labels": labels or [],
+    }
 
 
 @tool(timeout_seconds=60)

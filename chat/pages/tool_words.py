@@ -146,7 +146,15 @@ def _field(name: str, value: Any) -> Field:
         kind = "flag"
     elif isinstance(value, int | float):
         kind = "number"
-    return {"name": name, "kind": kind, "value": _pretty(value)}
+    return {"name": name, "kind": kind, "value": _short(value) or _pretty(value)}
+
+
+def _short(value: Any) -> str:
+    """A list or an object that fits into a line; "" for one that does not, and for anything else."""
+    if not isinstance(value, list | dict):
+        return ""
+    written = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return written if len(written) <= _LINE else ""
 
 
 def _loads(text: str) -> Any:

@@ -1,6 +1,6 @@
 /** Every sentence the script says, in one place. */
 
-import { counted, thousands } from "./format";
+import { thousands } from "./format";
 import type { ErrorFacts } from "./protocol";
 
 export const text = {
@@ -26,8 +26,6 @@ export const text = {
   edited: (fields: readonly string[]) => `Edited: ${fields.join(", ")}`,
   notAnObject: "The arguments have to be an object, in braces.",
   answerFailed: "The answer failed.",
-  limit: (tokens: number | null) =>
-    tokens ? `The answer reached its limit at ${counted(tokens)}.` : "The answer reached its limit.",
   notSent: "Not sent.",
   tooLong: (bytes: number) => `The message is longer than ${Math.floor(bytes / 1024)} kB, the most that can be sent at once.`,
   noModel: "There is no model to ask. An administrator can add one.",

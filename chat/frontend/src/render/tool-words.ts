@@ -99,7 +99,14 @@ function fieldOf(name: string, value: unknown): Field {
   if (typeof value === "string") kind = value.length > LINE || value.includes("\n") ? "text" : "line";
   else if (typeof value === "number") kind = "number";
   else if (typeof value === "boolean") kind = "flag";
-  return { name, kind, value: pretty(value) };
+  return { name, kind, value: short(value) || pretty(value) };
+}
+
+/** A list or an object that fits into a line; "" for one that does not, and for anything else. */
+function short(value: unknown): string {
+  if (value === null || typeof value !== "object") return "";
+  const written = JSON.stringify(value);
+  return written.length <= LINE ? written : "";
 }
 
 function isNothing(result: unknown): boolean {
