@@ -16,6 +16,7 @@ from chat.models import (
     Price,
     Provider,
     Run,
+    ToolInvocation,
     User,
     WireRecord,
 )
@@ -97,6 +98,25 @@ class RunFactory(DjangoModelFactory[Run]):
     model = SubFactory(LanguageModelFactory)
     model_name = LazyAttribute(lambda run: run.model.full_name)
     start_key = LazyFunction(new_id)
+
+
+class ToolInvocationFactory(DjangoModelFactory[ToolInvocation]):
+    """Waits for approval, in a run that is parked."""
+
+    class Meta:
+        model = ToolInvocation
+
+    run = SubFactory(RunFactory, status="waiting", epoch=1)
+    user = SelfAttribute("run.user")
+    conversation = SelfAttribute("run.conversation")
+    step = 1
+    position = Sequence(int)
+    call_id = Sequence(lambda n: f"call_{n}")
+    name = "calculate"
+    kind = ToolInvocation.Kind.LOCAL
+    arguments = '{"expression": "6*7"}'
+    status = ToolInvocation.Status.WAITING
+    waits_for = ToolInvocation.Waits.APPROVAL
 
 
 class ModelCallFactory(DjangoModelFactory[ModelCall]):

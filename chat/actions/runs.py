@@ -11,7 +11,9 @@ from django.utils import timezone
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chat.actions.client_tools import check_client_tools
 from chat.engine.history import StoredMessage, plan_of, stored_path
+from chat.engine.offered_tools import names_for
 from chat.engine.offers import Offer, Offers
 from chat.engine.plan import RunPlan
 from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
@@ -81,12 +83,12 @@ def start_runs(user: User, request: StartRequest, office: Office) -> Started:
     Raises:
         NotFound: the conversation or the parent is absent or not this user's.
         ModelNotAvailable: a name fits no model.
-        InvalidRequest: nothing to answer, or too many lanes.
-        TooLarge: the message is longer than 128 kB.
+        InvalidRequest: nothing to answer, too many lanes, or tools of the caller that cannot be offered.
+        TooLarge: the message is longer than 128 kB, or those tools than 64 kB.
         ProviderAuth: the provider's key cannot be read.
     """
     parts = _checked_content(request.content)
-    request = replace(request, options=_storable(request.options))
+    request = replace(request, options=_checked_options(user, request.options))
     if not 1 <= len(request.models) <= MOST_LANES:
         raise InvalidRequest("Choose one to four models.", field="models")
     try:
@@ -258,6 +260,13 @@ def _checked_content(content: Parts | None) -> Parts | None:
     if len(text_of(parts).encode()) > MESSAGE_BYTES:
         raise TooLarge("A message may have 128 kB at most.", field="content")
     return parts
+
+
+def _checked_options(user: User, options: dict[str, Any]) -> dict[str, Any]:
+    options = _storable(options)
+    if options.get("client_tools"):
+        check_client_tools(options["client_tools"], names_for(user))
+    return options
 
 
 def _storable(options: dict[str, Any]) -> dict[str, Any]:

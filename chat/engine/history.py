@@ -106,7 +106,12 @@ def tools_of(run: Run, offer: Offer) -> tuple[tuple[ToolSchema, ...], tuple[Offe
     """None where the run wants none, or its model takes none."""
     if "no_tools" in offer.capabilities or run.options.get("tool_choice") == "none":
         return (), ()
-    return tools_for(run.user, run.options.get("tools"))
+    return tools_for(
+        run.user,
+        run.options.get("tools"),
+        run.options.get("client_tools") or (),
+        brought_seconds=settings.CLIENT_TOOL_SECONDS,
+    )
 
 
 def loop_limits() -> LoopLimits:

@@ -1,6 +1,7 @@
 """Which tools a run may call, as they are offered now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from chat.engine.plan import OfferedTool
 from chat.llm.messages import ToolSchema
@@ -10,6 +11,8 @@ from tools.base import Tool
 from tools.context import Caller
 from tools.discovery import installed
 from tools.exceptions import ToolError, UnknownTool
+
+NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 
 
 def caller_of(user: User) -> Caller:
@@ -37,13 +40,37 @@ def argument_errors(name: str, kind: str, arguments: str, user: User) -> str:
     return ""
 
 
+def names_for(user: User) -> frozenset[str]:
+    """All that this user may use."""
+    return frozenset(tool.name for tool in installed().offered(caller_of(user)))
+
+
 def tools_for(
-    user: User, wanted: Sequence[str] | None
+    user: User,
+    wanted: Sequence[str] | None,
+    brought: Sequence[Mapping[str, Any]] = (),
+    *,
+    brought_seconds: float = 0.0,
 ) -> tuple[tuple[ToolSchema, ...], tuple[OfferedTool, ...]]:
-    """What the model is told, and what the run needs to know. `wanted` None: all that this user may use."""
-    offered = [tool for tool in installed().offered(caller_of(user)) if wanted is None or tool.name in wanted]
-    schemas = tuple(ToolSchema(tool.name, tool.description, tool.parameters) for tool in offered)
-    return schemas, tuple(_offered(tool) for tool in offered)
+    """What the model is told, and what the run needs to know.
+
+    `wanted` None: all that this user may use. `brought` are tools that the caller runs itself and answers within
+    `brought_seconds`; one of ours that got the same name since is left out.
+    """
+    theirs = {tool["name"] for tool in brought}
+    offered = [
+        tool
+        for tool in installed().offered(caller_of(user))
+        if (wanted is None or tool.name in wanted) and tool.name not in theirs
+    ]
+    schemas = [ToolSchema(tool.name, tool.description, tool.parameters) for tool in offered]
+    schemas += [
+        ToolSchema(tool["name"], tool.get("description", ""), tool.get("parameters") or NO_PARAMETERS)
+        for tool in brought
+    ]
+    tools = [_offered(tool) for tool in offered]
+    tools += [OfferedTool(tool["name"], kind="client", seconds=brought_seconds) for tool in brought]
+    return tuple(schemas), tuple(tools)
 
 
 def _offered(tool: Tool) -> OfferedTool:

@@ -17,6 +17,7 @@ class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
     max_output_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
     reasoning_effort: Annotated[str, Meta(max_length=32)] | None = None
     tools: list[str] | None = None
+    client_tools: list[dict[str, Any]] | None = None
     tool_choice: str | None = None
     response_schema: dict[str, Any] | None = None
     stream: bool | None = None

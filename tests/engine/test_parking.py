@@ -8,16 +8,19 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+import chat.tasks  # noqa: F401  (what is sent has to be registered in this process)
 from chat import wiring
 from chat.actions.conversations import delete_conversation
-from chat.actions.invocations import decide
+from chat.actions.invocations import answer, decide
 from chat.actions.runs import stop_run
 from chat.engine import offered_tools
-from chat.exceptions import AlreadyDecided
+from chat.engine.tool_work import work
+from chat.exceptions import AlreadyDecided, InvalidRequest, TooLarge
 from chat.models import ModelCall, Run, ToolInvocation
 from chat.websocket.subscription import stored_entries
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
+from tests.engine.test_rescue import Elsewhere
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
 from tools.discovery import installed
@@ -56,22 +59,6 @@ def worker(transactional_db):
 
 MAIL = ("send_mail", '{"to": "ada@example.com"}')
 SUM = ("calculate", '{"expression": "6*7"}')
-
-
-class Elsewhere:
-    """The office of a process that dies after its commit: nobody is told anything."""
-
-    def woken(self, run):
-        pass
-
-    def tool_changed(self, run):
-        pass
-
-    def stop_run(self, run, asked_at):
-        pass
-
-    def announce(self, user, name, fields):
-        pass
 
 
 async def parked(chat, run):
@@ -189,7 +176,7 @@ async def test_edited_arguments_reach_the_tool_and_the_model_is_told(chat, upstr
 async def test_a_process_that_comes_later_goes_on_where_another_has_parked(chat, upstream, worker):
     """Also where whoever decides dies before it could tell anybody."""
     started = await ask_for_mail(chat, upstream)
-    await decided(chat, "approve", office=Elsewhere())
+    await decided(chat, "approve", office=Elsewhere(None))
     # Nobody has been told: the pass of the reaper finds it.
     events = await chat.events(started.run)
     assert events[-1]["status"] == "completed"
@@ -213,7 +200,7 @@ async def test_of_two_tabs_that_decide_at_once_one_does(chat, upstream, worker):
     started = await ask_for_mail(chat, upstream)
     answers = await asyncio.gather(decided(chat, "approve"), decided(chat, "reject"), return_exceptions=True)
     assert sum(isinstance(answer, AlreadyDecided) for answer in answers) == 1
-    (won,) = (answer for answer in answers if not isinstance(answer, Exception))
+    (won,) = (answer for answer in answers if not isinstance(answer, BaseException))
     await chat.events(started.run)
     assert len(sent) == (won.decision == "approve")
 
@@ -241,7 +228,7 @@ async def test_stop_is_heard_also_where_the_run_is_parked_just_then(chat, upstre
     """The flag was set before it was parked, and no hint of it has come."""
     plays(upstream, asks_for(MAIL))
     started = await chat.ask("Write to Ada")
-    await chat.runtime.database(stop_run, chat.user, uuid.UUID(started.run), Elsewhere())
+    await chat.runtime.database(stop_run, chat.user, uuid.UUID(started.run), Elsewhere(None))
     assert (await chat.events(started.run))[-1]["status"] == "stopped"
 
 
@@ -252,6 +239,17 @@ async def test_a_conversation_that_is_deleted_while_a_run_is_parked_leaves_nothi
     left = await chat.runtime.database(lambda: (Run.objects.count(), ToolInvocation.objects.count()))
     assert left == (0, 0)
     assert await chat.runtime.database(ModelCall.objects.count) == 1
+
+
+async def test_a_parked_run_that_cannot_go_on_leaves_nothing_to_decide(chat, upstream, worker):
+    started = await ask_for_mail(chat, upstream, MAIL, ("send_mail", '{"to": "bob@example.com"}'))
+    await chat.runtime.database(chat.model.delete)
+    row = await waiting(chat, position=0)
+    await chat.runtime.database(decide, chat.user, row.pk, "reject", chat.runtime)
+    async with asyncio.timeout(20):
+        while (await chat.row(started.run)).status != "failed":
+            await asyncio.sleep(0.02)
+    assert (await waiting(chat, position=1)).status == "cancelled"
 
 
 async def test_when_nobody_decides_in_time_the_model_is_told(chat, upstream, worker):
@@ -319,29 +317,143 @@ async def test_a_step_that_was_cut_in_the_middle_is_asked_again_with_the_results
     assert (await chat.runtime.database(ToolInvocation.objects.get)).attempts == 1
 
 
-async def test_a_process_that_dies_in_the_middle_of_the_tools_costs_none_of_them(chat, upstream):
-    """Those that are done are not run again, those that are not begun are."""
+async def test_a_process_that_dies_in_the_middle_of_the_tools_costs_none_of_them(chat, upstream, settings):
+    """What a worker finishes meanwhile is not run again, and what was not given out yet is."""
+    settings.TOOLS_AT_ONCE = 1
     plays(upstream, asks_for(SUM, ("calculate", '{"expression": "1+1"}')))
     started = await chat.ask("Sums")
-    async with asyncio.timeout(20):
-        while await chat.runtime.database(ToolInvocation.objects.filter(dispatched_at=None).count) or not (
-            await chat.runtime.database(ToolInvocation.objects.count)
-        ):
-            await asyncio.sleep(0.02)
-    first = ToolInvocation.objects.filter(position=0)
+    first = await given_out(chat, 0)
     await chat.runtime.supervisor.hand_over()
-    await chat.runtime.database(
-        lambda: (
-            first.update(status="succeeded", result="done before", finished_at=Now()),
-            ToolInvocation.objects.filter(position=1).update(dispatched_at=None),
-        )
-    )
-    worker = EmbeddedWorker(app)
-    worker.start()
-    try:
-        events = await chat.events(started.run)
-    finally:
-        worker.stop()
+    await work_on(chat, first)
+    await work_on(chat, await given_out(chat, 1))
+    events = await chat.events(started.run)
     assert events[-1]["status"] == "completed"
+    assert events[-1]["cursor"].startswith("2-")
     told = [m["content"] for m in upstream.requests[1]["messages"] if m["role"] == "tool"]
-    assert told == ["done before", "2"]
+    assert told == ["42", "2"]
+    assert await chat.runtime.database(
+        lambda: list(ToolInvocation.objects.values_list("attempts", flat=True))
+    ) == [1, 1]
+
+
+async def given_out(chat, position):
+    given = ToolInvocation.objects.filter(position=position).exclude(dispatched_at=None)
+    async with asyncio.timeout(20):
+        while (row := await chat.runtime.database(given.first)) is None:
+            await asyncio.sleep(0.02)
+    return row
+
+
+async def work_on(chat, row):
+    """A worker's side of it."""
+    await chat.runtime.database(lambda: work(row.pk, node=None, told=chat.runtime.tool_changed))
+
+
+# --- tools that the caller runs itself ------------------------------------------------------------------
+
+
+OPEN_DOOR = {
+    "name": "open_door",
+    "description": "Opens a door.",
+    "parameters": {"type": "object", "properties": {"door": {"type": "string"}}},
+}
+
+
+async def ask_for_a_door(chat, upstream, **options):
+    plays(upstream, asks_for(("open_door", '{"door": "front"}')))
+    started = await chat.ask("Open up", options={"client_tools": [OPEN_DOOR], **options})
+    await parked(chat, started.run)
+    return started
+
+
+async def answered(chat, **more):
+    def give():
+        key = ToolInvocation.objects.get(name="open_door").pk
+        return answer(chat.user, key, chat.runtime, **more)
+
+    return await chat.runtime.database(give)
+
+
+async def test_a_tool_that_the_caller_runs_is_offered_beside_ours(chat, upstream, settings):
+    settings.CLIENT_TOOL_SECONDS = 60
+    await ask_for_a_door(chat, upstream)
+    offered = [one["function"] for one in upstream.requests[0]["tools"]]
+    assert {"open_door", "calculate"} <= {one["name"] for one in offered}
+    (door,) = (one for one in offered if one["name"] == "open_door")
+    assert door == OPEN_DOOR
+    row = await chat.runtime.database(ToolInvocation.objects.get)
+    assert (row.kind, row.status, row.waits_for) == ("client", "waiting", "client")
+    assert timedelta(seconds=50) < row.deadline_at - row.created_at < timedelta(seconds=70)
+
+
+async def test_ours_can_be_left_out_and_theirs_stay(chat, upstream):
+    await ask_for_a_door(chat, upstream, tools=[])
+    assert [one["function"]["name"] for one in upstream.requests[0]["tools"]] == ["open_door"]
+
+
+async def test_the_caller_answers_and_the_model_goes_on(chat, upstream):
+    started = await ask_for_a_door(chat, upstream)
+    await answered(chat, result={"open": True})
+    events = await chat.events(started.run)
+    assert events[-1]["status"] == "completed"
+    assert upstream.requests[1]["messages"][-1]["content"] == '{"open":true}'
+    assert "open_door" in [one["function"]["name"] for one in upstream.requests[1]["tools"]]
+    waits = [event["for"] for event in events if event["type"] == "tool.waiting"]
+    assert waits == ["client"]
+
+
+async def test_the_caller_says_that_it_cannot(chat, upstream):
+    started = await ask_for_a_door(chat, upstream)
+    await answered(chat, error="The door is stuck.")
+    events = await chat.events(started.run)
+    assert [event["status"] for event in events if event["type"] == "tool.finished"] == ["failed"]
+    assert upstream.requests[1]["messages"][-1]["content"].endswith("The door is stuck.")
+
+
+async def test_the_same_answer_twice_is_one_and_another_one_is_refused(chat, upstream):
+    started = await ask_for_a_door(chat, upstream)
+    await asyncio.gather(*(answered(chat, result="open") for _ in range(3)))
+    await chat.events(started.run)
+    assert (await answered(chat, result="open")).status == "succeeded"
+    with pytest.raises(AlreadyDecided):
+        await answered(chat, result="shut")
+    with pytest.raises(AlreadyDecided):
+        await answered(chat, error="open")
+    assert (await chat.runtime.database(ToolInvocation.objects.get)).result == "open"
+
+
+async def test_a_long_answer_is_kept_whole_and_shown_shortened(chat, upstream):
+    started = await ask_for_a_door(chat, upstream)
+    await answered(chat, result="x" * 200_000)
+    await chat.events(started.run)
+    shown = upstream.requests[1]["messages"][-1]["content"]
+    assert len(shown) <= 65_536
+    assert "[shortened to" in shown
+    assert len((await chat.runtime.database(ToolInvocation.objects.get)).result) == 200_000
+    with pytest.raises(TooLarge):
+        await answered(chat, result="x" * 1_100_000)
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [OPEN_DOOR, OPEN_DOOR],
+        [{"name": "calculate"}],
+        [{"name": "open door"}],
+        [{"name": "tür"}],
+        [{"name": "x" * 65}],
+        [{"name": ""}],
+        [{"description": "nameless"}],
+        [{"name": "door", "colour": "red"}],
+        [{"name": "door", "parameters": {"type": "string"}}],
+        [{"name": "door", "parameters": []}],
+        [{"name": f"door{number}"} for number in range(33)],
+        [{"name": "door", "description": "x" * 70_000}],
+        "open_door",
+    ],
+)
+async def test_tools_that_cannot_be_offered_are_refused_before_anything_is_begun(chat, upstream, tools):
+    with pytest.raises(InvalidRequest) as refused:
+        await chat.ask("Open up", options={"client_tools": tools})
+    assert refused.value.field == "options.client_tools"
+    assert await chat.runtime.database(Run.objects.count) == 0

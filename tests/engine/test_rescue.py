@@ -45,6 +45,12 @@ class Elsewhere:
     def stop_run(self, run, asked_at):
         pass
 
+    def woken(self, run):
+        pass
+
+    def tool_changed(self, run):
+        pass
+
     def announce(self, user, name, fields):
         pass
 
