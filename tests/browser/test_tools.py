@@ -46,7 +46,9 @@ async def turns(tab: Tab) -> list[str]:
 async def test_calls_of_a_step_stand_together_each_with_its_end_and_read_the_same_after_a_reload(
     desk, storehouse
 ):
-    words = 'call:calculate {"expression": "6*7"} call:count_boxes {"seconds": 2} call:open_gate {"number": 4}'
+    words = (
+        'call:calculate {"expression": "6*7"} call:count_boxes {"seconds": 2} call:open_gate {"number": 4}'
+    )
     tab = await ask(desk, storehouse, words)
     boxes = card(tab, "count_boxes")
     await expect(boxes.locator(".tool-gist")).to_have_text(re.compile(r"Shelf \d+ of 10"))
