@@ -196,8 +196,8 @@ export class Chat {
   }
 
   /** About a call that waits for somebody. What comes of it is told by the run's events, to every tab alike. */
-  decide({ failed, ...decision }: Asked): void {
-    this.line.request({ type: "invocation.decide", ...decision }, false).catch((error: unknown) => {
+  decide({ taken, failed, ...decision }: Asked): void {
+    this.line.request({ type: "invocation.decide", ...decision }, false).then(taken, (error: unknown) => {
       failed(error instanceof Refused ? refusalSentence(error.facts) : text.actionFailed);
     });
   }

@@ -24,6 +24,7 @@ export const text = {
   waitsForOthers: "Waits for an answer from elsewhere",
   decideAbout: (tool: string) => `Decide about ${tool}`,
   edited: (fields: readonly string[]) => `Edited: ${fields.join(", ")}`,
+  decided: { approve: "Approved. It waits its turn.", reject: "Rejected." },
   notAnObject: "The arguments have to be an object, in braces.",
   answerFailed: "The answer failed.",
   notSent: "Not sent.",

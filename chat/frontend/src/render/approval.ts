@@ -126,7 +126,11 @@ export class ApprovalForm {
     if (this.element.hasAttribute("data-busy")) return;
     setHidden(this.error, true);
     this.setBusy(true);
-    const detail: Asked = { ...decision, failed: (why) => this.fail(why) };
+    const detail: Asked = {
+      ...decision,
+      taken: () => setText(this.edited, text.decided[decision.decision]),
+      failed: (why) => this.fail(why),
+    };
     this.element.dispatchEvent(new CustomEvent("decide", { bubbles: true, detail }));
   }
 

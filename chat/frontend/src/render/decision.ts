@@ -10,8 +10,9 @@ export interface Decision {
   reason?: string;
 }
 
-/** Carried by a `decide` event from a card to whoever has the line. `failed` is told why it was not taken. */
+/** Carried by a `decide` event from a card to whoever has the line, who tells that it was taken, or why it was not. */
 export interface Asked extends Decision {
+  taken: () => void;
   failed: (why: string) => void;
 }
 
