@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from chat.models import ModelCall, Run
+from chat.models import ModelCall, Run, ToolInvocation
 from chat.pages.step_notes import reason
+from chat.pages.tool_words import state_word
 
 _ENDS = {
     "completed": "answered",
@@ -11,6 +12,34 @@ _ENDS = {
     "running": "under way",
     "lost": "lost with its server",
 }
+
+
+def made_steps(run: Run) -> list[dict[str, Any]]:
+    """Step by step: what the model was asked, in which attempts, and the tools that it called then."""
+    steps: dict[int, dict[str, Any]] = {}
+
+    def of(number: int) -> dict[str, Any]:
+        return steps.setdefault(number, {"number": number, "attempts": [], "tools": []})
+
+    for attempt in made_attempts(run):
+        of(attempt["step"])["attempts"].append(attempt)
+    rows = run.invocations.defer("arguments", "result", "shown", "opaque").order_by("step", "position")
+    for row in rows:
+        of(row.step)["tools"].append(_tool(row))
+    return [steps[number] for number in sorted(steps)]
+
+
+def _tool(row: ToolInvocation) -> dict[str, Any]:
+    waits_for = row.waits_for if row.status == ToolInvocation.Status.WAITING else ""
+    began = row.started_at or row.created_at
+    took = (row.finished_at - began).total_seconds() if row.finished_at else None
+    return {
+        "name": row.name,
+        "end": state_word(row.status, waits_for).lower(),
+        "failed": row.status in ("failed", "timed_out", "unknown"),
+        "duration_ms": None if took is None else max(0, round(took * 1000)),
+        "attempts": row.attempts,
+    }
 
 
 def made_attempts(run: Run) -> list[dict[str, Any]]:
@@ -29,6 +58,7 @@ def _attempt(call: ModelCall) -> dict[str, Any]:
         "total": call.duration_ms,
     }
     return {
+        "step": call.step,
         "model": f"{call.provider}/{call.model}",
         "answered": call.outcome == "completed",
         "end": _ENDS.get(call.outcome) or reason(call.outcome),
@@ -37,4 +67,7 @@ def _attempt(call: ModelCall) -> dict[str, Any]:
         "input_tokens": call.input_tokens,
         "output_tokens": call.output_tokens,
         "usage_source": call.usage_source,
+        "cost": None
+        if call.cost is None
+        else {"amount": f"{call.cost:f}", "currency": call.currency or "USD"},
     }

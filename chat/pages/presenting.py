@@ -9,7 +9,7 @@ from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chat.models import Conversation, LanguageModel, Message, ModelCall, Price, Run, User
+from chat.models import Conversation, LanguageModel, Message, ModelCall, Price, Run, ToolInvocation, User
 from chat.models.conversations import Tree
 from chat.models.providers import plain
 from chat.pages.step_notes import Note, changes, last_asked
@@ -27,6 +27,7 @@ def shown_turns(conversation: Conversation, shared: Collection[str] = ()) -> lis
     rows = Message.objects.filter(pk__in=path).prefetch_related(
         Prefetch("runs", Run.objects.order_by("created_at")),
         Prefetch("runs__model_calls", ModelCall.objects.order_by("started_at")),
+        Prefetch("runs__invocations", ToolInvocation.objects.defer("arguments", "result", "shown", "opaque")),
     )
     messages = {row.pk: row for row in rows}
     return [{**_turn(messages[key], tree.siblings(key)), "shared_names": shared} for key in path]
@@ -51,6 +52,9 @@ def _turn(message: Message, siblings: list[UUID]) -> Turn:
         "model": model,
         "asked_model": way[0]["instead_of"] if way else model,
         "notes": notes,
+        "invocations": {}
+        if run is None
+        else {str(row.pk): _invocation(row) for row in run.invocations.all()},
         "status": run.status if run else "completed",
         "live": live,
         "run": str(run.pk) if run else None,
@@ -65,6 +69,20 @@ def _turn(message: Message, siblings: list[UUID]) -> Turn:
 
 def _notes(run: Run | None) -> list[Note]:
     return [note for step in (run.steps if run else ()) for note in step.get("notes", ())]
+
+
+def _invocation(row: ToolInvocation) -> dict[str, Any]:
+    """How a call stands; what was said in it is in the message."""
+    took = None
+    if row.finished_at is not None:
+        took = round((row.finished_at - (row.started_at or row.created_at)).total_seconds() * 1000)
+    return {
+        "status": row.status,
+        "waits_for": row.waits_for if row.status == ToolInvocation.Status.WAITING else "",
+        "fraction": row.fraction,
+        "note": row.note,
+        "duration_ms": None if took is None else max(0, took),
+    }
 
 
 def _retry_wait_seconds(run: Run | None) -> float | None:
@@ -114,6 +132,15 @@ def sidebar_groups(user: User, *, current: UUID | None) -> list[dict[str, Any]]:
         .values_list("conversation_id", flat=True)
     )
     today = timezone.localdate()
+    asking = set(
+        ToolInvocation.objects.visible_to(user)
+        .filter(
+            conversation__in=running,
+            status=ToolInvocation.Status.WAITING,
+            waits_for=ToolInvocation.Waits.APPROVAL,
+        )
+        .values_list("conversation_id", flat=True)
+    )
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         label = _("Pinned") if row.pinned else _day_label(row.updated_at, today)
@@ -123,7 +150,7 @@ def sidebar_groups(user: User, *, current: UUID | None) -> list[dict[str, Any]]:
                 "title": row.title or _("New chat"),
                 "url": f"/c/{row.pk}/",
                 "current": row.pk == current,
-                "status": "running" if row.pk in running else "",
+                "status": "waiting" if row.pk in asking else "running" if row.pk in running else "",
             }
         )
     labels = sorted(groups, key=lambda label: label != _("Pinned"))

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from chat.models import Conversation, Run, User
-from chat.pages.attempts import made_attempts
+from chat.pages.attempts import made_steps
 from chat.pages.names import shared_names
 from chat.pages.presenting import live_runs, offered_models, shown_turns, sidebar_groups
 
@@ -47,7 +47,9 @@ def attempts(request: HttpRequest, key: UUID, message: UUID) -> HttpResponse:
     )
     if run is None:
         raise Http404
-    return render(request, "chat/_attempts.html", {"attempts": made_attempts(run)})
+    steps = made_steps(run)
+    made = [attempt for step in steps for attempt in step["attempts"]]
+    return render(request, "chat/_attempts.html", {"steps": steps, "attempts": made})
 
 
 def _page(request: HttpRequest, found: Conversation | None) -> HttpResponse:

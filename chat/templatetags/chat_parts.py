@@ -14,22 +14,20 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.pages.markdown import render_markdown
 from chat.pages.names import shown_name
+from chat.pages.tool_words import fields_of, gist_of, result_text, state_icon, state_word, why_words
 
 register = template.Library()
 
-_STATE_WORDS = {
-    "pending": "Waits its turn", "waiting": "Waits for you", "running": "Running", "succeeded": "Done",
-    "failed": "Failed", "rejected": "Rejected", "cancelled": "Cancelled", "timed_out": "Timed out",
-    "unknown": "Unknown",
-}  # fmt: skip
 _BETWEEN_THOUGHTS = "\n\n"
-_STATE_ICONS = {"succeeded": "check", "failed": "x", "timed_out": "x", "unknown": "x", "waiting": "user"}
 
 
 class _Segments:
     """Collects parts in their order: words, thoughts, refusals, runs of tool calls; sources come last."""
 
-    def __init__(self) -> None:
+    def __init__(self, invocations: Mapping[str, Mapping[str, Any]], *, live: bool) -> None:
+        self._invocations = invocations
+        # An answer that has ended gives none of its calls a result any more.
+        self._unanswered = "" if live else "cancelled"
         self.items: list[dict[str, Any]] = []
         self.sources: list[dict[str, Any]] = []
         self._calls: dict[str, dict[str, Any]] = {}
@@ -42,9 +40,7 @@ class _Segments:
             self._call(part)
         elif kind == "tool_result" and part.get("invocation") in self._calls:
             call = self._calls[str(part["invocation"])]
-            status = str(part.get("status", "unknown"))
-            call.update(status=status, result=_pretty(part.get("result")))
-            call.update(word=_STATE_WORDS.get(status, status), icon=_STATE_ICONS.get(status, ""))
+            call.update(status=str(part.get("status", "unknown")), result=part.get("result"), waits_for="")
         elif kind == "citation":
             self.sources.append({"number": len(self.sources) + 1, **part})
 
@@ -57,14 +53,19 @@ class _Segments:
             self.items.append({"kind": kind, "text": text})
 
     def _call(self, part: Mapping[str, Any]) -> None:
+        invocation = str(part.get("invocation", ""))
+        row = self._invocations.get(invocation, {})
         call = {
-            "invocation": str(part.get("invocation", "")),
+            "invocation": invocation,
             "name": part.get("name", ""),
-            "facts": _facts(part.get("arguments")),
-            "status": "pending",
-            "word": _STATE_WORDS["pending"],
+            "arguments": part.get("arguments"),
+            "status": self._unanswered or row.get("status") or "pending",
+            "waits_for": "" if self._unanswered else row.get("waits_for", ""),
+            "result": None,
+            "fraction": row.get("fraction"),
+            "note": row.get("note", ""),
+            "duration_ms": row.get("duration_ms"),
         }
-        call["gist"] = ", ".join(value for _, value in call["facts"])[:120]
         self._calls[call["invocation"]] = call
         if self.items and self.items[-1]["kind"] == "tools":
             self.items[-1]["calls"].append(call)
@@ -72,25 +73,39 @@ class _Segments:
             self.items.append({"kind": "tools", "calls": [call]})
 
 
-def _pretty(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _facts(arguments: Any) -> list[tuple[str, str]]:
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments) if arguments else {}
-        except ValueError:
-            return [("arguments", arguments)]
-    if not isinstance(arguments, Mapping):
-        return [("arguments", _pretty(arguments))]
-    return [(str(name), _pretty(value)) for name, value in arguments.items()]
+@register.filter
+def in_words(call: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a card shows of a call that `segments` has found; of none, the empty one that the script fills."""
+    if not call:
+        return {"word": "", "fields": []}
+    status, waits_for, result = call["status"], call["waits_for"], call["result"]
+    fields = fields_of(call["arguments"])
+    under_way = status in ("running", "waiting") and waits_for != "approval"
+    word = state_word(status, waits_for)
+    if status == "succeeded" and call["duration_ms"] is not None:
+        word = duration(call["duration_ms"])
+    return {
+        "word": word,
+        "icon": state_icon(status, waits_for),
+        "why": why_words(status, waits_for, result),
+        "result": result_text(status, result),
+        "fields": fields,
+        "gist": (call["note"] if under_way else "") or gist_of(fields),
+        "fraction": call["fraction"] if under_way else None,
+        "approval": status == "waiting" and waits_for == "approval",
+    }
 
 
 @register.filter
-def segments(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A message's parts as dicts with `kind`: text, reasoning, refusal (`text`), tools (`calls`), sources."""
-    collected = _Segments()
+def segments(
+    parts: Iterable[Mapping[str, Any]], turn: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """A message's parts as dicts with `kind`: text, reasoning, refusal (`text`), tools (`calls`), sources.
+
+    Of its `turn` are read `invocations`, what the rows tell of its calls, by their keys, and whether it is `live`.
+    """
+    turn = turn or {}
+    collected = _Segments(turn.get("invocations", {}), live=turn.get("live", False))
     for part in parts or ():
         collected.add(part)
     if collected.sources:

@@ -60,6 +60,22 @@ def stopped_words(turn: Mapping[str, Any] | None) -> Words:
     }
 
 
+_TOOL_LIMIT = "The calls that it asked for last were not run. With Continue it goes on from here."
+
+
+@register.filter
+def limit_words(turn: Mapping[str, Any] | None) -> Words:
+    """What the answer reached, and what there is now."""
+    turn = turn or {}
+    error, tokens = turn.get("error"), (turn.get("receipt") or {}).get("tokens")
+    at = f" at {counted(tokens)}" if tokens else ""
+    stopped_at_tools = error is not None and error.get("code") == "tool_limit"
+    return {
+        "strong": (error or {}).get("message") or f"The answer reached its limit{at}.",
+        "rest": _TOOL_LIMIT if stopped_at_tools else "What had come is kept.",
+    }
+
+
 @register.filter
 def failed_words(turn: Mapping[str, Any] | None, staff: bool = False) -> Words:
     """What happened, what was kept, what was billed, what to do; the same live and after a reload."""

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { emptyState } from "../../chat/frontend/src/fold";
 import type { Progress } from "../../chat/frontend/src/live-run";
-import type { RunState } from "../../chat/frontend/src/protocol";
+import type { RunState, ToolCall } from "../../chat/frontend/src/protocol";
 import { liveWords } from "../../chat/frontend/src/render/foot";
 import { ordinal } from "../../chat/frontend/src/text";
 
@@ -20,6 +20,12 @@ function answering(): RunState {
   return { ...emptyState(), status: "running", steps: [{ step: 1, finished: false, parts: [{ type: "text", text: "Half" }] }] };
 }
 
+function calling(...calls: Partial<ToolCall>[]): RunState {
+  const state = answering();
+  calls.forEach((call, index) => state.steps[0]?.parts.push({ type: "tool_call", invocation: String(index), name: "x", arguments: {}, ...call }));
+  return state;
+}
+
 test("while text comes, tokens and tokens a second count along", () => {
   assert.equal(words({}), "~120 tok · 42 tok/s");
 });
@@ -35,8 +41,15 @@ test("three silent seconds in mid-answer are told instead of a pace of nothing",
 });
 
 test("a tool at work speaks for itself", () => {
-  const call = { status: "running", fraction: null, note: "", since: NOW - 9000, durationMs: null };
-  assert.equal(words({ calls: new Map([["a", call]]), heardAt: NOW - 9000 }), "~120 tok");
+  assert.equal(words({ heardAt: NOW - 9000 }, calling({ status: "running" })), "~120 tok");
+  assert.equal(words({ heardAt: NOW - 9000 }, calling({ status: "waiting", for: "callback" }, { status: "running" })), "~120 tok");
+});
+
+test("an answer whose tools all wait says for whom", () => {
+  const approval = { status: "waiting", for: "approval" } as const;
+  const callback = { status: "waiting", for: "callback" } as const;
+  assert.equal(words({ heardAt: NOW - 9000 }, calling(callback, approval)), "~120 tok · Waits for your decision");
+  assert.equal(words({ heardAt: NOW - 9000 }, calling(callback)), "~120 tok · Waits for an answer from elsewhere");
 });
 
 test("without a line there is no pace to tell", () => {

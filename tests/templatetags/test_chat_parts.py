@@ -2,6 +2,7 @@ from typing import Any
 
 from chat.templatetags.chat_parts import (
     duration,
+    in_words,
     language,
     model_facts,
     model_facts_title,
@@ -43,9 +44,32 @@ def test_a_result_finds_its_call_and_neighbours_share_a_frame():
         ]
     )
     [frame] = shown
-    assert [call["status"] for call in frame["calls"]] == ["succeeded", "pending"]
-    assert frame["calls"][0]["facts"] == [("order", "A-17")]
-    assert frame["calls"][1]["facts"] == [("arguments", '{"half": ')]
+    assert [call["status"] for call in frame["calls"]] == ["succeeded", "cancelled"]
+    assert in_words(frame["calls"][0])["fields"] == [{"name": "order", "kind": "line", "value": "A-17"}]
+
+
+def test_while_an_answer_is_alive_the_rows_tell_how_its_calls_stand():
+    parts = [
+        {"type": "tool_call", "invocation": key, "name": "x", "arguments": {"order": "A-17"}}
+        for key in "abcd"
+    ]
+    rows = {
+        "a": {
+            "status": "waiting",
+            "waits_for": "approval",
+            "fraction": None,
+            "note": "",
+            "duration_ms": None,
+        },
+        "b": {"status": "running", "waits_for": "", "fraction": 0.5, "note": "Half way", "duration_ms": None},
+        "c": {"status": "succeeded", "waits_for": "", "fraction": 1, "note": "There", "duration_ms": 1234},
+    }
+    [frame] = segments(parts, {"invocations": rows, "live": True})
+    asked, running, done, fresh = map(in_words, frame["calls"])
+    assert (asked["word"], asked["approval"], asked["gist"]) == ("Waits for you", True, "A-17")
+    assert (running["gist"], running["fraction"], running["approval"]) == ("Half way", 0.5, False)
+    assert (done["word"], done["gist"], done["fraction"]) == ("1.2 s", "A-17", None)
+    assert fresh["word"] == "Waits its turn"
 
 
 def test_a_models_facts_are_those_that_are_known():

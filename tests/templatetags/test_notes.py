@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chat.pages.names import shared_names
-from chat.templatetags.notes import failed_words, stopped_words
+from chat.templatetags.notes import failed_words, limit_words, stopped_words
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = sorted((ROOT / "tests" / "fixtures" / "notes").glob("*.json"))
@@ -18,8 +18,9 @@ def test_a_note_says_on_the_server_what_it_said_live(path: Path) -> None:
     turn = fixture["turn"] | {"parts": [{"type": "text", "text": fixture["turn"]["text"]}]}
     turn["shared_names"] = shared_names(fixture.get("models", ()))
     staff = fixture.get("staff", False)
-    words = stopped_words(turn) if turn["status"] == "stopped" else failed_words(turn, staff)
-    assert words == {"strong": fixture["strong"], "rest": fixture["rest"]}
+    words = {"stopped": stopped_words, "limit_reached": limit_words}
+    told = words[turn["status"]](turn) if turn["status"] in words else failed_words(turn, staff)
+    assert told == {"strong": fixture["strong"], "rest": fixture["rest"]}
 
 
 def test_every_error_there_is_has_its_words():

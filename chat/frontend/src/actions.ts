@@ -6,6 +6,7 @@ import { toggleDetails } from "./details";
 import { find } from "./dom";
 import type { ModelPicker } from "./models";
 import { apiUrl, change, NotDone, type PageData } from "./page";
+import type { Asked } from "./render/decision";
 import { text } from "./text";
 
 type Action = (button: HTMLButtonElement, turn: HTMLElement) => void;
@@ -22,6 +23,7 @@ export function startActions(column: HTMLElement, chat: Chat, models: ModelPicke
     wrap: (button) => wrap(button),
     "copy-code": (button) => void copyCode(button),
   };
+  column.addEventListener("decide", (event) => chat.decide((event as CustomEvent<Asked>).detail));
   column.addEventListener("click", (event) => {
     const button = (event.target as Element).closest<HTMLButtonElement>("button[data-action]");
     const turn = button?.closest<HTMLElement>(".turn");

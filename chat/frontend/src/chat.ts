@@ -13,6 +13,8 @@ import { fetchPage, pageUrl, readPageData, type PageData } from "./page";
 import { UNCOUNTED, type ErrorFacts, type Notice, type RunEvent, type StartFrame, type StartReply } from "./protocol";
 import { countDown } from "./render/end-note";
 import { whatGoesOn } from "./render/foot";
+import type { Asked } from "./render/decision";
+import { openCalls, waitsForSomeone } from "./render/tools";
 import { readSiblings, TurnView } from "./render/turn";
 import { sourceOf } from "./render/segments";
 import type { Follower } from "./scroll";
@@ -20,6 +22,7 @@ import { SendNote } from "./send-note";
 import type { Sidebar } from "./sidebar";
 import { Refused, type Line, type LineState } from "./socket";
 import { refusalSentence, text } from "./text";
+import { toolNews } from "./tool-news";
 
 export interface ChatParts {
   page: PageData;
@@ -180,7 +183,23 @@ export class Chat {
     live.take(event);
     if (event.type === "run.finished") this.ended(live);
     else if (event.type === "run.waiting" || event.type === "run.retrying") this.parts.announcer.tell(whatGoesOn(live.progress), !wasInLine);
+    else if (event.type.startsWith("tool.")) this.onTool(live, event);
     else this.parts.announcer.follow(() => sourceOf(live.state.steps));
+  }
+
+  private onTool(live: LiveRun, event: RunEvent): void {
+    const news = toolNews(live.state, event);
+    if (!news) return;
+    this.parts.announcer.tell(news.sentence, news.isNews);
+    const asks = openCalls(live.state).some(waitsForSomeone);
+    if (this.conversation) this.parts.sidebar.setDot(this.conversation, asks ? "waiting" : "running");
+  }
+
+  /** About a call that waits for somebody. What comes of it is told by the run's events, to every tab alike. */
+  decide({ taken, failed, ...decision }: Asked): void {
+    this.line.request({ type: "invocation.decide", ...decision }, false).then(taken, (error: unknown) => {
+      failed(error instanceof Refused ? refusalSentence(error.facts) : text.actionFailed);
+    });
   }
 
   /** News for every tab. Our own new runs are told to us twice; while an answer to `run.start` is out we wait for it. */
@@ -200,6 +219,8 @@ export class Chat {
       this.parts.sidebar.setDot(conversation, isHere ? null : "unread");
     } else if (notice.name === "invocation.waiting") {
       this.parts.sidebar.setDot(conversation, "waiting");
+    } else if (notice.name === "invocation.decided") {
+      if (!isHere) this.parts.sidebar.setDot(conversation, "running"); // here the run's own events tell
     } else if (notice.name === "conversation.updated" && notice.deleted) this.gone(conversation);
     else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
   }

@@ -161,13 +161,13 @@ export class LiveRun {
   private noteCall(event: Extract<RunEvent, { invocation: string }>): void {
     const { calls } = this.progress;
     const call = calls.get(event.invocation) ?? {
-      status: "pending", fraction: null, note: "", since: this.now(), durationMs: null,
+      fraction: null, note: "", since: this.now(), durationMs: null,
     };
     calls.set(event.invocation, call);
-    if (event.type === "tool.waiting") call.status = "waiting";
-    else if (event.type === "tool.running") Object.assign(call, { status: "running", since: this.now() });
+    if (event.type === "tool.waiting") call.since = this.now();
+    else if (event.type === "tool.running") Object.assign(call, { since: this.now(), fraction: null, note: "" });
     else if (event.type === "tool.progress") Object.assign(call, { fraction: event.fraction, note: event.note });
-    else if (event.type === "tool.finished") Object.assign(call, { status: event.status, durationMs: event.duration_ms });
+    else if (event.type === "tool.finished") call.durationMs = event.duration_ms;
   }
 }
 

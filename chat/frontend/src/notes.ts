@@ -64,6 +64,16 @@ export function stoppedWords(figures: Figures, receipt: StopReceipt | undefined)
   return { strong: "Stopped.", rest: sentences(billed(figures), closed(receipt)) };
 }
 
+const TOOL_LIMIT = "The calls that it asked for last were not run. With Continue it goes on from here.";
+
+export function limitWords(error: ErrorFacts | undefined, figures: Figures): Words {
+  const at = figures.tokens ? ` at ${counted(figures.tokens)}` : "";
+  return {
+    strong: error?.message || `The answer reached its limit${at}.`,
+    rest: error?.code === "tool_limit" ? TOOL_LIMIT : "What had come is kept.",
+  };
+}
+
 export function failedWords(error: ErrorFacts | undefined, figures: Figures, hasText: boolean, staff = false): Words {
   const code = error?.code ?? "";
   const unbilled = code.startsWith("provider_") || code === "context_too_long" || code === "rate_limited";

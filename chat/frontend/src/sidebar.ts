@@ -142,12 +142,16 @@ export class Sidebar {
 
   private takeDots(list: HTMLElement, told: Set<string>): void {
     const items = list.querySelectorAll<HTMLElement>("[data-conversation]");
-    const running = new Set([...items].filter((item) => item.querySelector(".dot")).map((item) => item.dataset["conversation"] ?? ""));
+    const live = new Map<string, Dot>();
+    for (const item of items) {
+      const kind = item.querySelector<HTMLElement>(".dot")?.dataset["kind"];
+      if (kind) live.set(item.dataset["conversation"] ?? "", kind as Dot);
+    }
     for (const [conversation, dot] of this.dots) {
-      const ended = dot === "running" && !running.has(conversation);
+      const ended = (dot === "running" || dot === "waiting") && !live.has(conversation);
       if (ended && !told.has(conversation)) this.dots.set(conversation, conversation === this.conversation ? null : "unread");
     }
-    for (const conversation of running) if (!told.has(conversation)) this.dots.set(conversation, "running");
+    for (const [conversation, dot] of live) if (!told.has(conversation)) this.dots.set(conversation, dot);
   }
 
   private drawDots(): void {
@@ -156,7 +160,7 @@ export class Sidebar {
       if (!item) continue;
       item.querySelector(".dot")?.remove();
       item.toggleAttribute("data-unread", dot === "unread");
-      if (!dot || (conversation === this.conversation && dot !== "running")) continue;
+      if (!dot || (conversation === this.conversation && dot === "unread")) continue;
       const sign = document.createElement("i");
       sign.className = "dot";
       sign.dataset["kind"] = dot;

@@ -1,6 +1,6 @@
 /** Every sentence the script says, in one place. */
 
-import { counted, thousands } from "./format";
+import { thousands } from "./format";
 import type { ErrorFacts } from "./protocol";
 
 export const text = {
@@ -18,9 +18,15 @@ export const text = {
   retrying: (reason: string, attempt: number | null, seconds: number) =>
     `${retryReasons[reason] ?? "The provider failed"}. ${nthTry(attempt)} ${seconds > 0 ? `in ${seconds} s` : "now"}`,
   tryGoesOn: (attempt: number | null, waiting: string) => `${nthTry(attempt)}. ${waiting}`,
+  beingWritten: "Being written",
+  aTool: "A tool",
+  waitsForYou: "Waits for your decision",
+  waitsForOthers: "Waits for an answer from elsewhere",
+  decideAbout: (tool: string) => `Decide about ${tool}`,
+  edited: (fields: readonly string[]) => `Edited: ${fields.join(", ")}`,
+  decided: { approve: "Approved. It waits its turn.", reject: "Rejected." },
+  notAnObject: "The arguments have to be an object, in braces.",
   answerFailed: "The answer failed.",
-  limit: (tokens: number | null) =>
-    tokens ? `The answer reached its limit at ${counted(tokens)}.` : "The answer reached its limit.",
   notSent: "Not sent.",
   tooLong: (bytes: number) => `The message is longer than ${Math.floor(bytes / 1024)} kB, the most that can be sent at once.`,
   noModel: "There is no model to ask. An administrator can add one.",
@@ -49,6 +55,18 @@ export const text = {
     stopped: "The answer was stopped.",
     failed: (why: string) => `The answer failed: ${why}`,
     limit_reached: "The answer reached its limit.",
+    tool: {
+      running: (tool: string) => `${tool} is running.`,
+      approval: (tool: string) => `${tool} waits for your decision.`,
+      callback: (tool: string) => `${tool} waits for an answer from another system.`,
+      client: (tool: string) => `${tool} waits for the program that asked.`,
+      succeeded: (tool: string) => `${tool} is done.`,
+      failed: (tool: string) => `${tool} failed.`,
+      rejected: (tool: string) => `${tool} was rejected.`,
+      cancelled: (tool: string) => `${tool} was cancelled.`,
+      timed_out: (tool: string) => `${tool} got no answer in time.`,
+      unknown: (tool: string) => `Whether ${tool} took effect is not known.`,
+    } as Record<string, (tool: string) => string>,
   },
   dots: { running: "An answer is running", unread: "Unread answer", waiting: "Waits for your decision" },
   actionFailed: "That did not work. Try again.",

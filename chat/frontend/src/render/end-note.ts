@@ -2,9 +2,8 @@
 
 import { find, fromTemplate, setHidden, setText } from "../dom";
 import type { Progress } from "../live-run";
-import { failedWords, pageForStaff, stoppedWords, waitLabel, type Figures } from "../notes";
+import { failedWords, limitWords, pageForStaff, stoppedWords, waitLabel, type Figures } from "../notes";
 import type { ErrorFacts, RunState } from "../protocol";
-import { text } from "../text";
 import { sourceOf } from "./segments";
 
 export function makeNote(state: RunState, progress: Progress, figures: Figures): HTMLElement | null {
@@ -13,13 +12,11 @@ export function makeNote(state: RunState, progress: Progress, figures: Figures):
   const note = fromTemplate(`note-${status}`);
   const error = progress.finished?.error;
   const strong = find(note, "strong");
-  if (status === "stopped" || status === "failed") {
-    const words = status === "stopped"
-      ? stoppedWords(figures, progress.finished?.stop_receipt)
-      : failedWords(error, figures, sourceOf(state.steps) !== "", linksForStaff(note).length > 0);
-    setText(strong, words.strong);
-    setText(find(note, "p > span"), words.rest);
-  } else setText(strong, error?.message || text.limit(figures.tokens));
+  let words = limitWords(error, figures);
+  if (status === "stopped") words = stoppedWords(figures, progress.finished?.stop_receipt);
+  if (status === "failed") words = failedWords(error, figures, sourceOf(state.steps) !== "", linksForStaff(note).length > 0);
+  setText(strong, words.strong);
+  setText(find(note, "p > span"), words.rest);
   // What has not begun cannot go on.
   if (status === "stopped" && sourceOf(state.steps) === "") note.querySelector(".row")?.remove();
   if (status === "failed" && error) offerNext(note, error);

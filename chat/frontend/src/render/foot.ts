@@ -8,7 +8,7 @@ import type { Figures } from "../notes";
 import type { RunState } from "../protocol";
 import { text } from "../text";
 import { lastShown } from "./segments";
-import { GOING } from "./tools";
+import { GOING, openCalls, waitsForSomeone } from "./tools";
 
 /** A spinner that turns for longer than this without anything new says what it waits for. */
 const SILENT_SECONDS = 3;
@@ -28,17 +28,21 @@ export function drawLive(foot: HTMLElement, model: string, state: RunState, prog
     live = fromTemplate("live");
     foot.replaceChildren(live);
   }
-  setHidden(find(live, ".spinner"), progress.offline || turnsAbove(state, progress));
+  setHidden(find(live, ".spinner"), progress.offline || turnsAbove(state));
   setSpans(find(live, ".receipt"), liveWords(model, state, progress, now));
 }
 
 /** A thought or a tool that is under way has a spinner of its own, and one is enough. */
-function turnsAbove(state: RunState, progress: Progress): boolean {
-  return isAtWork(progress) || lastShown(state.steps)?.type === "reasoning";
+function turnsAbove(state: RunState): boolean {
+  return openCalls(state).length > 0 || lastShown(state.steps)?.type === "reasoning";
 }
 
-function isAtWork(progress: Progress): boolean {
-  return [...progress.calls.values()].some((call) => GOING.has(call.status));
+/** What the open calls of tools mean for the answer: nothing, that they are at work, or whom it waits for. */
+function toolsSay(state: RunState): "" | "at work" | "you" | "others" {
+  const open = openCalls(state);
+  if (open.length === 0) return "";
+  if (open.some((call) => GOING.has(call.status))) return "at work";
+  return open.some(waitsForSomeone) ? "you" : "others";
 }
 
 /** What stands beside the spinner. */
@@ -52,7 +56,10 @@ export function liveWords(model: string, state: RunState, progress: Progress, no
   const silent = Math.floor((now - Math.max(progress.heardAt, progress.retry?.until ?? 0)) / 1000);
   if (progress.retry) return [text.tryGoesOn(progress.retry.attempt, text.waiting(name, silent))];
   if (!lastShown(state.steps)) return [text.waiting(name, silent)];
-  if (isAtWork(progress)) return counted;
+  const tools = toolsSay(state);
+  if (tools === "you") return [...counted, text.waitsForYou];
+  if (tools === "others") return [...counted, text.waitsForOthers];
+  if (tools === "at work") return counted;
   if (silent >= SILENT_SECONDS) return [...counted, text.waiting(name, silent)];
   if (progress.rate !== null && progress.rate >= 0.5) counted.push(`${Math.round(progress.rate)} tok/s`);
   return counted;

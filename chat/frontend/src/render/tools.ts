@@ -1,38 +1,87 @@
 /** Tool calls in a row share a frame. A call's one status drives its word, its icon and its spinner. */
 
-import { find, fromTemplate, setHidden, setText } from "../dom";
+import { find, fromTemplate, hasFocus, setHidden, setText } from "../dom";
 import { duration } from "../format";
+import type { RunState } from "../protocol";
+import { text } from "../text";
+import { ApprovalForm } from "./approval";
 import type { Call } from "./segments";
+import { fieldsOf, gistOf, resultText, stateIcon, stateWord, whyWords, type Field } from "./tool-words";
 
 /** What the events tell of a call beside what is kept of it. */
 export interface CallProgress {
-  status: string;
   fraction: number | null;
   note: string;
   since: number;
   durationMs: number | null;
 }
 
-const WORDS: Record<string, string> = {
-  pending: "Waits its turn", waiting: "Waits for you", running: "Running", succeeded: "Done", failed: "Failed",
-  rejected: "Rejected", cancelled: "Cancelled", timed_out: "Timed out", unknown: "Unknown",
-};
+/** How a call stands for whoever looks at it. */
+export interface Standing {
+  status: string;
+  waitsFor: string;
+}
+
+/** What was to be seen of a call before this view: how long it took, and that somebody had opened it. */
+export interface Earlier {
+  durationMs: number | null;
+  open: boolean;
+}
+
 /** What a spinner turns for. */
 export const GOING = new Set(["pending", "running"]);
+
+/** An answer that has ended gives none of its calls a result any more. */
+export function standingOf({ call, result }: Call, running: boolean): Standing {
+  if (result) return { status: result.status, waitsFor: "" };
+  if (!running) return { status: "cancelled", waitsFor: "" };
+  return { status: call.status ?? "pending", waitsFor: call.for ?? "" };
+}
+
+/** Of all the calls that have no result yet. */
+export function openCalls(state: RunState): Standing[] {
+  const ended = new Set<string>();
+  const open: Standing[] = [];
+  for (const step of state.steps) for (const part of step.parts) if (part.type === "tool_result") ended.add(part.invocation);
+  for (const step of state.steps) {
+    for (const part of step.parts) {
+      if (part.type === "tool_call" && !ended.has(part.invocation)) {
+        open.push(standingOf({ call: part, result: null }, true));
+      }
+    }
+  }
+  return open;
+}
+
+export function waitsForSomeone(standing: Standing): boolean {
+  return standing.status === "waiting" && standing.waitsFor === "approval";
+}
+
+/** Cards that the server has drawn, by their invocations: what of them should stay. */
+export function earlierIn(root: ParentNode): Map<string, Earlier> {
+  const found = new Map<string, Earlier>();
+  for (const card of root.querySelectorAll<HTMLDetailsElement>(".tool[data-invocation]")) {
+    const took = card.dataset["ms"];
+    found.set(card.dataset["invocation"] ?? "", { durationMs: took ? Number(took) : null, open: card.open });
+  }
+  return found;
+}
 
 export class ToolsView {
   readonly element = document.createElement("div");
   private readonly views: ToolView[] = [];
 
-  constructor() {
+  constructor(private readonly earlier: ReadonlyMap<string, Earlier>) {
     this.element.className = "tools";
+    this.element.setAttribute("role", "group");
+    this.element.setAttribute("aria-label", "Tools");
   }
 
   update(calls: readonly Call[], progress: ReadonlyMap<string, CallProgress>, running: boolean): void {
     calls.forEach((call, index) => {
       let view = this.views[index];
       if (!view) {
-        view = new ToolView();
+        view = new ToolView(call.call.invocation, this.earlier.get(call.call.invocation));
         this.views.push(view);
         this.element.append(view.element);
       }
@@ -43,56 +92,115 @@ export class ToolsView {
 
 class ToolView {
   readonly element = fromTemplate<HTMLDetailsElement>("tool");
+  private readonly head = find(this.element, ".tool-head");
+  private readonly name = find(this.element, ".tool-name");
+  private readonly gist = find(this.element, ".tool-gist");
   private readonly state = find(this.element, ".tool-state");
-  private readonly note = find(this.element, ".tool-note");
+  private readonly bar = find<HTMLProgressElement>(this.element, ".progress");
+  private readonly why = find(this.element, ".tool-why");
   private readonly facts = find(this.element, ".facts");
   private readonly fold = find(this.element, ".fold");
-  private shownArguments = "";
+  private approval: ApprovalForm | null = null;
+  private fields: Field[] = [];
+  private shownArguments: unknown = "";
+  private shownResult: unknown = null;
   private shownIcon = "";
+  private said = "";
+  private beingWritten = false;
 
-  update({ call, result }: Call, progress: CallProgress | undefined, running: boolean): void {
-    const status = result?.status ?? progress?.status ?? "pending";
+  constructor(
+    invocation: string,
+    private readonly earlier: Earlier | undefined,
+  ) {
+    this.element.dataset["invocation"] = invocation;
+    this.element.open = earlier?.open ?? false;
+  }
+
+  update(call: Call, progress: CallProgress | undefined, running: boolean): void {
+    const standing = standingOf(call, running);
+    const { status, waitsFor } = standing;
+    const { name } = call.call;
     this.element.dataset["status"] = status;
-    this.element.dataset["invocation"] = call.invocation;
-    setText(find(this.element, ".tool-name"), call.name);
-    this.showArguments(call.arguments);
-    this.showState(status, progress, running && !result);
-    this.showNote(result ? undefined : progress);
-    setHidden(this.fold, result === null);
-    if (result) setText(find(this.fold, "pre"), pretty(result.result));
+    this.element.dataset["for"] = waitsFor;
+    if (this.name.textContent !== name) {
+      setText(this.name, name);
+      this.element.setAttribute("aria-label", name);
+      this.bar.setAttribute("aria-label", `Progress of ${name}`);
+    }
+    this.readArguments(call.call.arguments);
+    const goesOn = running && !call.result && !waitsForSomeone(standing);
+    this.beingWritten = typeof call.call.arguments === "string";
+    this.showState(standing, progress, goesOn);
+    this.showProgress(goesOn ? progress : undefined);
+    this.showEnd(standing, call);
+    this.showApproval(running && waitsForSomeone(standing), call);
   }
 
-  private showArguments(value: unknown): void {
-    const shown = typeof value === "string" ? value : JSON.stringify(value);
-    if (shown === this.shownArguments) return;
-    this.shownArguments = shown;
-    const facts = factsOf(value);
-    setText(find(this.element, ".tool-gist"), facts.map(([, one]) => one).join(", ").slice(0, 120));
-    this.facts.replaceChildren(...facts.flatMap(([name, one]) => [word("dt", name), word("dd", one)]));
+  private readArguments(written: unknown): void {
+    if (written === this.shownArguments) return;
+    this.shownArguments = written;
+    this.fields = fieldsOf(written);
+    this.facts.replaceChildren(...this.fields.flatMap(({ name, value }) => [word("dt", name), word("dd", value)]));
   }
 
-  private showState(status: string, progress: CallProgress | undefined, going: boolean): void {
-    setHidden(find(this.state, ".spinner"), !(going && GOING.has(status)));
-    const took = progress?.durationMs ?? null;
-    let said = WORDS[status] ?? status;
-    if (status === "succeeded" && took !== null) said = duration(took);
-    else if (status === "running" && progress && Date.now() - progress.since >= 1000) said = duration(Date.now() - progress.since);
-    setText(find(this.state, "span"), said);
-    const icon = status === "succeeded" ? "check" : ["failed", "timed_out", "unknown"].includes(status) ? "x" : "";
+  private showState({ status, waitsFor }: Standing, progress: CallProgress | undefined, goesOn: boolean): void {
+    setHidden(find(this.state, ".spinner"), !goesOn);
+    setText(find(this.state, "span"), this.stateWords(status, waitsFor, progress, goesOn));
+    const icon = stateIcon(status, waitsFor);
     if (icon === this.shownIcon) return;
     this.shownIcon = icon;
     this.state.querySelector("svg")?.remove();
     if (icon) this.state.append(fromTemplate<SVGElement>(`icon-${icon}`));
   }
 
-  private showNote(progress: CallProgress | undefined): void {
+  /** One or two words, or a figure that says the same. */
+  private stateWords(status: string, waitsFor: string, progress: CallProgress | undefined, goesOn: boolean): string {
+    const took = progress?.durationMs ?? this.earlier?.durationMs ?? null;
+    if (status === "succeeded" && took !== null) return duration(took);
+    if (goesOn && status === "pending" && this.beingWritten) return text.beingWritten;
+    const seconds = progress && status !== "pending" ? Math.floor((Date.now() - progress.since) / 1000) : 0;
+    if (!goesOn || !progress || seconds < 1) return stateWord(status, waitsFor);
+    const time = seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
+    if (progress.fraction !== null) return `${Math.round(progress.fraction * 100)} % · ${time}`;
+    return status === "running" ? time : `${stateWord(status, waitsFor)} · ${time}`;
+  }
+
+  /** In the head, so that it is seen folded as well and nothing moves when it begins. */
+  private showProgress(progress: CallProgress | undefined): void {
     const fraction = progress?.fraction ?? null;
-    setHidden(this.note, fraction === null);
-    if (fraction === null || !progress) return;
-    const [said, share] = this.note.querySelectorAll("span");
-    if (said) setText(said, progress.note);
-    if (share) setText(share, `${Math.round(fraction * 100)} %`);
-    find<HTMLProgressElement>(this.note, "progress").value = fraction;
+    setHidden(this.bar, fraction === null);
+    if (fraction !== null) this.bar.value = fraction;
+    setText(this.gist, progress?.note || gistOf(this.fields));
+  }
+
+  private showEnd({ status, waitsFor }: Standing, { result }: Call): void {
+    const said = `${status} ${waitsFor}`;
+    const what = result?.result ?? null;
+    if (said === this.said && what === this.shownResult) return;
+    this.said = said;
+    this.shownResult = what;
+    const why = whyWords(status, waitsFor, what);
+    setText(this.why, why);
+    setHidden(this.why, why === "");
+    const shown = result ? resultText(status, what) : "";
+    setText(find(this.fold, "pre"), shown);
+    setHidden(this.fold, shown === "");
+  }
+
+  private showApproval(asks: boolean, { call }: Call): void {
+    setHidden(this.facts, asks || this.fields.length === 0);
+    if (asks && !this.approval) {
+      this.approval = new ApprovalForm(call);
+      this.facts.after(this.approval.element);
+      this.element.open = true;
+    } else if (!asks && this.approval) {
+      // Decided, here or elsewhere. Who was at it stays at the card.
+      const wasHere = hasFocus(this.approval.element);
+      this.approval.element.remove();
+      this.approval = null;
+      this.element.open = false;
+      if (wasHere) this.head.focus();
+    }
   }
 }
 
@@ -100,23 +208,4 @@ function word(tag: string, said: string): HTMLElement {
   const element = document.createElement(tag);
   element.textContent = said;
   return element;
-}
-
-function pretty(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
-}
-
-/** Arguments as fields, also while they stream: of partial JSON, the text as it is. */
-function factsOf(value: unknown): [string, string][] {
-  let read = value;
-  if (typeof value === "string") {
-    if (!value) return [];
-    try {
-      read = JSON.parse(value);
-    } catch {
-      return [["arguments", value]];
-    }
-  }
-  if (read === null || typeof read !== "object" || Array.isArray(read)) return [["arguments", pretty(read)]];
-  return Object.entries(read).map(([name, one]) => [name, pretty(one)]);
 }

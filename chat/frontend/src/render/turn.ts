@@ -12,7 +12,7 @@ import { drawEnded, drawLive, figuresOf, type Siblings } from "./foot";
 import { Prose } from "./prose";
 import { ReasoningView } from "./reasoning";
 import { lastShown, segments, sourceOf, type Segment, type Source } from "./segments";
-import { ToolsView } from "./tools";
+import { earlierIn, ToolsView, type Earlier } from "./tools";
 
 type View =
   | { kind: "text"; view: Prose }
@@ -30,6 +30,7 @@ export class TurnView {
   private readonly standingLength: number;
   private readonly otherModel: Aside;
   private readonly dropped: Aside;
+  private earlier: ReadonlyMap<string, Earlier> = new Map();
   private taken = false;
   private endedDrawn = false;
   private fading = false;
@@ -86,6 +87,7 @@ export class TurnView {
   private take(): void {
     if (this.taken) return;
     this.taken = true;
+    this.earlier = earlierIn(this.article);
     for (const child of this.standing()) child.remove();
   }
 
@@ -125,7 +127,7 @@ export class TurnView {
   }
 
   private add(segment: Segment): void {
-    const entry = makeView(segment);
+    const entry = makeView(segment, this.earlier);
     this.views.push(entry);
     this.dropped.or(this.foot).before(entry.view.element);
   }
@@ -163,14 +165,14 @@ function isStale(entry: View | undefined): boolean {
   return entry?.view.element.dataset["stale"] !== undefined;
 }
 
-function makeView(segment: Segment): View {
+function makeView(segment: Segment, earlier: ReadonlyMap<string, Earlier>): View {
   switch (segment.kind) {
     case "text":
       return { kind: "text", view: new Prose() };
     case "reasoning":
       return { kind: "reasoning", view: new ReasoningView(segment.text.length < 400) };
     case "tools":
-      return { kind: "tools", view: new ToolsView() };
+      return { kind: "tools", view: new ToolsView(earlier) };
     case "refusal":
       return { kind: "refusal", view: { element: fromTemplate("note-refusal") } };
     case "sources": {

@@ -1,0 +1,178 @@
+"""Tools as a person sees them: cards that grow, end and stay, and what is decided in place."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.asking_tools import plug_in
+from tests.browser.tab import Tab
+from tests.live import LiveSite, serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+ASK = (
+    'call:send_message {"to": "bob@example.org", "subject": "Minutes", "copies": 2, "urgent": false,'
+    ' "labels": ["board"]}'
+)
+
+
+@pytest.fixture(scope="session")
+def storehouse(prepared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
+    """A site with a plug-in, whose tools ask first, take their time, or fail."""
+    settings = plug_in(tmp_path_factory.mktemp("plug-in"))
+    with serving(prepared_folder, tmp_path_factory.mktemp("storehouse") / "data", **settings) as live:
+        yield live
+
+
+def card(tab: Tab, name: str) -> Locator:
+    """A group that has the tool's name."""
+    return tab.answer.get_by_role("group", name=name, exact=True)
+
+
+async def ask(desk, site: LiveSite, words: str) -> Tab:
+    tab = await desk.tab(site.sign_in("alice"))
+    await tab.choose_model("demo")
+    await tab.say(words)
+    return tab
+
+
+async def turns(tab: Tab) -> list[str]:
+    return [await turn.inner_text() for turn in await tab.page.locator(".turn").all()]
+
+
+async def test_calls_of_a_step_stand_together_each_with_its_end_and_read_the_same_after_a_reload(
+    desk, storehouse
+):
+    words = (
+        'call:calculate {"expression": "6*7"} call:count_boxes {"seconds": 2} call:open_gate {"number": 4}'
+    )
+    tab = await ask(desk, storehouse, words)
+    boxes = card(tab, "count_boxes")
+    await expect(boxes.locator(".tool-gist")).to_have_text(re.compile(r"Shelf \d+ of 10"))
+    await expect(boxes.get_by_role("progressbar", name="Progress of count_boxes")).to_be_visible()
+    await expect(boxes.locator(".tool-state")).to_contain_text("%")
+    height = await boxes.evaluate("card => card.offsetHeight")
+    await tab.wait_for_end()
+    assert await boxes.evaluate("card => card.offsetHeight") == height
+    await expect(tab.answer.locator(".tools")).to_have_count(1)
+    await expect(boxes.get_by_role("progressbar")).to_have_count(0)
+    for name in ("calculate", "count_boxes", "open_gate"):
+        await card(tab, name).locator("> summary").click()
+    await expect(card(tab, "open_gate")).to_contain_text("Gate 4 does not answer. The model was told so.")
+    await card(tab, "calculate").get_by_text("Result").click()
+    await expect(card(tab, "calculate").locator("pre")).to_have_text("42")
+    live = await turns(tab)
+    await tab.page.reload()
+    for name in ("calculate", "count_boxes", "open_gate"):
+        await card(tab, name).locator("> summary").click()
+    await card(tab, "calculate").get_by_text("Result").click()
+    assert await turns(tab) == live
+
+
+async def test_what_waits_is_decided_in_place_with_other_arguments(desk, storehouse):
+    tab = await ask(desk, storehouse, ASK)
+    asked = card(tab, "send_message")
+    await expect(asked.locator(".tool-state")).to_have_text("Waits for you")
+    await expect(tab.answer.locator(".turn-foot")).to_contain_text("Waits for your decision")
+    await expect(tab.page.locator("#announcer")).to_have_text("send_message waits for your decision.")
+    await expect(tab.message).to_be_focused()
+    await expect(tab.page.locator("#conversations [aria-current] .dot")).to_have_attribute(
+        "data-kind", "waiting"
+    )
+    await asked.get_by_label("copies").fill("three")
+    await asked.get_by_role("button", name="Approve").click()
+    await expect(asked.get_by_role("alert")).to_have_text("copies has to be a number.")
+    await expect(asked.get_by_label("copies")).to_be_focused()
+    await asked.get_by_label("copies").fill("3")
+    await asked.get_by_label("urgent").check()
+    await expect(asked).to_contain_text("Edited: copies, urgent")
+    await asked.get_by_role("button", name="Approve").press("Enter")
+    await tab.wait_for_end()
+    await expect(asked.locator("> summary")).to_be_focused()
+    await asked.locator("> summary").press("Enter")
+    await expect(asked.locator(".facts").first).to_contain_text("3")
+    await asked.get_by_text("Result").click()
+    await expect(asked.locator("pre")).to_contain_text('"copies": 3')
+    await expect(tab.page.locator("#conversations .dot")).to_have_count(0)
+
+
+async def test_a_rejection_is_told_with_its_reason_and_escape_takes_only_the_question_back(desk, storehouse):
+    tab = await ask(desk, storehouse, ASK)
+    asked = card(tab, "send_message")
+    await asked.get_by_role("button", name="Reject").click()
+    await asked.get_by_label("Reason").press("Escape")
+    await expect(asked.get_by_role("button", name="Reject")).to_be_focused()
+    await asked.get_by_role("button", name="Reject").press("Enter")
+    await asked.get_by_label("Reason").fill("Not before May.")
+    await asked.get_by_label("Reason").press("Enter")
+    await tab.wait_for_end()
+    await expect(asked.locator(".tool-state")).to_have_text("Rejected")
+    await asked.locator("> summary").click()
+    await expect(asked).to_contain_text("“Not before May.” You said no.")
+
+
+async def test_arguments_can_be_edited_as_json_and_what_is_none_is_said(desk, storehouse):
+    tab = await ask(desk, storehouse, ASK)
+    asked = card(tab, "send_message")
+    await asked.get_by_label("subject").fill("Minutes of May")
+    await asked.get_by_role("button", name="As JSON").click()
+    raw = asked.get_by_label("arguments")
+    await expect(raw).to_have_value(re.compile('"subject": "Minutes of May"'))
+    await raw.fill('{"to": ')
+    await asked.get_by_role("button", name="Approve").click()
+    await expect(asked.get_by_role("alert")).to_have_text("This is not JSON.")
+    await raw.fill('{"to": "eve@example.org", "subject": 5}')
+    await asked.get_by_role("button", name="Approve").click()
+    await expect(asked.get_by_role("alert")).to_contain_text("subject")
+    await raw.fill('{"to": "eve@example.org", "subject": "Hello"}')
+    await asked.get_by_role("button", name="Approve").click()
+    await tab.wait_for_end()
+    await asked.locator("> summary").click()
+    await expect(asked.locator(".facts").first).to_contain_text("eve@example.org")
+
+
+async def test_it_waits_across_a_reload_and_another_tab_follows_what_is_decided(desk, storehouse):
+    one = await ask(desk, storehouse, ASK)
+    await card(one, "send_message").get_by_role("button", name="Approve").wait_for()
+    other = await desk.open(one.page.context, one.page.url)
+    await one.page.reload()
+    elsewhere = await desk.open(one.page.context, "/")
+    await expect(elsewhere.page.locator("#conversations .dot[data-kind=waiting]")).to_have_count(1)
+    for tab in (one, other):
+        await expect(card(tab, "send_message").get_by_label("copies")).to_have_value("2")
+    await card(other, "send_message").get_by_role("button", name="Approve").click()
+    for tab in (one, other):
+        await tab.wait_for_end()
+        await expect(card(tab, "send_message").locator("form")).to_have_count(0)
+    assert await turns(one) == await turns(other)
+    await expect(elsewhere.page.locator("#conversations .dot[data-kind=waiting]")).to_have_count(0)
+
+
+async def test_stop_takes_back_what_waits(desk, storehouse):
+    tab = await ask(desk, storehouse, ASK)
+    asked = card(tab, "send_message")
+    await asked.get_by_role("button", name="Approve").wait_for()
+    await tab.button("Stop (Esc)").click()
+    await tab.wait_for_end("stopped")
+    await expect(asked.locator(".tool-state")).to_have_text("Cancelled")
+    await expect(asked.locator("form")).to_have_count(0)
+    live = await turns(tab)
+    await tab.page.reload()
+    assert await turns(tab) == live
+
+
+async def test_the_details_tell_each_step_with_its_tools(desk, storehouse):
+    tab = await ask(desk, storehouse, 'call:calculate {"expression": "6*7"}')
+    await tab.wait_for_end()
+    await tab.answer.get_by_role("button", name="Details").click()
+    attempts = tab.answer.locator(".attempts")
+    await expect(attempts.get_by_role("heading")).to_have_text("2 steps, 2 attempts")
+    lines = attempts.get_by_role("listitem")
+    await expect(lines).to_have_count(3)
+    await expect(lines.nth(0)).to_contain_text("Step 1")
+    await expect(lines.nth(1)).to_contain_text("calculate")
+    await expect(lines.nth(1)).to_contain_text("done")
+    await expect(lines.nth(2)).to_contain_text("Step 2")

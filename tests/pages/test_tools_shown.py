@@ -1,0 +1,82 @@
+"""What a page shows of an answer's tools before any script has run."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from chat.models import ToolInvocation
+from tests.factories import ModelCallFactory, ToolInvocationFactory
+from tests.pages.test_how_it_went import answer, column, page, words
+
+pytestmark = pytest.mark.django_db
+
+
+def asking(owner, **more):
+    """An answer that waits for a decision about one call."""
+    run = answer(owner, status="waiting", finished_at=None)
+    call = ToolInvocationFactory.create(run=run, name="send_message", **more)
+    run.message.parts = [
+        {"type": "text", "text": "Shall I?"},
+        {
+            "type": "tool_call",
+            "invocation": str(call.pk),
+            "name": "send_message",
+            "arguments": {"to": "<bob>", "copies": 2, "urgent": True, "body": "Dear\nBob"},
+        },
+    ]
+    run.message.save()
+    return run
+
+
+def test_what_waits_for_a_person_is_open_with_its_arguments_to_be_edited(client, alice):
+    html = page(client, alice, asking(alice))
+    card = column(html)[column(html).index('<details class="tool"') :]
+    assert re.search(r'data-status="waiting" data-for="approval".* aria-label="send_message" open>', card)
+    assert '<input class="input" value="<bob>">' in card
+    assert '<input class="input" value="2" inputmode="decimal">' in card
+    assert '<input class="check" type="checkbox" checked>' in card
+    assert "Dear\nBob</textarea>" in card
+    assert 'data-kind="waiting" role="img" aria-label="Waits for your decision"' in html
+
+
+def test_a_markup_in_an_argument_stays_text(client, alice):
+    client.force_login(alice)
+    answered = client.get(f"/c/{asking(alice).conversation_id}/").content.decode()
+    assert "<bob>" not in answered
+    assert "&lt;bob&gt;" in answered
+
+
+def test_what_waits_for_another_system_asks_nobody(client, alice):
+    html = page(
+        client,
+        alice,
+        asking(alice, waits_for=ToolInvocation.Waits.CALLBACK, note="Shot 3 of 8", fraction=0.4),
+    )
+    card = column(html)[column(html).index('<details class="tool"') :]
+    assert "<form" not in card[: card.index("</article>")]
+    assert "Shot 3 of 8" in card
+    assert '<progress class="progress" value="0.4"' in card
+    assert 'data-kind="running"' in html
+
+
+def test_the_details_tell_each_steps_calls_with_their_tools_and_what_they_cost(client, alice):
+    run = answer(alice)
+    began = timezone.now()
+    for step in (1, 2):
+        ModelCallFactory.create(
+            run=run, provider="q", model="small", step=step, started_at=began, duration_ms=900,
+            input_tokens=10 * step, output_tokens=step, usage_source="reported", cost=Decimal("0.002"), currency="USD",
+        )  # fmt: skip
+    ToolInvocationFactory.create(
+        run=run, status="failed", waits_for="", attempts=3, started_at=began,
+        finished_at=began + timedelta(seconds=2),
+    )  # fmt: skip
+    assert words(page(client, alice, run, f"attempts/{run.message_id}/")) == (
+        "2 steps, 2 attempts "
+        "Step 1 q/small answered total 0.90 s 10 in 1 out $0.002 reported "
+        "calculate failed took 2.0 s 3 tries "
+        "Step 2 q/small answered total 0.90 s 20 in 2 out $0.002 reported"
+    )
