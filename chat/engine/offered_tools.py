@@ -22,6 +22,11 @@ def tool_named(name: str, caller: Caller) -> Tool:
     return installed().find(name, caller)
 
 
+def seconds_of(name: str) -> float | None:
+    """What a tool has for its work; None where there is none of that name."""
+    return next((tool.timeout_seconds for tool in installed() if tool.name == name), None)
+
+
 def tools_for(
     user: User, wanted: Sequence[str] | None
 ) -> tuple[tuple[ToolSchema, ...], tuple[OfferedTool, ...]]:

@@ -21,6 +21,7 @@ from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_phase import Parked, Stopped
 from chat.engine.tool_steps import LimitReached, ToolSteps
+from chat.engine.tool_watch import ToolWatch
 from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
 from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable, ToolLimit
@@ -46,6 +47,7 @@ class RunEngine:
         log: EventLog,
         database: DatabaseThreads,
         give_out: Callable[[Seen], Awaitable[None]],
+        watch: ToolWatch,
         new_id: Callable[[], str],
         pressure: LoopPressure,
         coalescing: Coalescing,
@@ -85,6 +87,7 @@ class RunEngine:
             database=database,
             commit=self._commit,
             give_out=give_out,
+            watch=watch,
             clock=clock,
             now=now,
         )

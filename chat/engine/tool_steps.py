@@ -17,6 +17,7 @@ from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_messages import said_in
 from chat.engine.tool_phase import Parked, Stopped, ToolPhase
+from chat.engine.tool_watch import ToolWatch
 from chat.llm.messages import ChatMessage
 from chat.models import ToolInvocation
 
@@ -43,6 +44,7 @@ class ToolSteps:
         database: DatabaseThreads,
         commit: Commit,
         give_out: Callable[[Seen], Awaitable[None]],
+        watch: ToolWatch,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -53,6 +55,7 @@ class ToolSteps:
         self._database = database
         self._commit = commit
         self._give_out = give_out
+        self._watch = watch
         self._clock = clock
         self._now = now
         self._tools = {tool.name: tool for tool in plan.tools}
@@ -135,6 +138,9 @@ class ToolSteps:
             telling=self._telling,
             database=self._database,
             give_out=self._give_out,
+            tools=self._tools,
+            watch=self._watch,
+            clock=self._clock,
         )
         if self._stopped:
             self._phase.stop()
