@@ -68,6 +68,9 @@ def send_tool(invocation: Seen) -> None:
         if seconds is None
         else {"soft_time_limit": seconds + SOFT_SECONDS, "time_limit": seconds + HARD_SECONDS}
     )
+    if CALL_TOOL not in current_app.tasks:
+        # A process that only sends has imported none.
+        current_app.loader.import_default_modules()
     send(current_app.tasks[CALL_TOOL], invocation.id, queue=invocation.queue or None, **limits)
 
 
