@@ -1,8 +1,8 @@
 """Django's admin: one file a subject. Conversations are shown by their figures alone, never by what was said.
 
-The wire log is the exception, and every look at it is noted.
+The wire log and the page of a tool invocation are the exceptions, and every look at them is noted.
 """
 
-from chat.admin import conversations, nodes, providers, users, wire
+from chat.admin import conversations, invocations, nodes, providers, users, wire
 
-__all__ = ["conversations", "nodes", "providers", "users", "wire"]
+__all__ = ["conversations", "invocations", "nodes", "providers", "users", "wire"]

@@ -198,6 +198,7 @@ async def test_a_result_of_a_worker_that_was_given_up_is_kept_and_not_applied(
             time.sleep(0.02)
         assert ToolInvocation.objects.put_back(row.pk, epoch=1)
         newer = ToolInvocation.objects.claim(row.pk, node=None, birth="")
+        assert newer == 3
         ToolInvocation.objects.finish(row.pk, epoch=newer, status="succeeded", result="in time")
         released.set()
         thread.join()
