@@ -5,11 +5,11 @@ import os
 import signal
 import sqlite3
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,14 @@ class Tooled:
     def rows(self) -> dict[str, Row]:
         found = [Row(str(uuid.UUID(str(key))), *rest) for key, *rest in self.sql(ROWS)]
         return {row.id: row for row in found}
+
+    def given_out(self) -> dict[str, float]:
+        """When each was last sent to a worker."""
+        rows = self.sql("SELECT id, dispatched_at FROM chat_toolinvocation WHERE dispatched_at IS NOT NULL")
+        return {str(uuid.UUID(str(key))): moment(at) for key, at in rows}
+
+    def all_ended(self) -> bool:
+        return self.sql("SELECT count(*) FROM chat_run WHERE finished_at IS NULL") == [(0,)]
 
     def sql(self, question: str) -> list[tuple[Any, ...]]:
         url = database_url(self.site.folder)
@@ -132,5 +140,7 @@ def tooled(prepared: Path | None = None, *, redis: bool = True, **settings: str)
         yield Tooled(site, outside)
 
 
-def now() -> float:
-    return time.time()
+def moment(value: Any) -> float:
+    """A time of the database; SQLite's is a text without a zone."""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return float((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
