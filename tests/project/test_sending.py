@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from chat.tasks import AWAY_SECONDS, Sender
+from chat.wiring.sending import AWAY_SECONDS, Sender
 
 
 class Clock:

@@ -12,7 +12,7 @@ import pytest
 import redis
 from celery import Celery
 
-from chat.tasks import Sender
+from chat.wiring.sending import Sender
 from project.broker import KEY_PREFIX
 from tests.live import LiveSite, copy_site
 from tests.project.workers import Notes, Process, beat, running, sender, wait_for, worker

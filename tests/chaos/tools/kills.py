@@ -5,7 +5,7 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,13 +151,15 @@ def calls(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield ("stay_once" if number % 2 else "stay_again"), {"name": f"{name}-{number}"}
 
 
-def judged(bed: Tooled) -> list[str]:
-    """At the end: every row has its one result, and nothing ran more often than it may."""
+def judged(bed: Tooled, only: Collection[str] | None = None) -> list[str]:
+    """At the end: every row has its one result, and nothing ran more often than it may. `only` these invocations."""
     began: dict[str, int] = {}
     for line in bed.lines():
         began[line["invocation"]] = began.get(line["invocation"], 0) + 1
     wrong = []
     for one in bed.rows().values():
+        if only is not None and one.id not in only:
+            continue
         if one.status not in {"succeeded", "unknown"}:
             wrong.append(f"{one.tool} {one.id} ended as {one.status}")
         if one.tool == "stay_once" and began.get(one.id, 0) > 1:
