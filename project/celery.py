@@ -40,5 +40,7 @@ def keep_our_logging(**_: Any) -> None:
 
 task_lines.connect()
 app = Application("project")
+# Else other threads than this one would know an application of Celery's own, with no broker and no tasks.
+app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -1,25 +1,36 @@
 """The rows of a step's tool invocations, for the database's threads: written with it, looked at while they run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import transaction
+from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from msgspec import Struct
 
 from chat.engine.loop import AskedCall, read_arguments
+from chat.engine.neighbours import gone
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.llm.dialects.text import clean_json
 from chat.models import Run, ToolInvocation
+
+logger = structlog.get_logger(__name__)
 
 Status = ToolInvocation.Status
 Waits = ToolInvocation.Waits
 
 UNKNOWN_TOOL = "There is no tool called {name!r}. There are: {names}."
 LATE = "Nobody answered in time."
+HUNG = "The tool did not finish in the time it has, and was left behind."
+LOST = (
+    "The tool was interrupted: the worker that ran it died. Nobody knows what it had done by then, so find that out "
+    "before calling it again."
+)
+LOST_AGAIN = "The tool was interrupted {count} times: each worker that ran it died. It is not run again."
 
 
 class Seen(Struct, frozen=True):
@@ -39,12 +50,17 @@ class Seen(Struct, frozen=True):
     status: str
     waits_for: str
     attempts: int
+    epoch: int
     fraction: float | None
     note: str
     result: str
     """What the model is given."""
     dispatched: bool
+    due: bool
+    """May be given out now."""
     late: bool
+    lost: bool
+    """Whoever runs it does not live any more."""
     duration_ms: int
 
     @property
@@ -107,10 +123,24 @@ def _unlike(call_id: str, names: set[str]) -> str:
     return name
 
 
-def look(run: str, step: int) -> list[Seen]:
-    """In the order in which the model asked for them."""
+def look(run: str, step: int, *, birth: str = "", lease_seconds: float | None = None) -> list[Seen]:
+    """In the order in which the model asked for them.
+
+    Workers are lost when their node has stopped, was not heard of for a lease, or when this machine, on which we are
+    `birth`, does not know their process any more. Our own process lives, whatever the database has heard of it.
+    """
     now = timezone.now()
-    return [_seen(row, now) for row in ToolInvocation.objects.of_step(UUID(run), step)]
+    rows = list(ToolInvocation.objects.of_step(UUID(run), step).with_life(lease_seconds))
+    running = {row.worker_birth for row in rows if row.status == Status.RUNNING}
+    dead = set(gone(running - {"", birth}, birth))
+    return [_seen(row, now, lost=_is_lost(row, birth, dead)) for row in rows]
+
+
+def _is_lost(row: Any, birth: str, dead: set[str]) -> bool:
+    if row.status != Status.RUNNING or row.kind != ToolInvocation.Kind.LOCAL:
+        return False
+    is_ours = bool(birth) and row.worker_birth == birth
+    return not is_ours and (not row.lives or row.worker_birth in dead)
 
 
 def known(keys: Sequence[str]) -> dict[str, Seen]:
@@ -119,7 +149,7 @@ def known(keys: Sequence[str]) -> dict[str, Seen]:
     return {str(row.pk): _seen(row, now) for row in ToolInvocation.objects.filter(pk__in=keys)}
 
 
-def _seen(row: ToolInvocation, now: datetime) -> Seen:
+def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
     began, ended = row.started_at or row.created_at, row.finished_at
     return Seen(
         id=str(row.pk),
@@ -134,10 +164,13 @@ def _seen(row: ToolInvocation, now: datetime) -> Seen:
         status=row.status,
         waits_for=row.waits_for,
         attempts=row.attempts,
+        epoch=row.epoch,
         fraction=row.fraction,
         note=row.note,
         result=row.for_model,
         dispatched=row.dispatched_at is not None,
+        due=row.due_at is None or row.due_at <= now,
+        lost=lost,
         late=row.deadline_at is not None and row.deadline_at <= now and row.status in ("waiting", "running"),
         duration_ms=max(0, round((ended - began).total_seconds() * 1000)) if ended is not None else 0,
     )
@@ -153,7 +186,25 @@ def give_up_late(keys: Sequence[str]) -> int:
     late = ToolInvocation.objects.filter(
         pk__in=keys, status__in=(Status.WAITING, Status.RUNNING), deadline_at__lte=timezone.now()
     )
-    return late.update(status=Status.TIMED_OUT, result=LATE, finished_at=Now())
+    words = Case(When(status=Status.RUNNING, then=Value(HUNG)), default=Value(LATE))
+    return late.update(result=words, status=Status.TIMED_OUT, finished_at=Now())
+
+
+def take_from_the_dead(lost: Sequence[Seen], again: Collection[str]) -> None:
+    """Those whose worker died are to be given out again, or end as `unknown`. `again`: the keys that may be run anew.
+
+    Each under the epoch it was seen with: a result that came meanwhile stands.
+    """
+    for one in lost:
+        if one.id in again:
+            moved = ToolInvocation.objects.put_back(UUID(one.id), epoch=one.epoch)
+        else:
+            words = LOST if one.attempts == 1 else LOST_AGAIN.format(count=one.attempts)
+            moved = ToolInvocation.objects.finish(
+                UUID(one.id), epoch=one.epoch, status=Status.UNKNOWN, result=words
+            )
+        if moved:
+            logger.warning("tool lost its worker", invocation=one.id, tool=one.name, again=one.id in again)
 
 
 def wake_late(most: int) -> int:

@@ -45,6 +45,11 @@ def names_for(user: User) -> frozenset[str]:
     return frozenset(tool.name for tool in installed().offered(caller_of(user)))
 
 
+def seconds_of(name: str) -> float | None:
+    """What a tool has for its work; None where there is none of that name."""
+    return next((tool.timeout_seconds for tool in installed() if tool.name == name), None)
+
+
 def tools_for(
     user: User,
     wanted: Sequence[str] | None,

@@ -48,6 +48,11 @@ class Reaper:
         self._stopped = asyncio.Event()
         self._listens_since: float | None = clock()
 
+    @property
+    def believes_silence(self) -> bool:
+        """Whether a node that was not heard of for a lease has been silent, and not we deaf."""
+        return self._listens_since is not None and self._clock() - self._listens_since > self._lease_seconds
+
     def start(self) -> None:
         self._task = asyncio.create_task(self._reap_for_ever(), name="reaper")
 
@@ -80,9 +85,9 @@ class Reaper:
                 pass
 
     async def _pass(self) -> None:
-        since, now = self._listens_since, self._clock()
+        since = self._listens_since
         try:
-            await self._take_over(by_silence=since is not None and now - since > self._lease_seconds)
+            await self._take_over(by_silence=self.believes_silence)
         except StorageUnavailable:
             self._listens_since = None
         else:

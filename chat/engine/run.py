@@ -21,6 +21,7 @@ from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_phase import Parked, Stopped
 from chat.engine.tool_steps import LimitReached, ToolSteps
+from chat.engine.tool_watch import ToolWatch
 from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
 from chat.events.fold import settled
@@ -48,6 +49,7 @@ class RunEngine:
         database: DatabaseThreads,
         give_out: Callable[[Seen], Awaitable[None]],
         waits: Callable[[RunPlan, Seen], None],
+        watch: ToolWatch,
         new_id: Callable[[], str],
         pressure: LoopPressure,
         coalescing: Coalescing,
@@ -91,6 +93,7 @@ class RunEngine:
             commit=self._commit,
             give_out=give_out,
             waits=partial(waits, plan),
+            watch=watch,
             clock=clock,
             now=now,
         )

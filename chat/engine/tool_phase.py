@@ -1,14 +1,17 @@
 """The tools of one step: given out, followed until each has its result, told as they go. Or parked, if all wait."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
 from chat.engine import invocations
 from chat.engine.database import DatabaseThreads
 from chat.engine.invocations import Seen
+from chat.engine.plan import OfferedTool
 from chat.engine.telling import Telling
+from chat.engine.tool_watch import Deliveries, ToolWatch, may_run_again
 from chat.events import run_events as ev
 from chat.exceptions import StorageUnavailable
 
@@ -42,6 +45,9 @@ class ToolPhase:
         database: DatabaseThreads,
         give_out: Callable[[Seen], Awaitable[None]],
         waits: Callable[[Seen], None],
+        tools: Mapping[str, OfferedTool],
+        watch: ToolWatch,
+        clock: Callable[[], float],
     ) -> None:
         self._run = run
         self._step = step
@@ -50,6 +56,10 @@ class ToolPhase:
         self._database = database
         self._give_out = give_out
         self._waits = waits
+        self._tools = tools
+        self._watch = watch
+        self._clock = clock
+        self._deliveries = Deliveries()
         self._news = asyncio.Event()
         self._stopped = False
         self._told: dict[str, tuple[object, ...]] = {}
@@ -94,27 +104,45 @@ class ToolPhase:
                 pass
 
     async def _look(self) -> list[Seen]:
-        seen = await self._database(invocations.look, self._run, self._step)
+        seen = await self._read()
         open_ones = [one for one in seen if not one.ended]
         if self._stopped and open_ones:
             await self._database(invocations.cancel, [one.id for one in open_ones])
-            seen = await self._database(invocations.look, self._run, self._step)
+            seen = await self._read()
         elif late := [one.id for one in open_ones if one.late]:
+            # Before the lost: who has had all its time is not run anew, though its worker was killed for it.
             await self._database(invocations.give_up_late, late)
-            seen = await self._database(invocations.look, self._run, self._step)
+            seen = await self._read()
+        if lost := [one for one in seen if one.lost]:
+            again = {one.id for one in lost if may_run_again(one, self._tools)}
+            await self._database(invocations.take_from_the_dead, lost, again)
+            seen = await self._read()
         for one in seen:
             self._tell(one)
         if not self._stopped:
             await self._give_out_next(seen)
         return seen
 
+    async def _read(self) -> list[Seen]:
+        look = partial(invocations.look, birth=self._watch.birth, lease_seconds=self._watch.lease)
+        return await self._database(look, self._run, self._step)
+
     async def _give_out_next(self, seen: Sequence[Seen]) -> None:
         """So many at once; the others stay pending until one of those has ended."""
         out = sum(
             1 for one in seen if one.status == "running" or (one.status == "pending" and one.dispatched)
         )
-        waiting = [one for one in seen if one.status == "pending" and not one.dispatched]
+        waiting = [one for one in seen if one.status == "pending" and not one.dispatched and one.due]
         next_ones = waiting[: max(0, self._at_once - out)]
+        now = self._clock()
+        for one in next_ones:
+            self._deliveries.given(one.id, now)
+        # Twice delivered is no harm: the second claim finds nothing to begin.
+        next_ones += [
+            one
+            for one in seen
+            if one.status == "pending" and one.dispatched and self._deliveries.is_due_again(one.id, now)
+        ]
         if next_ones:
             await self._database(invocations.give_out, [one.id for one in next_ones])
             await asyncio.gather(*(self._give_out(one) for one in next_ones))
@@ -135,6 +163,7 @@ class ToolPhase:
         if one.ended:
             self._ended.add(one.id)
             self._telling.tell(ev.ToolFinished(one.id, one.status, one.result, one.duration_ms))
+            self._watch.told_end(one)
             return
         if before is None or before[:3] != now[:3]:
             if one.status == "waiting":

@@ -20,6 +20,7 @@ from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_messages import said_in
 from chat.engine.tool_phase import LOOK_SECONDS, Parked, Stopped, ToolPhase
+from chat.engine.tool_watch import ToolWatch
 from chat.exceptions import StorageUnavailable
 from chat.llm.messages import ChatMessage
 from chat.models import ToolInvocation
@@ -52,6 +53,7 @@ class ToolSteps:
         commit: Commit,
         give_out: Callable[[Seen], Awaitable[None]],
         waits: Callable[[Seen], None],
+        watch: ToolWatch,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -63,6 +65,7 @@ class ToolSteps:
         self._commit = commit
         self._give_out = give_out
         self._waits = waits
+        self._watch = watch
         self._clock = clock
         self._now = now
         self._tools = {tool.name: tool for tool in plan.tools}
@@ -159,6 +162,9 @@ class ToolSteps:
             database=self._database,
             give_out=self._give_out,
             waits=self._waits,
+            tools=self._tools,
+            watch=self._watch,
+            clock=self._clock,
         )
         if self._stopped:
             self._phase.stop()

@@ -11,12 +11,14 @@ from django.db import Error
 
 from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
-from chat.models import ToolInvocation
+from chat.engine.tool_watch import MOST_ATTEMPTS
+from chat.models import LateResult, ToolInvocation
 from tools import runner
 from tools.base import Tool
 from tools.cache import DjangoCache
 from tools.context import ToolContext
-from tools.exceptions import ToolError
+from tools.exceptions import ToolError, UnknownTool
+from tools.results import as_text
 from tools.runner import ToolOutcome
 
 logger = structlog.get_logger(__name__)
@@ -25,7 +27,15 @@ TELL_SECONDS = 0.1
 """Between two notes of progress; the last one always counts."""
 LOOK_SECONDS = 0.5
 """How late a tool hears that it was stopped."""
-MOST_ATTEMPTS = 3
+HANG_SECONDS = 3.0
+"""After a tool's time is up, in which it may still say so itself; then nobody waits for it any more."""
+PAUSE_SECONDS = 1.0
+"""Before the second attempt of a tool that was unavailable; doubled for the third."""
+MOST_PAUSE_SECONDS = 30.0
+MOST_RESULT_BYTES = 1_000_000
+TOO_LARGE = (
+    "The tool's result is too large: {size} bytes, and at most {most} are taken. Ask for less at once."
+)
 
 
 class Line:
@@ -49,7 +59,7 @@ class Line:
         self._told_at = self._looked_at = now
         try:
             self._cancelled = not ToolInvocation.objects.write(
-                self._key, epoch=self._epoch, fraction=fraction, note=note
+                self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
             )
         except Error as error:  # the tool goes on: its result is what counts
             logger.warning("progress not written", invocation=str(self._key), reason=str(error))
@@ -80,14 +90,28 @@ def work(
 
     `told` is called with the run when its row has changed.
     """
-    epoch = ToolInvocation.objects.claim(key, node=node, birth=birth_of(os.getpid()))
+    invocation = ToolInvocation.objects.select_related("user").filter(pk=key).first()
+    if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
+        return ""
+    caller = caller_of(invocation.user)
+    tool: Tool | None = None
+    missing: ToolError | None = None
+    try:
+        tool = tool_named(invocation.name, caller)
+    except ToolError as error:
+        missing = error
+    epoch = ToolInvocation.objects.claim(
+        key,
+        node=node,
+        birth=birth_of(os.getpid()),
+        seconds=tool.timeout_seconds + HANG_SECONDS if tool is not None else HANG_SECONDS,
+    )
     if epoch is None:
         return ""
-    invocation = ToolInvocation.objects.select_related("user").get(pk=key)
+    invocation.attempts += 1
     run = str(invocation.run_id)
     told(run)
     line = Line(key, epoch, told=lambda: told(run), clock=clock)
-    caller = caller_of(invocation.user)
     context = ToolContext(
         invocation_id=str(key),
         caller=caller,
@@ -95,12 +119,10 @@ def work(
         is_cancelled=line.is_cancelled,
         cache=DjangoCache(cache, 3600.0),
     )
-    tool: Tool | None = None
-    try:
-        tool = tool_named(invocation.name, caller)
+    if tool is None:
+        outcome = runner.outcome_of(missing or UnknownTool())
+    else:
         outcome = runner.run(tool, invocation.effective_arguments or "{}", context, interrupts=interrupts)
-    except ToolError as error:
-        outcome = runner.outcome_of(error)
     if outcome.detail:
         logger.error("tool broke", tool=invocation.name, invocation=str(key), detail=outcome.detail)
     status = _record(invocation, epoch, outcome, tool)
@@ -109,11 +131,10 @@ def work(
 
 
 def _record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tool: Tool | None) -> str:
-    again = outcome.retryable and tool is not None and invocation.attempts <= tool.retries
-    if again and ToolInvocation.objects.write(
-        invocation.pk, epoch=epoch, status=ToolInvocation.Status.PENDING, dispatched_at=None
-    ):
+    pause = _pause_before_the_next(invocation, outcome, tool)
+    if pause is not None and ToolInvocation.objects.put_off(invocation.pk, epoch=epoch, seconds=pause):
         return "again"
+    outcome = _small_enough(outcome)
     recorded = ToolInvocation.objects.finish(
         invocation.pk,
         epoch=epoch,
@@ -121,7 +142,31 @@ def _record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tool: 
         result=outcome.whole,
         shown=outcome.text if outcome.shortened else "",
     )
-    if not recorded:
-        logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
-        return ""
-    return outcome.status
+    if recorded:
+        return outcome.status
+    logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
+    if outcome.status != "cancelled" and ToolInvocation.objects.filter(pk=invocation.pk).exists():
+        LateResult.objects.create(
+            invocation=invocation, epoch=epoch, status=outcome.status, result=outcome.whole
+        )
+    return ""
+
+
+def _pause_before_the_next(
+    invocation: ToolInvocation, outcome: ToolOutcome, tool: Tool | None
+) -> float | None:
+    """None: this outcome is the result."""
+    if not outcome.retryable or tool is None or invocation.attempts > min(tool.retries, MOST_ATTEMPTS - 1):
+        return None
+    asked = outcome.retry_after_seconds
+    if asked is not None and asked > MOST_PAUSE_SECONDS:
+        return None  # the model can do better than wait for so long
+    return max(asked or 0.0, PAUSE_SECONDS * 2.0 ** (invocation.attempts - 1))
+
+
+def _small_enough(outcome: ToolOutcome) -> ToolOutcome:
+    size = len(outcome.whole.encode())
+    if size <= MOST_RESULT_BYTES:
+        return outcome
+    words = TOO_LARGE.format(size=size, most=MOST_RESULT_BYTES)
+    return ToolOutcome("failed", words, words, "failed")

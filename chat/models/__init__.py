@@ -4,7 +4,7 @@ from chat.models.conversations import Conversation, Message
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
 from chat.models.runs import Run
-from chat.models.tools import ToolInvocation
+from chat.models.tools import LateResult, ToolInvocation
 from chat.models.usage import ModelCall
 from chat.models.users import SetupLink, User
 from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
@@ -13,6 +13,7 @@ from chat.models.wire import WireRecord
 __all__ = [
     "Conversation",
     "LanguageModel",
+    "LateResult",
     "Message",
     "ModelCall",
     "Node",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import models
-from django.db.models import F
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from chat.models.base import Row
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from chat.models.users import User
 
 UNDER_WAY = ("pending", "waiting", "running")
+
+
+def _from_now(seconds: float) -> Combinable:
+    """By the database's clock."""
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
 
 
 class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
@@ -29,8 +35,11 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         """In the order in which the model asked for them."""
         return self.filter(run=run, step=step).order_by("position")
 
-    def claim(self, key: UUID, *, node: UUID | None, birth: str) -> int | None:
-        """A worker begins: the epoch that every write of its has to name; None where there is nothing to begin."""
+    def claim(self, key: UUID, *, node: UUID | None, birth: str, seconds: float | None = None) -> int | None:
+        """A worker begins: the epoch that every write of its has to name; None where there is nothing to begin.
+
+        After `seconds` nobody waits for its result any more.
+        """
         mine = self.filter(pk=key, status=ToolInvocation.Status.PENDING)
         seen = mine.values_list("epoch", flat=True).first()
         if seen is None:
@@ -42,6 +51,9 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
             node=node,
             worker_birth=birth,
             started_at=Now(),
+            deadline_at=None if seconds is None else _from_now(seconds),
+            fraction=None,
+            note="",
         )
         return seen + 1 if claimed else None
 
@@ -53,16 +65,15 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         """The one recorded result. False: somebody else has recorded one, or runs it now."""
         return self.write(key, epoch=epoch, status=status, finished_at=Now(), **values)
 
-    def orphaned(self, lease_seconds: float) -> "ToolInvocationQuerySet":
-        """Running ones of workers that do not live."""
-        living = Node.objects.alive(lease_seconds).values("pk")
-        return self.filter(status=ToolInvocation.Status.RUNNING).exclude(node__in=living)
-
-    def undelivered(self, after_seconds: float) -> "ToolInvocationQuerySet":
-        """Given out so long ago and claimed by nobody: a broker lost them, or all workers are busy."""
-        return self.filter(
+    def put_off(self, key: UUID, *, epoch: int, seconds: float) -> bool:
+        """Whoever runs it could not, now: it is to be given out again, not before so many seconds have gone by."""
+        return self.write(
+            key,
+            epoch=epoch,
             status=ToolInvocation.Status.PENDING,
-            dispatched_at__lt=Now() - timedelta(seconds=after_seconds),
+            dispatched_at=None,
+            deadline_at=None,
+            due_at=_from_now(seconds),
         )
 
     def late(self) -> "ToolInvocationQuerySet":
@@ -74,6 +85,29 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         waiting = self.filter(pk=key, status=ToolInvocation.Status.WAITING, waits_for=waits_for)
         in_time = waiting.filter(models.Q(deadline_at=None) | models.Q(deadline_at__gt=Now()))
         return bool(in_time.update(waits_for="", **values))
+
+    def put_back(self, key: UUID, *, epoch: int) -> bool:
+        """Its worker is dead: whoever claims it next runs it anew. The old epoch records nothing any more."""
+        lost = self.filter(pk=key, epoch=epoch, status=ToolInvocation.Status.RUNNING)
+        return bool(
+            lost.update(
+                status=ToolInvocation.Status.PENDING,
+                epoch=epoch + 1,
+                dispatched_at=None,
+                deadline_at=None,
+                node=None,
+            )
+        )
+
+    def with_life(self, lease_seconds: float | None) -> "ToolInvocationQuerySet":
+        """Each with `lives`: whether its worker's node does, as far as the database knows."""
+        living = Node.objects.alive(lease_seconds).filter(pk=OuterRef("node"))
+        return self.annotate(lives=Exists(living))
+
+    def unwanted(self, keys: Collection[UUID], since_seconds: float) -> "ToolInvocationQuerySet":
+        """Those of them that have had their result for so long: whoever still runs them does it in vain."""
+        before = Now() - timedelta(seconds=since_seconds)
+        return self.filter(pk__in=keys, finished_at__lt=before).exclude(status__in=UNDER_WAY)
 
     def cancel(self, keys: Collection[UUID]) -> int:
         """Those that have no result yet get none any more."""
@@ -130,7 +164,7 @@ class ToolInvocation(Row):
     status = models.CharField(max_length=12, choices=Status, default=Status.PENDING)
     waits_for = models.CharField(max_length=10, choices=Waits, blank=True)
     epoch = models.PositiveIntegerField(default=0)
-    """How many times it has been claimed; the fencing token."""
+    """Raised by each claim, and where a dead worker loses it; the fencing token."""
     attempts = models.PositiveSmallIntegerField(default=0)
     node = models.ForeignKey(Node, models.SET_NULL, null=True, related_name="invocations")
     worker_birth = models.CharField(max_length=120, blank=True)
@@ -143,6 +177,8 @@ class ToolInvocation(Row):
     """What the model is given, where that is not the whole result."""
 
     created_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(null=True)
+    """Pending, and not to be given out before."""
     dispatched_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True)
@@ -187,3 +223,17 @@ class ToolInvocation(Row):
     @property
     def for_model(self) -> str:
         return self.shown or self.result
+
+
+class LateResult(Row):
+    """What a worker brought when its invocation had another result, or another worker: kept, and not applied."""
+
+    invocation = models.ForeignKey(ToolInvocation, models.CASCADE, related_name="late_results")
+    epoch = models.PositiveIntegerField()
+    """Under which it was made."""
+    status = models.CharField(max_length=12)
+    result = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.status}, epoch {self.epoch}"

@@ -14,12 +14,14 @@ from chat.telemetry.bounded import Bounded
 PREFIX: Final = "lectern"
 MOST_MODELS: Final = 100
 MOST_PROVIDERS: Final = 50
+MOST_TOOLS: Final = 50
 STATUSES: Final = ("completed", "stopped", "failed", "limit_reached")
 FIRST_TOKEN_BUCKETS: Final = (
     0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60, 120,
 )  # fmt: skip
 PACE_BUCKETS: Final = (2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 400)
 DURATION_BUCKETS: Final = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+TOOL_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 STOP_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -47,6 +49,7 @@ class RunMeters:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._bands = bands
         self._models, self._providers = Bounded(MOST_MODELS), Bounded(MOST_PROVIDERS)
+        self._tool_names = Bounded(MOST_TOOLS)
         self.deltas = 0
         """Pieces of answers told by runs made here: a plain number, because it is raised all the time."""
 
@@ -112,6 +115,16 @@ class RunMeters:
             "cost", "Cost of ended model calls at the prices of their time; the ledger is exact.",
             "provider", "model", "currency",
         )  # fmt: skip
+
+        self._tools = counter(
+            "tool_invocations", "Tools that ended in answers made here, by how.", "tool", "status"
+        )
+        self._tool_duration = histogram(
+            "tool_duration_seconds",
+            "Seconds from a worker's claim of a tool until its result.",
+            TOOL_BUCKETS,
+            "tool",
+        )
         self._start_at_zero()
 
     def _start_at_zero(self) -> None:
@@ -182,6 +195,15 @@ class RunMeters:
                 self._tokens.labels(*names, kind).inc(count)
         if cost:
             self._cost.labels(*names, currency).inc(cost)
+
+    # --- tools ----------------------------------------------------------------------------------------
+
+    def tool_ended(self, tool: str, status: str, seconds: float) -> None:
+        """`tool` "": the model asked for one that there is not; what it called it is no label."""
+        (name,) = self._tool_names(tool or "none")
+        self._tools.labels(name, status).inc()
+        if status in {"succeeded", "failed", "timed_out"}:
+            self._tool_duration.labels(name).observe(seconds)
 
     # --- read when asked ------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from chat.engine.reaper import Reaper
 from chat.engine.run import RunEngine
 from chat.engine.saver import PartialSaver
 from chat.engine.supervisor import Supervisor
+from chat.engine.tool_watch import ToolWatch
 from chat.engine.watchdog import watchdog
 from chat.engine.wire_log import WireLog
 from chat.events.run_events import RunFinished
@@ -113,6 +114,14 @@ class Runtime:
             lease_seconds=settings.LEASE_SECONDS,
             clock=self._clock,
             uniform=random.uniform,
+        )
+        self._tool_watch = ToolWatch(
+            birth=self._birth,
+            lease_seconds=settings.LEASE_SECONDS,
+            believes_silence=lambda: self.reaper.believes_silence,
+            told_end=lambda one: self.telemetry.runs.tool_ended(
+                one.name if one.kind != "none" else "", one.status, one.duration_ms / 1000
+            ),
         )
         self.broadcast = Broadcast(channel_layer(settings.REDIS_URL), name=node.hex, hinted=self._hinted)
         self.heartbeat = Heartbeat(
@@ -221,6 +230,7 @@ class Runtime:
             database=self.database,
             give_out=self._give_out_tool,
             waits=self._tool_waits,
+            watch=self._tool_watch,
             new_id=lambda: str(uuid7()),
             pressure=self.pressure,
             coalescing=self.coalescing,

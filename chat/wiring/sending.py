@@ -16,11 +16,15 @@ from kombu.exceptions import LimitExceeded, OperationalError
 
 from chat.engine.broadcast import Broadcast
 from chat.engine.invocations import Seen
+from chat.engine.offered_tools import seconds_of
+from chat.engine.tool_work import HANG_SECONDS
 from chat.wiring.backends import channel_layer
 
 logger = structlog.get_logger(__name__)
 
 CALL_TOOL: Final = "tools.call"
+SOFT_SECONDS: Final = 1.0
+HARD_SECONDS: Final = HANG_SECONDS + 2.0
 AWAY_SECONDS: Final = 1.0
 """For so long after a failure nobody tries: a broker that hangs costs each try two seconds or three."""
 
@@ -53,8 +57,21 @@ send = Sender(time.monotonic)
 
 
 def send_tool(invocation: Seen) -> None:
-    """The row is the truth: what is lost on the way is given out again."""
-    send(current_app.tasks[CALL_TOOL], invocation.id, queue=invocation.queue or None)
+    """The row is the truth: what is lost on the way is given out again.
+
+    Celery's limits count where tools have processes of their own. The soft one interrupts a tool that has not seen that
+    its time is up, the hard one kills its process, when the row has told already that nobody waits any more.
+    """
+    seconds = seconds_of(invocation.name)
+    limits = (
+        {}
+        if seconds is None
+        else {"soft_time_limit": seconds + SOFT_SECONDS, "time_limit": seconds + HARD_SECONDS}
+    )
+    if CALL_TOOL not in current_app.tasks:
+        # A process that only sends has imported none.
+        current_app.loader.import_default_modules()
+    send(current_app.tasks[CALL_TOOL], invocation.id, queue=invocation.queue or None, **limits)
 
 
 class HintLine:

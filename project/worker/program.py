@@ -16,6 +16,7 @@ from django.conf import settings
 from project.broker import IN_MEMORY
 from project.worker import database
 from project.worker.ending import Ending
+from project.worker.overseer import Overseer
 
 log = structlog.get_logger(__name__)
 
@@ -61,12 +62,15 @@ class Worker(celery_worker.Worker):
         # Before there are children, so that they know whose they are.
         self.heartbeat = WorkerHeartbeat(each_seconds=settings.HEARTBEAT_SECONDS)
         database.prepare(pooled=self._has_threads())
+        self.overseer = Overseer(self, self.heartbeat.node)
         Ending(self, grace_seconds=settings.DRAIN_SECONDS, farewell=self.heartbeat.stop)
 
     def on_consumer_ready(self, consumer: Any) -> None:
         """Called once, when tasks are taken; not again after Redis was away."""
         super().on_consumer_ready(consumer)
         self.heartbeat.start()
+        if not self._has_threads():
+            self.overseer.start()
         log.info(
             "worker ready",
             node=str(self.heartbeat.node),
@@ -77,6 +81,7 @@ class Worker(celery_worker.Worker):
 
     def on_stopped(self) -> None:
         super().on_stopped()
+        self.overseer.stop()
         self.heartbeat.stop()
         log.info("worker ended", node=str(self.heartbeat.node))
 

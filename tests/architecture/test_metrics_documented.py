@@ -27,6 +27,7 @@ def families() -> dict[str, Any]:
     )
     runs.retried("fake", "internal")
     runs.called("fake", "model", outcome="internal", tokens={"input": 1}, cost=1.0, currency="USD")
+    runs.tool_ended("calculate", "succeeded", 0.1)
     state = State(process=Process(), stored=Stored(), queues={"tools": 0}, breakers={"fake": "closed"})
     found = {}
     for family in telemetry.families(state):

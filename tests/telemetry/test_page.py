@@ -115,6 +115,17 @@ def test_models_beyond_the_bound_are_one(telemetry: Telemetry):
     assert counted['lectern_tokens_total{kind="input",model="other",provider="other"}'] == 5
 
 
+def test_tools_are_counted_by_name_and_end_and_one_that_does_not_exist_has_no_name(telemetry: Telemetry):
+    telemetry.runs.tool_ended("calculate", "succeeded", 0.2)
+    telemetry.runs.tool_ended("calculate", "cancelled", 9.0)
+    telemetry.runs.tool_ended("", "failed", 0.0)
+    seen = read(telemetry)
+    assert seen['lectern_tool_invocations_total{status="succeeded",tool="calculate"}'] == 1
+    assert seen['lectern_tool_invocations_total{status="failed",tool="none"}'] == 1
+    # How long somebody waited until they pressed stop says nothing of the tool.
+    assert seen['lectern_tool_duration_seconds_count{tool="calculate"}'] == 1
+
+
 def test_two_runtimes_of_one_process_count_apart():
     one, other = (Telemetry(Bands(), version="1") for _ in range(2))
     one.runs.lost()

@@ -1,0 +1,92 @@
+"""Tool invocations: the list by their figures alone; what was said to a tool and by it is on each one's page, and every
+look at that is noted."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from chat.admin.mixins import Audited
+from chat.admin.wire import link, verbatim
+from chat.models import ToolInvocation
+from chat.models.base import second_of
+
+CONTENT = ("arguments", "edited_arguments", "result", "shown", "note", "reason", "opaque")
+
+
+@admin.register(ToolInvocation)
+class ToolInvocationAdmin(Audited):
+    list_display = (
+        "created",
+        "name",
+        "kind",
+        "user",
+        "status",
+        "duration",
+        "attempts",
+        "worker",
+        "waits_for",
+    )
+    fields = (
+        "id", "name", "kind", "queue", "user", "conversation_link", "run_link", "step", "position", "call_id",
+        "status", "waits_for", "attempts", "epoch", "worker", "worker_birth", "duration", "created_at",
+        "dispatched_at", "due_at", "started_at", "deadline_at", "finished_at", "decision", "decided_by", "decided_at",
+        "arguments_text", "edited_text", "result_text", "shown_text", "late",
+    )  # fmt: skip
+    list_filter = ("status", "kind", "name", "queue")
+    list_select_related = ("user", "node")
+    search_fields = ("=id", "=run__id", "=conversation__id", "user__username")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    show_full_result_count = False
+    actions = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ToolInvocation]:
+        rows: QuerySet[ToolInvocation] = super().get_queryset(request)
+        return rows.defer(*CONTENT)
+
+    @admin.display(description="created at", ordering="created_at")
+    def created(self, invocation: ToolInvocation) -> str:
+        return second_of(invocation.created_at)
+
+    @admin.display
+    def duration(self, invocation: ToolInvocation) -> str:
+        began, ended = invocation.started_at, invocation.finished_at
+        return f"{(ended - began).total_seconds():.2f} s" if began and ended else ""
+
+    @admin.display(ordering="node")
+    def worker(self, invocation: ToolInvocation) -> str:
+        return str(invocation.node) if invocation.node is not None else ""
+
+    @admin.display(description="conversation")
+    def conversation_link(self, invocation: ToolInvocation) -> SafeString:
+        return link("admin:chat_conversation_change", invocation.conversation_id)
+
+    @admin.display(description="run")
+    def run_link(self, invocation: ToolInvocation) -> SafeString:
+        return link("admin:chat_run_change", invocation.run_id)
+
+    @admin.display(description="arguments")
+    def arguments_text(self, invocation: ToolInvocation) -> SafeString:
+        return verbatim(invocation.arguments)
+
+    @admin.display(description="arguments as edited")
+    def edited_text(self, invocation: ToolInvocation) -> SafeString:
+        return verbatim(invocation.edited_arguments)
+
+    @admin.display(description="result")
+    def result_text(self, invocation: ToolInvocation) -> SafeString:
+        return verbatim(invocation.result)
+
+    @admin.display(description="result as the model was given it")
+    def shown_text(self, invocation: ToolInvocation) -> SafeString:
+        return verbatim(invocation.shown)
+
+    @admin.display(description="late results, not applied")
+    def late(self, invocation: ToolInvocation) -> Any:
+        late = invocation.late_results.order_by("created_at")
+        rows = ((second_of(one.created_at), one.epoch, one.status, verbatim(one.result)) for one in late)
+        return format_html_join("", "<p>{}, epoch {}: {}</p>{}", rows) or "none"

@@ -1,0 +1,80 @@
+"""Tool invocations in the admin: the list by their figures, what was said only on a page whose looks are noted."""
+
+import uuid
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from chat.models import LateResult, ToolInvocation
+from tests.factories import RunFactory, UserFactory
+
+LIST = "/admin/chat/toolinvocation/"
+
+
+@pytest.fixture
+def invocation(db: None) -> ToolInvocation:
+    run = RunFactory.create()
+    row = ToolInvocation.objects.create(
+        id=uuid.uuid4(),
+        user=run.user,
+        conversation=run.conversation,
+        run=run,
+        step=1,
+        call_id="call_1",
+        name="query_order",
+        kind="local",
+        arguments='{"order": "a private order"}',
+        status="succeeded",
+        result="<b>what came</b> of it",
+        attempts=2,
+        epoch=3,
+        started_at=timezone.now(),
+        finished_at=timezone.now(),
+    )
+    LateResult.objects.create(invocation=row, epoch=1, status="failed", result="an old worker's words")
+    return row
+
+
+def signed_in(*permissions: str) -> Client:
+    user = UserFactory.create(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def test_the_list_shows_figures_and_no_word_that_was_said(invocation: ToolInvocation):
+    page = signed_in("view_toolinvocation").get(LIST).content.decode()
+    assert "query_order" in page
+    assert "0.00 s" in page
+    assert "private order" not in page
+    assert "what came" not in page
+
+
+def test_its_page_shows_what_was_said_and_what_came_too_late_and_the_look_is_noted(
+    invocation: ToolInvocation,
+):
+    page = signed_in("view_toolinvocation").get(change(invocation)).content.decode()
+    assert "a private order" in page
+    assert "&lt;b&gt;what came&lt;/b&gt; of it" in page
+    assert "an old worker&#x27;s words" in page
+    assert LogEntry.objects.get().get_change_message() == "Looked at it."
+
+
+def test_nobody_without_the_permission_sees_it(invocation: ToolInvocation):
+    client = signed_in("view_run", "view_modelcall")
+    assert client.get(LIST).status_code == client.get(change(invocation)).status_code == 403
+
+
+def test_nobody_can_change_it(invocation: ToolInvocation):
+    client = signed_in("view_toolinvocation", "change_toolinvocation", "delete_toolinvocation")
+    assert client.post(change(invocation), {"status": "failed"}).status_code == 403
+    assert client.post(reverse("admin:chat_toolinvocation_delete", args=[invocation.pk])).status_code == 403
+
+
+def change(invocation: ToolInvocation) -> str:
+    return reverse("admin:chat_toolinvocation_change", args=[invocation.pk])
