@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.tools.bed import Tooled, ask, tooled, until
-from tests.chaos.tools.kills import TREE_SECONDS, Killer, Losses, judged
 from tests.project.workers import running
 from tests.services import MISSING, redis_binary
 
@@ -81,13 +80,3 @@ async def test_progress_of_a_tool_in_another_process_is_told(bed: Tooled, pool: 
     told = [event["fraction"] for event in frames if event["type"] == "tool.progress"]
     assert len(told) > 3
     assert told == sorted(told)
-
-
-@pytest.mark.both_columns
-async def test_a_killed_worker_leaves_one_result_each_and_nothing_runs_twice_that_may_not(bed: Tooled):
-    killer, child, tree = Killer(bed), Losses(30), Losses(10 * TREE_SECONDS)
-    with running(killer.other):
-        await killer.round(0, child, tree, far=False)
-    kills = [line for line in bed.lines() if line["name"].startswith("0-")]
-    assert (child.lost, tree.lost >= 4) == (1, True)
-    assert (child.wrong, tree.wrong, judged(bed, {line["invocation"] for line in kills})) == ([], [], [])
