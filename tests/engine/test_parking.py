@@ -304,6 +304,7 @@ async def test_a_step_that_was_cut_in_the_middle_is_asked_again_with_the_results
     async with asyncio.timeout(20):
         while "Half" not in (await chat.answer(started)).text:
             await asyncio.sleep(0.05)
+    await chat.runtime.supervisor.break_off()
     await chat.runtime.supervisor.hand_over()
     events = await chat.events(started.run)
     assert events[-1]["status"] == "completed"
@@ -317,6 +318,7 @@ async def test_a_process_that_dies_in_the_middle_of_the_tools_costs_none_of_them
     plays(upstream, asks_for(SUM, ("calculate", '{"expression": "1+1"}')))
     started = await chat.ask("Sums")
     first = await given_out(chat, 0)
+    await chat.runtime.supervisor.break_off()
     await chat.runtime.supervisor.hand_over()
     await work_on(chat, first)
     await work_on(chat, await given_out(chat, 1))
