@@ -1,6 +1,7 @@
-"""`python -m tests [pytest's arguments]`: every test, then on PostgreSQL those that depend on the database.
+"""`python -m tests [pytest's arguments]`: every test, and beside it on PostgreSQL those that depend on the database.
 
-Ends with one line a session, and with the exit code of the worse one.
+The second session's output comes when the first has ended. Ends with one line a session, and with the exit code of the
+worse one.
 """
 
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest import ExitCode  # noqa: PT013
@@ -16,25 +18,68 @@ FIRST = ["-m", "pytest", "-p", "tests.plugins.require_all", "-p", "tests.plugins
 SESSIONS = {"one machine (SQLite)": FIRST, "many machines (PostgreSQL)": ["-m", "tests.many_machines"]}
 
 
+@dataclass
+class Session:
+    """`folder` is its data folder, its output and its closing line; `shown`: the output goes to the terminal."""
+
+    name: str
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    shown: bool
+
+    @classmethod
+    def start(
+        cls, name: str, words: Sequence[str], arguments: Sequence[str], folder: Path, *, shown: bool
+    ) -> "Session":
+        folder.mkdir()
+        # A database of somebody's own is none for tests.
+        environment = {
+            **os.environ,
+            "DATABASE_URL": "",
+            "DATA_DIR": str(folder),
+            "TEST_CLOSING_LINE": str(folder / "line"),
+        }
+        with (folder / "output").open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *words, *arguments],
+                env=environment,
+                stdout=None if shown else output,
+                stderr=None if shown else subprocess.STDOUT,
+            )
+        return cls(name, folder, process, shown)
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code and its closing line; says what has not been shown yet."""
+        code = self.process.wait()
+        if not self.shown:
+            sys.stdout.write(f"\n#### {self.name}\n")
+            sys.stdout.write((self.folder / "output").read_text(errors="replace"))
+            sys.stdout.flush()
+        line = self.folder / "line"
+        return (
+            code,
+            f"#### {self.name}: {line.read_text() if line.exists() else f'ended with exit code {code}'}",
+        )
+
+
 def main(arguments: Sequence[str]) -> int:
-    codes: list[int] = []
-    closing: list[str] = []
-    for name, words in SESSIONS.items():
-        sys.stdout.write(f"\n#### {name}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        first, *_ = SESSIONS
+        sys.stdout.write(f"\n#### {first}\n")
         sys.stdout.flush()
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "line")
-            command = [sys.executable, *words, *arguments]
-            # A database of somebody's own is none for tests.
-            environment = {**os.environ, "DATABASE_URL": "", "TEST_CLOSING_LINE": str(file)}
-            code = subprocess.run(command, env=environment, check=False).returncode
-            line = file.read_text() if file.exists() else f"ended with exit code {code}"
-        codes.append(code)
-        closing.append(f"#### {name}: {line}")
-        if code == ExitCode.INTERRUPTED or code < 0:
-            break
-    sys.stdout.write("\n" + "\n".join(closing) + "\n")
-    return worst(codes)
+        sessions = [
+            Session.start(name, words, arguments, Path(folder, str(number)), shown=name == first)
+            for number, (name, words) in enumerate(SESSIONS.items())
+        ]
+        try:
+            ends = [session.end() for session in sessions]
+        finally:
+            for session in sessions:
+                if session.process.poll() is None:
+                    session.process.terminate()
+                    session.process.wait()
+    sys.stdout.write("\n" + "\n".join(line for _, line in ends) + "\n")
+    return worst([code for code, _ in ends])
 
 
 def worst(codes: Sequence[int]) -> int:
