@@ -10,7 +10,7 @@ const NOW = 1_000_000;
 
 function words(change: Partial<Progress>, state: RunState = answering()): string {
   const progress: Progress = {
-    heardAt: NOW, offline: false, tokens: 120, rate: 42, retry: null, line: null, again: false,
+    heardAt: NOW, offline: false, tokens: 120, rate: 42, retry: null, line: null, again: false, restarted: false,
     stopping: false, finished: null, calls: new Map(), ...change,
   };
   return liveWords("demo/demo", state, progress, NOW).join(" · ");

@@ -269,3 +269,46 @@ test("what a process that ends does not take any more is sent to the next one", 
   next.says({ type: "reply", ref: again?.["ref"], ok: true, conversation: "c", message: "m", runs: [] });
   assert.equal((await asked).conversation, "c");
 });
+
+/** Second by second: the mocked clock stands at the end of a tick while its timers run. */
+function pass(seconds: number): void {
+  for (let second = 0; second < seconds; second++) mock.timers.tick(1000);
+}
+
+test("a server that falls silent in the middle of an answer is asked, and then left for a new line", () => {
+  const { line, socket } = connected();
+  line.follow("r1", null);
+  socket.event("r1", "1-1", delta("a"));
+  pass(7);
+  assert.equal(socket.of("ping").length, 1);
+  socket.says({ type: "pong" });
+  pass(11);
+  assert.equal(FakeSocket.all.length, 1);
+  pass(3);
+  assert.notEqual(seen.states.at(-1)?.kind, "open");
+  assert.equal(comeBack().of("run.follow")[0]?.["after"], "1-1");
+  socket.event("r1", "1-2", delta("late"));
+  assert.equal(seen.events.length, 1);
+});
+
+test("an idle line may be silent for longer", () => {
+  const { socket } = connected();
+  pass(45);
+  assert.equal(FakeSocket.all.length, 1);
+  assert.equal(socket.of("ping").length, 2);
+  pass(10);
+  assert.notEqual(seen.states.at(-1)?.kind, "open");
+});
+
+test("a server that is started again is not waited for longer than some seconds", () => {
+  const { socket } = connected();
+  socket.close(1006);
+  for (let tries = 0; tries < 8; tries++) {
+    pass(3);
+    last().close(1006);
+  }
+  assert.ok(FakeSocket.all.length >= 9);
+  pass(3);
+  last().ready();
+  assert.equal(seen.states.at(-1)?.kind, "open");
+});

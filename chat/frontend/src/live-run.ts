@@ -22,6 +22,8 @@ export interface Progress {
   line: { place: number; since: number } | null;
   /** What was shown does not count any more, and nothing has come in its place yet. */
   again: boolean;
+  /** The server's process that made it is gone; another one has begun this step again. */
+  restarted: boolean;
   stopping: boolean;
   finished: RunFinished | null;
   calls: Map<string, CallProgress>;
@@ -44,7 +46,7 @@ export class LiveRun {
     private readonly now: () => number = Date.now,
   ) {
     this.progress = {
-      heardAt: now(), offline: false, tokens: 0, rate: null, retry: null, line: null, again: false, stopping: false, finished: null,
+      heardAt: now(), offline: false, tokens: 0, rate: null, retry: null, line: null, again: false, restarted: false, stopping: false, finished: null,
       calls: new Map(),
     };
   }
@@ -91,6 +93,9 @@ export class LiveRun {
     const { progress } = this;
     if (event.type !== "run.waiting") progress.line = null;
     switch (event.type) {
+      case "step.finished":
+        progress.restarted = false;
+        break;
       case "step.started":
         this.tries = 1;
         progress.retry = null;
@@ -124,6 +129,7 @@ export class LiveRun {
         break;
       case "step.reset":
         progress.again = true;
+        if (event.reason === "rescued") progress.restarted = true;
         this.forgetCalls();
         break;
       case "tool.started":

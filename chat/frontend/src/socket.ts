@@ -41,6 +41,13 @@ const ACK_BYTES = 64 * 1024;
 const ACK_IDLE_MS = 1000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MOST_MS = 30_000;
+/** A server that is started again is back within seconds, and should not be waited for longer than it takes. */
+const BACKOFF_SOON_MS = 3000;
+const SOON_MS = 60_000;
+const LOOK_MS = 1000;
+/** While an answer is on its way, silence is asked about after so long, and taken for a dead line after so long. */
+const ASK_SILENT_MS = 5000;
+const DEAD_SILENT_MS = 12_000;
 
 export class Line {
   private socket: WebSocket | null = null;
@@ -51,6 +58,8 @@ export class Line {
   private heartbeatTimer = 0;
   private ackTimer = 0;
   private lastHeard = 0;
+  private lastAsked = 0;
+  private lostAt: number | null = null;
   private refs = 0;
   private readonly pending = new Map<string, Pending>();
   /** Runs we follow and the last cursor seen of each. */
@@ -160,15 +169,31 @@ export class Line {
   private opened(heartbeatSeconds: number): void {
     this.ready = true;
     this.attempts = 0;
+    this.lostAt = null;
     this.listener.state({ kind: "open" });
     for (const run of this.followed.keys()) this.sendFollow(run);
     for (const [ref, { frame, resend }] of this.pending) if (resend) this.send({ ...frame, ref });
     clearInterval(this.heartbeatTimer);
     const beat = Math.max(1, heartbeatSeconds || 20) * 1000;
-    this.heartbeatTimer = window.setInterval(() => {
-      if (Date.now() - this.lastHeard > beat * 2.5) this.socket?.close(4000);
-      else this.send({ type: "ping" });
-    }, beat);
+    this.lastAsked = Date.now();
+    this.heartbeatTimer = window.setInterval(() => this.listen(beat), LOOK_MS);
+  }
+
+  /** A server that hangs keeps the line open and says nothing. */
+  private listen(beat: number): void {
+    if (!this.ready) return;
+    const waits = this.followed.size > 0;
+    const now = Date.now();
+    const silent = now - this.lastHeard;
+    if (silent > (waits ? DEAD_SILENT_MS : beat * 2.5)) {
+      const dead = this.socket;
+      // Its own close may take a minute more: whoever is dead does not answer that either.
+      this.lost(1006);
+      dead?.close(4000);
+    } else if (now - this.lastAsked >= (waits && silent > ASK_SILENT_MS ? ASK_SILENT_MS : beat)) {
+      this.lastAsked = now;
+      this.send({ type: "ping" });
+    }
   }
 
   private settle(frame: Extract<ServerFrame, { type: "reply" }>): void {
@@ -236,7 +261,9 @@ export class Line {
 
   /** Full jitter: clients that were cut together do not come back together. */
   private waitAndRetry(code: number): void {
-    const ceiling = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** this.attempts);
+    this.lostAt ??= Date.now();
+    const most = Date.now() - this.lostAt < SOON_MS ? BACKOFF_SOON_MS : BACKOFF_MOST_MS;
+    const ceiling = Math.min(most, BACKOFF_FIRST_MS * 2 ** this.attempts);
     let wait = Math.random() * ceiling;
     if (this.reconnectAfterMs !== null) wait += this.reconnectAfterMs;
     if (code === 4429) wait = Math.max(wait, 10_000 + Math.random() * 10_000);

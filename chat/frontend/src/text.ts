@@ -10,6 +10,7 @@ export const text = {
   waiting: (model: string, seconds: number) =>
     seconds >= 3 ? `Waiting for ${model} · ${seconds} s` : `Waiting for ${model}`,
   notConnected: "not connected",
+  begunAgain: "begun again after a restart",
   thinking: (seconds: number) => (seconds >= 1 ? `Thinking for ${seconds} s` : "Thinking"),
   thought: "Thoughts",
   stopping: "Stopping…",
@@ -32,8 +33,8 @@ export const text = {
   noModel: "There is no model to ask. An administrator can add one.",
   lost: (seconds: number) =>
     seconds > 0
-      ? `Connection lost. Trying again in ${seconds} s; answers go on meanwhile.`
-      : "Connection lost. Trying again; answers go on meanwhile.",
+      ? `Connection lost. Trying again in ${seconds} s; nothing of an answer is lost.`
+      : "Connection lost. Trying again; nothing of an answer is lost.",
   delayed: "Live updates are delayed; answers go on and appear about once a second.",
   signedOut: "You are signed out. What you wrote is kept as a draft.",
   signIn: "Sign in",

@@ -48,6 +48,7 @@ function toolsSay(state: RunState): "" | "at work" | "you" | "others" {
 /** What stands beside the spinner. */
 export function liveWords(model: string, state: RunState, progress: Progress, now: number): string[] {
   const counted = progress.tokens > 0 ? [tokens(Math.ceil(progress.tokens), true)] : [];
+  if (progress.restarted) counted.push(text.begunAgain);
   if (progress.offline) return [...counted, text.notConnected];
   if (progress.stopping) return [text.stopping];
   const goesOn = whatGoesOn(progress, now);
