@@ -21,7 +21,7 @@ from chat.websocket.subscription import stored_entries
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
 from tests.beside import locked
-from tests.engine.test_rescue import Elsewhere
+from tests.engine.orphans import Elsewhere
 from tests.engine.tool_plays import asks_for, parked, plays
 from tools.base import tool
 from tools.discovery import installed

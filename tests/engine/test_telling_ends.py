@@ -13,7 +13,7 @@ from chat.engine import recorder
 from chat.exceptions import StaleEpoch
 from chat.models import Run, WebhookDelivery
 from chat.wiring.webhooks import tell_end
-from tests.engine.test_rescue import half_done
+from tests.engine.orphans import half_done
 from tests.factories import RunFactory, WebhookEndpointFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

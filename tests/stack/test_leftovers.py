@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,25 +37,30 @@ asyncio.run(main())
 def killed(tmp_path: Path):
     """The folder of a supervisor that was killed while its two parts ran."""
     process = subprocess.Popen([sys.executable, "-c", SUPERVISOR, str(tmp_path)], cwd=ROOT)
-    yield tmp_path, process
+    begun: set[int] = set()
+    yield tmp_path, process, begun
     process.kill()
     process.wait()
-    for pid in living_leftovers(tmp_path).values():
-        os.kill(pid, signal.SIGKILL)
+    for pid in begun:
+        # Each part leads a group of its own; one that has ended is gone.
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux alone tells children")
 async def test_the_parts_are_asked_to_end_when_their_supervisor_is_killed(killed):
-    folder, process = killed
-    await until(lambda: len(lines(folder / "begun")) == 2)
+    folder, process, begun = killed
+    await until(lambda: len(lines(folder / "begun")) == len(living_leftovers(folder)) == 2)
+    begun.update(living_leftovers(folder).values())
     process.kill()
     process.wait()
     await until(lambda: lines(folder / "ended") == ["web-1"])
 
 
 async def test_the_next_start_ends_what_is_left(killed):
-    folder, process = killed
+    folder, process, begun = killed
     await until(lambda: len(lines(folder / "begun")) == len(living_leftovers(folder)) == 2)
+    begun.update(living_leftovers(folder).values())
     redis = pid_of("redis", folder)
     process.kill()
     process.wait()
