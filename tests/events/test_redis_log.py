@@ -316,6 +316,18 @@ async def test_a_stream_that_vanished_alone_is_begun_anew_with_the_state(apart: 
     assert texts(await exactly(feed, 1)) == ["c"]
 
 
+async def test_something_else_under_a_stream_s_name_is_replaced_and_holds_up_nobody(apart: Rig, server):
+    apart.begin()
+    apart.say("a")
+    await apart.caught_up("1-3")
+    server.delete(stream_key(apart.run))
+    server.set(stream_key(apart.run), "somebody else's")
+    apart.say("b")
+    await until(lambda: server.type(stream_key(apart.run)) == b"stream")
+    await until(lambda: ids(server, apart.run) == ["1-0", "1-4"])
+    assert not apart.writer.delayed
+
+
 async def test_a_run_that_ends_while_redis_is_away_is_told_as_ended_afterwards(mortal_redis):
     async with AsyncExitStack() as stack:
         writer, reader = await started(stack, mortal_redis.url), await started(stack, mortal_redis.url)

@@ -27,6 +27,7 @@ from chat.events.codec import Cursor
 logger = structlog.get_logger(__name__)
 
 BEAT_SECONDS: Final = 1.0
+WRONG_TYPE: Final = "Operation against a key holding the wrong kind of value"
 COMMANDS_AT_ONCE: Final = 4000
 REFRESH_SECONDS: Final = 3600.0
 """How often a stream that is still written is kept from expiring."""
@@ -190,14 +191,23 @@ class StreamWriter:
         if not unsure:
             return
         replies = await self._wire.send(command("XREVRANGE", out.key, "+", "-", "COUNT", 1) for out in unsure)
+        foreign = []
         for out, reply in zip(unsure, replies, strict=True):
             if isinstance(reply, Exception):
-                raise LogAway(str(reply))
+                if WRONG_TYPE not in str(reply):
+                    raise LogAway(str(reply))
+                foreign.append(out)
+                continue
             top = parsed(reply)[0].cursor if reply else None
             if top is not None and top.epoch > out.epoch:
                 self._lost(out, top)
             else:
                 out.found(top)
+        # Somebody has put something else there: the name is ours, and one run must not hold up all others.
+        await self._wire.send(command("DEL", out.key) for out in foreign)
+        for out in foreign:
+            logger.warning("a run's stream was something else, and is begun anew", run=out.log.run)
+            out.found(None)
 
     def _lost(self, out: Outgoing, top: Cursor) -> None:
         logger.info("run is written elsewhere", run=out.log.run, epoch=out.epoch, newer=top.epoch)
