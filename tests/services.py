@@ -15,9 +15,9 @@ from project.stack.binaries import NO_REDIS
 from project.stack.binaries import redis_binaries as redis_binaries
 from project.stack.binaries import redis_binary as redis_binary  # for tests that start one of their own
 
-PORTS = range(8170, 8180)
-MORTAL_PORTS = range(8240, 8250)
-"""A small range of its own, so that a server that was left behind is easily found."""
+PORTS = range(8170, 8210)
+MORTAL_PORTS = range(8240, 8280)
+"""A range of its own, so that a server that was left behind is easily found."""
 
 MISSING = f"there is no Redis: set TEST_REDIS_URL, or {NO_REDIS}"
 

@@ -13,6 +13,7 @@ from chat.engine import offered_tools, tool_watch, tool_work
 from chat.models import LateResult, Node, ToolInvocation
 from chat.models.base import new_id
 from project.celery import app
+from project.queues import queue_depths
 from project.worker.embedded import EmbeddedWorker
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
@@ -71,6 +72,11 @@ def own_tools(monkeypatch):
     released.set()
 
 
+@pytest.fixture(autouse=True)
+def nothing_sent_before():
+    app.control.purge()
+
+
 @pytest.fixture
 def start_worker(transactional_db):
     """Starts a worker; what was sent before is lost, as with a broker that forgot it."""
@@ -98,7 +104,8 @@ async def asked(chat, upstream, *call):
     await chat.events(started.run, until="tool.ready")
     for _ in range(200):
         row = await chat.runtime.database(ToolInvocation.objects.filter(dispatched_at__isnull=False).first)
-        if row is not None:
+        # Written first and sent then: a worker that starts in between would get what it is to miss.
+        if row is not None and queue_depths()["tools"]:
             return started, row
         await asyncio.sleep(0.02)
     raise AssertionError("not given out")
