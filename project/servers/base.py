@@ -61,6 +61,10 @@ KEEP_ALIVE_SECONDS = 75
 # How long a peer may take nothing at all of what we send before it is cut off.
 SEND_TIMEOUT_SECONDS = 10.0
 
+# How long the peer's close frame is waited for after ours. Longer than the longest lines need there and back; who does
+# not read is there for so much longer, after the fifteen seconds in which nothing was acknowledged.
+CLOSE_SECONDS = 2.0
+
 # Plain requests that are under way at the end get this long; streams are ended by the application's shutdown.
 REQUEST_GRACE_SECONDS = 1.0
 

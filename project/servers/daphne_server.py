@@ -18,6 +18,7 @@ from twisted.logger import (
 )
 
 from project.servers.base import (
+    CLOSE_SECONDS,
     MAX_WEBSOCKET_MESSAGE_BYTES,
     REQUEST_GRACE_SECONDS,
     SERVICE_RESTART,
@@ -29,9 +30,6 @@ from project.servers.ending import finish_loop
 from project.servers.flow import Inbox
 
 logger = logging.getLogger(__name__)
-
-# For the peer's close frame after ours. autobahn's one second is less than some lines need there and back.
-CLOSE_SECONDS = 5
 
 # Twisted's interfaces describe no more than half of what its reactors and observers take.
 reactor: Any = installed_reactor

@@ -9,12 +9,12 @@ from typing import Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from project.servers.base import CLOSE_SECONDS
+
 PIECE_BYTES: Final = 16 * 1024
 """Bounds are looked at after each. Enough for any usual message, so that those cost nothing more."""
 AFTER_CLOSE_BYTES: Final = 256 * 1024
 """An honest peer may have sent so much before it learns that the connection is closed. The rest is not read."""
-CLOSE_SECONDS: Final = 1.0
-"""So long the close frame has to arrive and to be answered; uvicorn's ten seconds would come on top of ours."""
 
 
 class ReadsLittle(WebSocketsSansIOProtocol):

@@ -30,6 +30,8 @@ READ_BEFORE = 5
 PER_PERSON = 10
 WINDOW_SECONDS = 8.0
 LOOK_SECONDS = 0.25
+SETTLE_SECONDS = 0.5
+"""Until the last of them has been sent what it may owe."""
 PATIENCE_SECONDS = 60.0
 NAN = float("nan")
 
@@ -43,6 +45,8 @@ class Facts:
     kilobytes: float = NAN
     gone_seconds: float = NAN
     before_ms: float = NAN
+    coming_ms: float = NAN
+    """Others' latency while all of them connect at once and are sent what they may owe: as with readers of any kind."""
     meanwhile_ms: float = NAN
     codes: set[int] = field(default_factory=set)
     whole: int = 0
@@ -97,7 +101,7 @@ class Readers:
 
     async def never_read(self, name: str, window: int) -> Facts:
         facts = Facts(name, self._clients)
-        before_ms, meanwhile_ms, gone = [], [], []
+        before_ms, coming_ms, meanwhile_ms, gone = [], [], [], []
         before = self._found.memory()
         silent = await asyncio.to_thread(self._silent, window)
         most, seconds = await self._most_memory_until_gone(silent)
@@ -108,11 +112,14 @@ class Readers:
                 await asyncio.sleep(WINDOW_SECONDS)
                 before_ms.append((await others.since())["p95_ms"])
                 silent = await asyncio.to_thread(self._silent, window)
+                await asyncio.sleep(SETTLE_SECONDS)
+                coming_ms.append((await others.since())["p95_ms"])
                 gone.append(await self._gone(silent))
                 meanwhile_ms.append((await others.since())["p95_ms"])
         facts.gone_seconds = max(gone)
         if self._rounds:
-            facts.before_ms, facts.meanwhile_ms = median(before_ms), median(meanwhile_ms)
+            facts.before_ms, facts.coming_ms = median(before_ms), median(coming_ms)
+            facts.meanwhile_ms = median(meanwhile_ms)
         for one in silent[::PER_PERSON]:
             whole = await _comes_back(one)
             facts.came_back += 1

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.report import row
+from project.servers.base import CLOSE_SECONDS
 from tests.chaos.ground import SERVERS, ground
 from tests.chaos.readers import (
     LESS_MODEL,
@@ -19,8 +20,6 @@ from tests.chaos.report import Section
 
 MOST_KB = 256.0
 TICK_SECONDS = 1.0
-CLOSE_SECONDS = 1.0
-"""So long the server waits for an answer to its close frame."""
 LATE_SECONDS = 1.0
 """For the machine: the ends of fifty sockets at once."""
 MOST_SLOWER = 1.2
@@ -35,7 +34,8 @@ HEADS = (
     "memory, kB each: most",
     "gone after, s: max",
     "others' p95, ms: before",
-    "meanwhile",
+    "while they come",
+    "while they stay",
     "ratio",
     "closed with",
     "text whole",
@@ -75,7 +75,7 @@ async def measure(
         f"Each reader follows a run of {len(TEXT_THEN) / 1e6:.1f} MB. Those who never read take {READ_BEFORE} events, "
         "and then nothing; gone is when the server has closed its end. Memory: of the server, above what it had "
         f"before, while nobody else is there. Others: {OTHERS} streams of 50 words a second, medians of the p95 of "
-        f"{rounds} rounds. Whole: who comes back goes on from the last event it has read, and has every word once."
+        f"{rounds} rounds; the ratio is of staying. Whole: who comes back goes on from the last event it has read, and has every word once."
     )
     return section
 
@@ -99,6 +99,7 @@ def _shown(server: str, one: Facts, goal: str) -> str:
         number(one.kilobytes, ".0f"),
         number(one.gone_seconds, ".1f"),
         number(one.before_ms, ".1f"),
+        number(one.coming_ms, ".1f"),
         number(one.meanwhile_ms, ".1f"),
         number(one.ratio, ".2f"),
         ", ".join(map(str, sorted(one.codes))),
