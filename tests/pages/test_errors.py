@@ -1,6 +1,7 @@
 """Pages that say no, in the site's own look."""
 
 import pytest
+from django.db import connection
 from django.template.loader import get_template
 from django.test import Client, override_settings
 
@@ -46,5 +47,7 @@ def test_a_database_that_is_locked_for_long_is_told_with_when_to_come_back():
     browser = Client(raise_request_exception=False)
     with locked("axes_accessattempt", "chat_user"):
         answer = browser.post("/accounts/login/", {"username": "alice", "password": "wrong"})
+    # As at a request's end: a connection that was waited for in vain is given up.
+    connection.close()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert is_ours(answer.content.decode())

@@ -64,15 +64,22 @@ Start = Callable[..., Running]
 
 
 @pytest.fixture
-def broker_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Celery's broker is at this URL for one test."""
+def broker_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Celery's broker is at this URL for one test. The application keeps the lines it has, to wherever they lead."""
     from project.celery import app
 
-    def at(url: str) -> None:
-        settings.CELERY_BROKER_URL = url
-        monkeypatch.setattr(app.conf, "broker_url", url)
+    def forget_lines() -> None:
+        app._pool = None  # type: ignore[attr-defined]  # unknown to the stubs
+        app.amqp._producer_pool = None  # type: ignore[attr-defined]
 
-    return at
+    def at(url: str) -> None:
+        # First, so that what it was is remembered: the application reads it through the settings.
+        monkeypatch.setattr(app.conf, "broker_url", url)
+        settings.CELERY_BROKER_URL = url
+        forget_lines()
+
+    yield at
+    forget_lines()
 
 
 @contextmanager

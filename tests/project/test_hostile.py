@@ -45,7 +45,8 @@ def said(toy: Running) -> list[str]:
     """The server's lines between its start and its end, which is a clean one."""
     assert toy.end(signal.SIGTERM)[0] == 0
     ready = next(number for number, line in enumerate(toy.lines) if "is ready at" in line)
-    return toy.lines[ready + 1 : toy.lines.index("shutdown 15")]
+    ending = next(number for number, line in enumerate(toy.lines) if line.startswith("Stopping;"))
+    return toy.lines[ready + 1 : ending]
 
 
 # --- WebSockets ---------------------------------------------------------------------------------------
