@@ -109,7 +109,11 @@ class Readers:
         gone.append(seconds)
         for _ in range(self._rounds):
             async with streams(self._other, f"bench/{STREAM}", OTHERS) as others:
-                await asyncio.sleep(WINDOW_SECONDS)
+                # Looked at as later: the looking costs something, too.
+                until = time.monotonic() + WINDOW_SECONDS
+                while time.monotonic() < until:
+                    self._ports_held()
+                    await asyncio.sleep(LOOK_SECONDS)
                 before_ms.append((await others.since())["p95_ms"])
                 silent = await asyncio.to_thread(self._silent, window)
                 await asyncio.sleep(SETTLE_SECONDS)
@@ -145,7 +149,7 @@ class Readers:
         began = {one.port: one.began for one in silent}
         longest = 0.0
         while began:
-            held = {one.raddr.port for one in self._found.process.net_connections("tcp4") if one.raddr}
+            held = self._ports_held()
             now = time.monotonic()
             for port in [port for port in began if port not in held]:
                 longest = max(longest, now - began.pop(port))
@@ -153,6 +157,9 @@ class Readers:
                 return PATIENCE_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
         return longest
+
+    def _ports_held(self) -> set[int]:
+        return {one.raddr.port for one in self._found.process.net_connections("tcp4") if one.raddr}
 
     async def never_acknowledge(self, name: str) -> Facts:
         facts = Facts(name, PER_PERSON)

@@ -75,8 +75,8 @@ async def measure(
         f"Each reader follows a run of {len(TEXT_THEN) / 1e6:.1f} MB. Those who never read take {READ_BEFORE} events, "
         "and then nothing; gone is when the server has closed its end. Memory: of the server, above what it had "
         f"before, while nobody else is there. Others: {OTHERS} streams of 50 words a second, medians of the p95 of "
-        f"{rounds} rounds; the ratio is of staying. Whole: who comes back goes on from the last event it has read, and "
-        "has every word once."
+        f"{rounds} rounds; the ratio is of staying. Whole: who comes back goes on from the last event it has read, "
+        "and has every word once."
     )
     return section
 
