@@ -105,7 +105,9 @@ def _nginx(
             user=nginx_user(),
             folder=folder,
             servers="\n".join(
-                f"        server 127.0.0.1:{up} max_fails=1 fail_timeout=1s;" for up in upstreams
+                f"        server 127.0.0.1:{up} {marks};"
+                for marks in ("max_fails=1 fail_timeout=1s", "max_fails=0 backup")
+                for up in upstreams
             ),
             listen=f"{_bracketed(host)}:{port}",
             locations=_indented(locations, 8),
