@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 import pytest
 import websockets
 
+from bench.processes import free_port
 from tests import many_machines
 from tests.postgres import name_for
 
@@ -31,13 +31,6 @@ from chat.models import User
 for name in ("alice", "bob", "mallory"):
     User.objects.filter(username=name).exists() or User.objects.create_user(name, f"{{name}}@example.org", {PASSWORD!r})
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

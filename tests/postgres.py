@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from psycopg import sql
 
 from project.stack.binaries import NO_POSTGRES
 from project.stack.binaries import postgres_binaries as binaries
+from project.stack.ports import is_free
 from project.stack.rights import NobodyElse, as_whom, reachable_binaries
 
 PORTS = range(8160, 8170)
@@ -193,7 +193,7 @@ def _new_server(found: Path, folder: Path, ports: range) -> Postgres:
     if done.returncode:
         raise PostgresMissing(f"{found / 'initdb'} failed: {done.stderr.strip()[-300:]}")
     for port in ports:
-        if not _is_free(port):
+        if not is_free(port):
             continue
         server = Postgres(f"postgres://postgres@127.0.0.1:{port}/postgres", found, folder)
         try:
@@ -202,13 +202,3 @@ def _new_server(found: Path, folder: Path, ports: range) -> Postgres:
             continue
         return server
     raise PostgresMissing(f"no PostgreSQL could be started on the ports {ports.start} to {ports.stop - 1}")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -1,7 +1,6 @@
 """Servers that some tests need beside them, found or started: Redis."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import redis
 from project.stack.binaries import NO_REDIS
 from project.stack.binaries import redis_binaries as redis_binaries
 from project.stack.binaries import redis_binary as redis_binary  # for tests that start one of their own
+from project.stack.ports import is_free
 
 PORTS = range(8170, 8210)
 MORTAL_PORTS = range(8240, 8280)
@@ -56,7 +56,7 @@ def redis_url(redis_of: Callable[[str], str]) -> str:
 def start_redis(binary: Path, folder: Path, ports: range = PORTS) -> tuple[int, "subprocess.Popen[bytes]"]:
     """Starts one that keeps nothing, on the first free port. Two test runs may reach for the same."""
     for port in ports:
-        if not _is_free(port):
+        if not is_free(port):
             continue
         process = subprocess.Popen(
             [binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"],
@@ -77,16 +77,6 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _answers(port: int, process: "subprocess.Popen[bytes]", patience_seconds: float = 10.0) -> bool:

@@ -14,12 +14,12 @@ def ports_after(public: int, count: int, *, taken: Collection[int] = ()) -> list
     for port in (*above, *below):
         if len(found) == count:
             break
-        if port not in taken and _is_free(port):
+        if port not in taken and is_free(port):
             found.append(port)
     return found
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

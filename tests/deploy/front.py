@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bench.processes import free_port
 from project.stack.proxy import DEPLOY, nginx_user
-from tests.live import PASSWORD, LiveSite, copy_site, database_url, free_port
+from tests.live import PASSWORD, LiveSite, copy_site, database_url
 
 MAIN = """\
 daemon off;

@@ -1,7 +1,6 @@
 """Running a foreign server for the length of a test session."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -10,16 +9,10 @@ from pathlib import Path
 
 import httpx
 
+from bench.processes import free_port
 from tests.interop.installation import HERE
 
 READY_SECONDS = 90
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from bench.processes import free_port
 from project.stack.forwarder import Forwarder
-from tests.live import free_port
 
 
 class Web:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.processes import free_port
 from project.stack import layout as layouts
 from project.stack.layout import Layout, Wish, lay_out, read_or_make_password
 from project.stack.ports import ports_after
 from project.stack.proxy import front
 from project.stack.refused import Refused
-from tests.live import free_port
 
 OURS = {"DATABASE_URL": "postgres://db.example.org/lectern", "REDIS_URL": "redis://cache.example.org/0"}
 

@@ -17,8 +17,9 @@ import httpx
 import psutil
 import pytest
 
+from bench.processes import free_port
 from project.stack.binaries import NO_POSTGRES, NO_REDIS, postgres_binaries, redis_binary
-from tests.live import ROOT, LiveSite, Person, free_port, text_of, words
+from tests.live import ROOT, LiveSite, Person, text_of, words
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(180)]
 

@@ -6,8 +6,9 @@ import uuid
 
 import pytest
 
+from bench.processes import free_port
 from chat.events.codec import Cursor
-from tests.live import LiveSite, Person, copy_site, database_url, free_port, words
+from tests.live import LiveSite, Person, copy_site, database_url, words
 from tests.services import mortal_redis as mortal_redis  # the name is the fixture
 
 MODELS = ["--model", "demo-n400-r100-d0", "--model", "demo-n1000-r100-d0"]
