@@ -94,7 +94,8 @@ class Tab:
                 unacknowledged += 1
             socket.seen.clear()
             try:
-                if unacknowledged >= ACK_EACH:
+                # The last ones too: a debt outlives its run, and the next one's events would wait for it.
+                if unacknowledged >= ACK_EACH or (screen.end and unacknowledged):
                     unacknowledged = 0
                     await socket.send("ack", run=screen.run, cursor=screen.cursor)
                 if screen.end or (left := until - time.monotonic()) <= 0:
