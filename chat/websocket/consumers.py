@@ -42,7 +42,7 @@ NO_ACK = 4409
 TOO_LARGE = 4413
 NOT_THIS_PROTOCOL = 4422
 TOO_MUCH = 4429
-DRAINING = 4503
+UNAVAILABLE = 4503
 COMMANDS_AT_ONCE = 8
 OUTBOX_FRAMES = 64
 STRIKES = 3
@@ -71,13 +71,25 @@ class ChatConsumer(AsyncWebsocketConsumer):
             logger.debug("socket closed", code=self._closed_with or VANISHED)
 
     async def connect(self) -> None:
-        self._runtime = await wiring.startup()
         lines.about(socket=secrets.token_hex(4))
-        limits = self._limits = self._runtime.socket_limits
         self._writer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._admitted = False
+        # First of all: a browser is told no reason of a handshake that was refused.
         await self.accept()
+        try:
+            await self._admit()
+        except StorageUnavailable as error:
+            logger.warning("nobody knows whose socket it is", reason=error.detail)
+            await self.close(UNAVAILABLE)
+
+    async def _admit(self) -> None:
+        """
+        Raises:
+            StorageUnavailable: whose socket it is cannot be looked up now.
+        """
+        self._runtime = await wiring.startup()
+        limits = self._limits = self._runtime.socket_limits
         session = session_key(self.scope)
         user = await self._runtime.database(user_of_session, session)
         if user is None:
@@ -87,7 +99,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         lines.about(user=str(user.pk))
         self.credential = Credential(session, user.pk, user.password)
         if self._runtime.supervisor.draining:
-            await self.close(DRAINING)
+            await self.close(UNAVAILABLE)
             return
         database = self._runtime.database
         if not sockets.admit(
@@ -179,7 +191,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def say_closing(self, reason: str) -> None:
         self._outbox.append(frames.closing(reason, reconnect_after_ms=500))
-        self._end(DRAINING)
+        self._end(UNAVAILABLE)
         if self._writer is not None:
             await asyncio.wait([self._writer], timeout=0.5)
 
