@@ -201,6 +201,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._closing_with = code
             self._wake.set()
 
+    def _is_ending(self) -> bool:
+        return self._closing_with is not None
+
     def _cut_off(self) -> None:
         if self._writer is not None and not self._writer.done():
             self._writer.cancel()
@@ -366,12 +369,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._wake.clear()
             while self._outbox:
                 await send({"type": "websocket.send", "text": self._outbox.popleft()})
-            if self._closing_with is not None:
+            if self._is_ending():
                 return
             # One more than fits is taken, to know whether somebody waits for credit.
             most = credit.room + 1
             entries = subscriptions.take(most)
             for number, (run, made) in enumerate(entries):
+                if self._is_ending():
+                    break  # since the last one: a slow reader leaves time for that
                 if not credit.fits(made.size):
                     subscriptions.give_back(entries[number:])
                     credit.blocked()

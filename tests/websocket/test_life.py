@@ -186,6 +186,29 @@ async def test_a_sign_in_that_is_taken_back_closes_the_socket_within_two_seconds
     assert (await tab.receive_output(timeout=20)) == {"type": "websocket.close", "code": 4401}
 
 
+async def test_a_slow_reader_whose_sign_in_is_taken_back_is_not_told_the_rest(tab, lines, question):
+    await tab.send_to(text_data=question)
+    run = json.loads(await tab.receive_from(timeout=5))["run"]
+    await frames_until(tab, "run.finished")
+    others, reads_on = set(sockets._sockets), asyncio.Event()
+
+    async def read_slowly(scope, receive, send):
+        async def send_slowly(message):
+            await send(message)
+            if '"type":"event"' in message.get("text", ""):
+                await reads_on.wait()
+
+        await websocket_application(scope, receive, send_slowly)
+
+    slow = await opened(lines(read_slowly))
+    (consumer,) = set(sockets._sockets) - others
+    await slow.send_to(text_data=json.dumps({"type": "run.follow", "run": run}))
+    assert [json.loads(await slow.receive_from())["type"] for _ in range(2)] == ["reply", "event"]
+    consumer.revoke()
+    reads_on.set()
+    assert (await slow.receive_output()) == {"type": "websocket.close", "code": 4401}
+
+
 async def test_while_the_database_does_not_answer_a_socket_is_asked_to_come_back(runtime, lines, settings):
     settings.DATABASE_WAIT_SECONDS = 0.1
     answers = threading.Event()
