@@ -8,7 +8,6 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -276,16 +275,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         else:
             self._say(frames.reply(command.ref, result))
             if isinstance(command, commands.RunStart):
-                await self._follow_started([run["run"] for run in result["runs"]])
+                for run in result["runs"]:
+                    self._subscriptions.follow_started(run["run"])
         finally:
             self._room.release()
-
-    async def _follow_started(self, runs: list[str]) -> None:
-        """From the first event; a repeated start may be of runs that the log has forgotten."""
-        for run in runs:
-            if not self._subscriptions.follow_started(run):
-                with suppress(ChatError):
-                    await self._subscriptions.follow(UUID(run), None)
 
     async def _result(self, command: commands.Command) -> dict[str, Any]:
         runtime = self._runtime
