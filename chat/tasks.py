@@ -1,4 +1,4 @@
-"""Celery tasks: thin shells around functions that do the work. And the door by which tasks are sent."""
+"""Celery tasks: thin shells around functions that do the work."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from chat import wiring
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
-from chat.wiring.sending import send as send  # the door by which others send
+from chat.wiring.sending import CALL_TOOL
 from chat.wiring.webhooks import DELIVER, courier
 
 logger = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ def deliver_webhooks() -> int:
     return courier().deliver_due()
 
 
-@shared_task(name="tools.call")
+@shared_task(name=CALL_TOOL)
 def call_tool(invocation: str) -> str:
     """Runs one tool invocation, if nobody else does."""
     runtime = wiring.running()

@@ -14,19 +14,17 @@ from chat.engine.offered_tools import tools_for
 from chat.engine.offers import Offer, offer_of
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.engine.recorder import restored_steps
-from chat.engine.tool_messages import messages_of
+from chat.engine.tool_messages import messages_of, sent_part
 from chat.events.fold import RunState
 from chat.events.run_events import UsageSource
 from chat.exceptions import ModelNotAvailable
 from chat.llm.deltas import Usage
 from chat.llm.messages import (
     ChatMessage,
-    ImagePart,
     ModelRequest,
     Options,
     Part,
     ReasoningPart,
-    RefusalPart,
     TextPart,
     ToolSchema,
 )
@@ -178,18 +176,8 @@ def shown_messages(
 
 
 def sent_parts(stored: StoredParts, *, with_reasoning: bool = False) -> tuple[Part, ...]:
-    parts: list[Part] = []
-    for part in stored:
-        match part:
-            case {"type": "text", "text": str(text)} if text:
-                parts.append(TextPart(text))
-            case {"type": "refusal", "text": str(text)} if text:
-                parts.append(RefusalPart(text))
-            case {"type": "reasoning", "text": str(text)} if with_reasoning:
-                parts.append(ReasoningPart(text, part.get("opaque")))
-            case {"type": "image", "url": str(url)} if url:
-                parts.append(ImagePart(url=url))
-    return tuple(parts)
+    parts = (sent_part(part, with_reasoning=with_reasoning) for part in stored)
+    return tuple(part for part in parts if part is not None)
 
 
 def state_of(run: Run) -> RunState:

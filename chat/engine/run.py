@@ -117,7 +117,7 @@ class RunEngine:
         """Stops writing: a newer epoch owns the run."""
         self._abandoned = True
         self._asking.be_silent()
-        self._tools.news()
+        self._tools.abandon()
 
     def tool_news(self) -> None:
         """Something may have happened to one of its invocations."""

@@ -7,6 +7,7 @@ from chat.engine.invocations import Seen
 from chat.events.fold import StepState
 from chat.llm.messages import (
     ChatMessage,
+    ImagePart,
     Part,
     ReasoningPart,
     RefusalPart,
@@ -50,7 +51,7 @@ def messages_of(
                 said.append(ToolCallPart(call.call_id, call.name, call.arguments or "{}", call.opaque))
                 failed = call.status != "succeeded"
                 results.append(ToolResultPart(call.call_id, _result(call), failed))
-        elif (made := _said(part, with_reasoning=with_reasoning)) is not None:
+        elif (made := sent_part(part, with_reasoning=with_reasoning)) is not None:
             said.append(made)
     turn()
     return messages
@@ -65,7 +66,8 @@ def _result(call: Seen) -> str:
     return EDITED.format(arguments=call.edited, result=result) if call.edited else result
 
 
-def _said(part: dict[str, Any], *, with_reasoning: bool) -> Part | None:
+def sent_part(part: dict[str, Any], *, with_reasoning: bool) -> Part | None:
+    """A stored part that is no tool's; None: nothing of it is sent."""
     match part:
         case {"type": "text", "text": str(text)} if text:
             return TextPart(text)
@@ -73,4 +75,6 @@ def _said(part: dict[str, Any], *, with_reasoning: bool) -> Part | None:
             return RefusalPart(text)
         case {"type": "reasoning", "text": str(text)} if with_reasoning:
             return ReasoningPart(text, part.get("opaque"))
+        case {"type": "image", "url": str(url)} if url:
+            return ImagePart(url=url)
     return None

@@ -13,7 +13,7 @@ from chat.engine.plan import OfferedTool
 from chat.engine.telling import Telling
 from chat.engine.tool_watch import Deliveries, ToolWatch, may_run_again
 from chat.events import run_events as ev
-from chat.exceptions import StorageUnavailable
+from chat.exceptions import StaleEpoch, StorageUnavailable
 
 logger = structlog.get_logger(__name__)
 
@@ -62,6 +62,7 @@ class ToolPhase:
         self._deliveries = Deliveries()
         self._news = asyncio.Event()
         self._stopped = False
+        self._abandoned = False
         self._told: dict[str, tuple[object, ...]] = {}
         parts = [part for state in telling.state.steps for part in state.parts]
         self._ended = {part["invocation"] for part in parts if part["type"] == "tool_result"}
@@ -74,6 +75,11 @@ class ToolPhase:
 
     def stop(self) -> None:
         self._stopped = True
+        self._news.set()
+
+    def abandon(self) -> None:
+        """Nothing more is told, given out or decided here: the run is not ours any more."""
+        self._abandoned = True
         self._news.set()
 
     async def results(self) -> list[Seen]:
@@ -125,7 +131,10 @@ class ToolPhase:
 
     async def _read(self) -> list[Seen]:
         look = partial(invocations.look, birth=self._watch.birth, lease_seconds=self._watch.lease)
-        return await self._database(look, self._run, self._step)
+        seen = await self._database(look, self._run, self._step)
+        if self._abandoned:
+            raise StaleEpoch
+        return seen
 
     async def _give_out_next(self, seen: Sequence[Seen]) -> None:
         """So many at once; the others stay pending until one of those has ended."""

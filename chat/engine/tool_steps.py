@@ -72,6 +72,7 @@ class ToolSteps:
         self._seen: dict[str, Seen] = {}
         self._phase: ToolPhase | None = None
         self._stopped = plan.stop_requested_at is not None
+        self._abandoned = False
         self._began = clock()
 
     def news(self) -> None:
@@ -82,6 +83,11 @@ class ToolSteps:
         self._stopped = True
         if self._phase is not None:
             self._phase.stop()
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        if self._phase is not None:
+            self._phase.abandon()
 
     def said(self) -> tuple[ChatMessage, ...]:
         """What the model has said and been told in this run's earlier steps."""
@@ -168,6 +174,8 @@ class ToolSteps:
         )
         if self._stopped:
             self._phase.stop()
+        if self._abandoned:
+            self._phase.abandon()
         while True:
             try:
                 seen = await self._phase.results()

@@ -69,7 +69,7 @@ class RunMeters:
         self._left = counter(
             "runs_left",
             "Answers this process stopped making before their end: abandoned to another process that had claimed "
-            "them, handed over at a restart, or broken off by a defect.",
+            "them, handed over at a restart, parked until somebody answers, or broken off by a defect.",
             "why",
         )
         self._lost = counter("runs_lost", "Orphaned answers this process found and could only end as failed.")
@@ -131,7 +131,7 @@ class RunMeters:
         """What is known beforehand shows as 0, so that the first one is seen as an increase."""
         for how in ("new", "taken_over"):
             self._begun.labels(how)
-        for why in ("abandoned", "handed_over", "broken_off"):
+        for why in ("abandoned", "handed_over", "parked", "broken_off"):
             self._left.labels(why)
         for status in STATUSES:
             self._ended.labels(status)

@@ -8,7 +8,6 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -42,7 +41,7 @@ NO_ACK = 4409
 TOO_LARGE = 4413
 NOT_THIS_PROTOCOL = 4422
 TOO_MUCH = 4429
-DRAINING = 4503
+UNAVAILABLE = 4503
 COMMANDS_AT_ONCE = 8
 OUTBOX_FRAMES = 64
 STRIKES = 3
@@ -71,13 +70,25 @@ class ChatConsumer(AsyncWebsocketConsumer):
             logger.debug("socket closed", code=self._closed_with or VANISHED)
 
     async def connect(self) -> None:
-        self._runtime = await wiring.startup()
         lines.about(socket=secrets.token_hex(4))
-        limits = self._limits = self._runtime.socket_limits
         self._writer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._admitted = False
+        # First of all: a browser is told no reason of a handshake that was refused.
         await self.accept()
+        try:
+            await self._admit()
+        except StorageUnavailable as error:
+            logger.warning("nobody knows whose socket it is", reason=error.detail)
+            await self.close(UNAVAILABLE)
+
+    async def _admit(self) -> None:
+        """
+        Raises:
+            StorageUnavailable: whose socket it is cannot be looked up now.
+        """
+        self._runtime = await wiring.startup()
+        limits = self._limits = self._runtime.socket_limits
         session = session_key(self.scope)
         user = await self._runtime.database(user_of_session, session)
         if user is None:
@@ -87,7 +98,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         lines.about(user=str(user.pk))
         self.credential = Credential(session, user.pk, user.password)
         if self._runtime.supervisor.draining:
-            await self.close(DRAINING)
+            await self.close(UNAVAILABLE)
             return
         database = self._runtime.database
         if not sockets.admit(
@@ -179,7 +190,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def say_closing(self, reason: str) -> None:
         self._outbox.append(frames.closing(reason, reconnect_after_ms=500))
-        self._end(DRAINING)
+        self._end(UNAVAILABLE)
         if self._writer is not None:
             await asyncio.wait([self._writer], timeout=0.5)
 
@@ -188,6 +199,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if self._closing_with is None:
             self._closing_with = code
             self._wake.set()
+
+    def _is_ending(self) -> bool:
+        return self._closing_with is not None
 
     def _cut_off(self) -> None:
         if self._writer is not None and not self._writer.done():
@@ -261,16 +275,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
         else:
             self._say(frames.reply(command.ref, result))
             if isinstance(command, commands.RunStart):
-                await self._follow_started([run["run"] for run in result["runs"]])
+                for run in result["runs"]:
+                    self._subscriptions.follow_started(run["run"])
         finally:
             self._room.release()
-
-    async def _follow_started(self, runs: list[str]) -> None:
-        """From the first event; a repeated start may be of runs that the log has forgotten."""
-        for run in runs:
-            if not self._subscriptions.follow_started(run):
-                with suppress(ChatError):
-                    await self._subscriptions.follow(UUID(run), None)
 
     async def _result(self, command: commands.Command) -> dict[str, Any]:
         runtime = self._runtime
@@ -354,12 +362,14 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self._wake.clear()
             while self._outbox:
                 await send({"type": "websocket.send", "text": self._outbox.popleft()})
-            if self._closing_with is not None:
+            if self._is_ending():
                 return
             # One more than fits is taken, to know whether somebody waits for credit.
             most = credit.room + 1
             entries = subscriptions.take(most)
             for number, (run, made) in enumerate(entries):
+                if self._is_ending():
+                    break  # since the last one: a slow reader leaves time for that
                 if not credit.fits(made.size):
                     subscriptions.give_back(entries[number:])
                     credit.blocked()

@@ -134,16 +134,19 @@ class Subscriptions:
         followed.wake()
         return True
 
-    def follow_started(self, run: str) -> bool:
-        """Follows a run that this reader has just started, from its first event. False: the log does not know it."""
+    def follow_started(self, run: str) -> None:
+        """Follows a run that this reader has just started, from its first event.
+
+        A repeated start may be of one that the log has forgotten: the database is asked, until it answers.
+        """
         if run in self._runs:
-            return True
+            return
         followed = self._runs[run] = _Followed(run, None, self._ready, self._wake)
-        if not self._join(followed):
-            del self._runs[run]
-            return False
-        followed.wake()
-        return True
+        if self._join(followed):
+            followed.wake()
+        else:
+            followed.must_look = True
+            self._look()
 
     def unfollow(self, run: str) -> None:
         followed = self._runs.pop(run, None)

@@ -12,7 +12,6 @@ from django.db import Error, connection
 log = structlog.get_logger(__name__)
 
 EACH_SECONDS: Final = 0.5
-TASK: Final = "tools.call"
 
 
 class Overseer:
@@ -62,7 +61,9 @@ class Overseer:
 
 
 def _is_tool(request: Any) -> bool:
-    return bool(request.name == TASK and request.args and request.worker_pid)
+    from chat.wiring.sending import CALL_TOOL
+
+    return bool(request.name == CALL_TOOL and request.args and request.worker_pid)
 
 
 def _kill(request: Any, pool: Any) -> None:

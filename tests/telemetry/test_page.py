@@ -72,6 +72,12 @@ def test_a_run_that_completed_is_counted_timed_and_rated(telemetry: Telemetry):
     assert seen["lectern_run_stop_seconds_count"] == 0
 
 
+def test_every_reason_to_leave_an_answer_shows_before_the_first_one(telemetry: Telemetry):
+    seen = read(telemetry)
+    for why in ("abandoned", "handed_over", "parked", "broken_off"):
+        assert seen[f'lectern_runs_left_total{{why="{why}"}}'] == 0
+
+
 def test_a_long_answer_may_take_its_time(telemetry: Telemetry):
     telemetry.runs.ended(EndedRun("completed", duration_seconds=90.0, output_tokens=501))
     seen = read(telemetry)

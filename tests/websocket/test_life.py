@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import uuid
 from typing import Any
 
@@ -27,8 +28,8 @@ async def runtime(transactional_db, settings):
 
 
 @pytest.fixture
-async def tab(runtime):
-    """An application instance, signed in, without a server around it."""
+async def lines(runtime):
+    """Makes application instances with the cookie of one sign-in, without a server around them, and not opened yet."""
 
     def cookie():
         user = User.objects.create(username="alice")
@@ -41,10 +42,18 @@ async def tab(runtime):
         (b"host", b"localhost"),
         (b"cookie", (await runtime.database(cookie)).encode()),
     ]
-    opened = WebsocketCommunicator(websocket_application, "/ws/chat/", headers=headers)
-    assert (await opened.connect())[0]
-    assert json.loads(await opened.receive_from())["type"] == "ready"
-    return opened
+    return lambda application: WebsocketCommunicator(application, "/ws/chat/", headers=headers)
+
+
+async def opened(line):
+    assert (await line.connect())[0]
+    assert json.loads(await line.receive_from())["type"] == "ready"
+    return line
+
+
+@pytest.fixture
+async def tab(lines):
+    return await opened(lines(websocket_application))
 
 
 async def test_a_consumer_that_is_cancelled_gives_its_place_and_its_tasks_back(tab):
@@ -175,6 +184,43 @@ async def test_a_sign_in_that_is_taken_back_closes_the_socket_within_two_seconds
     user = await runtime.database(User.objects.get)
     await runtime.database(revoke, user)
     assert (await tab.receive_output(timeout=20)) == {"type": "websocket.close", "code": 4401}
+
+
+async def test_a_slow_reader_whose_sign_in_is_taken_back_is_not_told_the_rest(tab, lines, question):
+    await tab.send_to(text_data=question)
+    run = json.loads(await tab.receive_from(timeout=5))["run"]
+    await frames_until(tab, "run.finished")
+    others, reads_on = set(sockets._sockets), asyncio.Event()
+
+    async def read_slowly(scope, receive, send):
+        async def send_slowly(message):
+            await send(message)
+            if '"type":"event"' in message.get("text", ""):
+                await reads_on.wait()
+
+        await websocket_application(scope, receive, send_slowly)
+
+    slow = await opened(lines(read_slowly))
+    (consumer,) = set(sockets._sockets) - others
+    await slow.send_to(text_data=json.dumps({"type": "run.follow", "run": run}))
+    assert [json.loads(await slow.receive_from())["type"] for _ in range(2)] == ["reply", "event"]
+    consumer.revoke()
+    reads_on.set()
+    assert (await slow.receive_output()) == {"type": "websocket.close", "code": 4401}
+
+
+async def test_while_the_database_does_not_answer_a_socket_is_asked_to_come_back(runtime, lines, settings):
+    settings.DATABASE_WAIT_SECONDS = 0.1
+    answers = threading.Event()
+    busy = [asyncio.create_task(runtime.database(answers.wait)) for _ in range(settings.DATABASE_THREADS)]
+    line = lines(websocket_application)
+    try:
+        assert (await line.connect())[0]
+        assert (await line.receive_output(timeout=5)) == {"type": "websocket.close", "code": 4503}
+    finally:
+        answers.set()
+        await asyncio.gather(*busy)
+    assert len(sockets) == 0
 
 
 async def test_a_sign_in_that_stands_keeps_its_socket(tab):

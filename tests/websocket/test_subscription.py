@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import threading
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
 from django.utils import timezone
 
+from chat.conf import LogLimits
 from chat.engine.database import DatabaseThreads
+from chat.events.backends.memory import MemoryEventLog
 from chat.events.codec import Cursor, decode_event
 from chat.events.fold import RunState
 from chat.models import Message, Run
@@ -110,6 +114,23 @@ def save(row: Run, text: str, seq: int, **columns) -> None:
 async def viewer_of(stack, url: str, row: Run, database: DatabaseThreads) -> Viewer:
     rig = Rig(await started(stack, url), await started(stack, url), str(row.pk))
     return Viewer(row.user, rig, database)
+
+
+async def test_a_repeated_start_of_a_run_that_the_log_has_forgotten_waits_for_the_database(
+    row, database, settings
+):
+    await database(save, row, "all of it", 3, status="completed", finished_at=timezone.now())
+    log = MemoryEventLog(LogLimits(), time.monotonic)
+    viewer = Viewer(row.user, Rig(log, log, str(row.pk)), database)
+    settings.DATABASE_WAIT_SECONDS = 0.1
+    answers = threading.Event()
+    busy = [asyncio.create_task(database(answers.wait)) for _ in range(2)]
+    viewer.subscriptions.follow_started(str(row.pk))
+    await asyncio.wait(viewer.looks)
+    answers.set()
+    await asyncio.gather(*busy)
+    await viewer.sees("all of it")
+    assert viewer.kinds == ["run.snapshot", "run.finished"]
 
 
 async def test_a_run_made_elsewhere_comes_event_by_event(stack, redis_url, row, database):
