@@ -107,7 +107,7 @@ def tool(
         queue: of the workers that run it.
         max_result_bytes: what the model is given of a result; all of it is kept.
         allowed: who may use it.
-        version: told apart in the records.
+        version: for people; nothing reads it yet.
 
     Raises:
         ToolDefinitionError: the function cannot be a tool as it is written; the text says why.

@@ -150,7 +150,6 @@ def known(keys: Sequence[str]) -> dict[str, Seen]:
 
 
 def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
-    began, ended = row.started_at or row.created_at, row.finished_at
     return Seen(
         id=str(row.pk),
         position=row.position,
@@ -172,7 +171,7 @@ def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
         due=row.due_at is None or row.due_at <= now,
         lost=lost,
         late=row.deadline_at is not None and row.deadline_at <= now and row.status in ("waiting", "running"),
-        duration_ms=max(0, round((ended - began).total_seconds() * 1000)) if ended is not None else 0,
+        duration_ms=row.took_ms or 0,
     )
 
 

@@ -16,7 +16,8 @@ NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 
 
 def caller_of(user: User) -> Caller:
-    return Caller(user_id=str(user.pk), is_staff=user.is_staff)
+    groups = frozenset(user.groups.values_list("name", flat=True))
+    return Caller(user_id=str(user.pk), groups=groups, is_staff=user.is_staff)
 
 
 def tool_named(name: str, caller: Caller) -> Tool:

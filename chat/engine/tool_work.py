@@ -6,7 +6,6 @@ from collections.abc import Callable
 from uuid import UUID
 
 import structlog
-from django.core.cache import cache
 from django.db import Error
 
 from chat.engine.neighbours import birth_of
@@ -15,7 +14,7 @@ from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
 from tools import runner
 from tools.base import Tool
-from tools.cache import DjangoCache
+from tools.conf import site_cache
 from tools.context import ToolContext
 from tools.exceptions import ToolError, UnknownTool
 from tools.results import as_text
@@ -117,7 +116,7 @@ def work(
         caller=caller,
         report=line.report,
         is_cancelled=line.is_cancelled,
-        cache=DjangoCache(cache, 3600.0),
+        cache=site_cache(),
     )
     if tool is None:
         outcome = runner.outcome_of(missing or UnknownTool())

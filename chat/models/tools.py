@@ -217,6 +217,14 @@ class ToolInvocation(Row):
         return self.status not in UNDER_WAY
 
     @property
+    def took_ms(self) -> int | None:
+        """From its start, or from when it was asked for where nothing was run, to its result; None before that."""
+        if self.finished_at is None:
+            return None
+        took = self.finished_at - (self.started_at or self.created_at)
+        return max(0, round(took.total_seconds() * 1000))
+
+    @property
     def effective_arguments(self) -> str:
         return self.edited_arguments or self.arguments
 

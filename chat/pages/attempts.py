@@ -31,13 +31,11 @@ def made_steps(run: Run) -> list[dict[str, Any]]:
 
 def _tool(row: ToolInvocation) -> dict[str, Any]:
     waits_for = row.waits_for if row.status == ToolInvocation.Status.WAITING else ""
-    began = row.started_at or row.created_at
-    took = (row.finished_at - began).total_seconds() if row.finished_at else None
     return {
         "name": row.name,
         "end": state_word(row.status, waits_for).lower(),
         "failed": row.status in ("failed", "timed_out", "unknown"),
-        "duration_ms": None if took is None else max(0, round(took * 1000)),
+        "duration_ms": row.took_ms,
         "attempts": row.attempts,
     }
 

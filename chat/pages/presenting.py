@@ -73,15 +73,12 @@ def _notes(run: Run | None) -> list[Note]:
 
 def _invocation(row: ToolInvocation) -> dict[str, Any]:
     """How a call stands; what was said in it is in the message."""
-    took = None
-    if row.finished_at is not None:
-        took = round((row.finished_at - (row.started_at or row.created_at)).total_seconds() * 1000)
     return {
         "status": row.status,
         "waits_for": row.waits_for if row.status == ToolInvocation.Status.WAITING else "",
         "fraction": row.fraction,
         "note": row.note,
-        "duration_ms": None if took is None else max(0, took),
+        "duration_ms": row.took_ms,
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn, TypedDict
 
 _WORDS = {
@@ -108,12 +109,23 @@ def read_partial(text: str) -> Any:
     return _NOT_JSON
 
 
-def _closings(text: str) -> tuple[str, ...]:
+def _closings(text: str) -> Iterator[str]:
     """The text as it is, closed where it stops, there without half of a number, and without its last member."""
+    yield text
+    ends, quoted, whole = _left_open(text)
+    stem = text
+    if quoted:
+        stem = re.sub(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$", r"\1", text) + '"'
+    yield stem + ends
+    yield (stem if quoted else re.sub(r"(?<=\d)[.eE+-]+$", "", stem)) + ends
+    yield text[:whole] + _left_open(text[:whole])[0]
+
+
+def _left_open(text: str) -> tuple[str, bool, int]:
+    """What closes it, whether it stops within a string, and how much of it stands before its last member."""
     ends: list[str] = []
     quoted = False
-    shorter = ""
-    at = 0
+    whole = at = 0
     while at < len(text):
         sign = text[at]
         if quoted:
@@ -124,18 +136,14 @@ def _closings(text: str) -> tuple[str, ...]:
         elif sign == '"':
             quoted = True
         elif sign in "{[":
-            ends.insert(0, "}" if sign == "{" else "]")
-            shorter = text[: at + 1] + "".join(ends)
+            ends.append("}" if sign == "{" else "]")
+            whole = at + 1
         elif sign in "}]":
-            del ends[:1]
+            del ends[-1:]
         elif sign == ",":
-            shorter = text[:at] + "".join(ends)
+            whole = at
         at += 1
-    stem = text
-    if quoted:
-        stem = re.sub(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$", r"\1", text) + '"'
-    number = stem if quoted else re.sub(r"(?<=\d)[.eE+-]+$", "", stem)
-    return text, stem + "".join(ends), number + "".join(ends), shorter
+    return "".join(reversed(ends)), quoted, whole
 
 
 def _field(name: str, value: Any) -> Field:

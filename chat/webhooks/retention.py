@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Count
+from django.db.models import Count, Subquery
 
 from chat.models import WebhookDelivery, WebhookEndpoint
 
@@ -31,7 +31,8 @@ def _give_up_the_oldest(most: int) -> None:
     counts = WebhookDelivery.objects.pending().order_by().values("endpoint").annotate(count=Count("pk"))
     for endpoint in counts.filter(count__gt=most).values_list("endpoint", flat=True):
         waiting = WebhookDelivery.objects.pending().filter(endpoint=endpoint).order_by("-pk")
-        newest = waiting.values_list("pk", flat=True)[most - 1]
+        # In the same statement: meanwhile there may be fewer, and then none is older than what is not there.
+        newest = Subquery(waiting.values("pk")[most - 1 : most])
         WebhookDelivery.objects.unclaimed().filter(endpoint=endpoint, pk__lt=newest).give_up(
             f"More than {most} were waiting for this endpoint."
         )

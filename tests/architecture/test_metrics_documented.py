@@ -54,6 +54,12 @@ def test_every_metric_is_listed_and_no_other():
     assert set(documented()) == set(ours())
 
 
+def test_no_page_speaks_of_another():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {name for page in pages for name in re.findall(r"lectern_\w+", page.read_text(encoding="utf-8"))}
+    assert named <= set(ours())
+
+
 @pytest.mark.parametrize("name", sorted(ours()))
 def test_a_metric_is_listed_with_its_labels(name: str):
     labels = {label for sample in ours()[name].samples for label in sample.labels} - {"le"}

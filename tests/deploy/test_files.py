@@ -4,9 +4,14 @@ they are no part of any machine's set-up."""
 import os
 import shutil
 import subprocess
+import textwrap
+import time
 from pathlib import Path
 
-from project.stack.binaries import proxy_binary
+import pytest
+import redis
+
+from project.stack.binaries import proxy_binary, redis_binary
 from project.stack.proxy import DEPLOY, front
 
 
@@ -33,6 +38,42 @@ if CADDY.is_absolute():
     def test_caddy_takes_what_a_stack_makes_of_it(tmp_path: Path):
         made = front("caddy", tmp_path, host="127.0.0.1", port=8310, upstreams=[1, 2], behind_tls=True)
         accepted(CADDY, "validate", *made.command[2:])
+
+
+REDIS = redis_binary()
+
+if REDIS is not None and shutil.which("sh"):
+
+    def test_the_redis_of_the_compose_file_wants_its_password_and_hears_of_its_end(tmp_path: Path):
+        compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+        command = textwrap.dedent(compose.partition("- -c\n      - |\n")[2].partition("END\n")[0] + "END\n")
+        place = f"dir {tmp_path}\nport 0\nunixsocket {tmp_path}/socket\n"
+        process = subprocess.Popen(
+            ["sh", "-c", command.replace("$$", "$").replace("dir /data\n", place)],
+            env={"PATH": f"{REDIS.parent}:{os.environ['PATH']}", "REDISCLI_AUTH": "secret"},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            assert server_process(tmp_path / "socket", "secret") == process.pid
+            with pytest.raises(redis.AuthenticationError):
+                server_process(tmp_path / "socket", "")
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+def server_process(socket: Path, password: str) -> int:
+    with redis.Redis(unix_socket_path=str(socket), password=password) as client:
+        for _ in range(200):
+            try:
+                return int(client.info("server")["process_id"])
+            except (redis.BusyLoadingError, redis.ConnectionError) as error:
+                if isinstance(error, redis.AuthenticationError):
+                    raise
+                time.sleep(0.05)
+    raise AssertionError("it does not answer")
 
 
 def has_compose() -> bool:

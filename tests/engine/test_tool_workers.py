@@ -17,6 +17,7 @@ from project.queues import queue_depths
 from project.worker.embedded import EmbeddedWorker
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
+from tools.context import ToolContext
 from tools.discovery import installed
 from tools.exceptions import ToolUnavailable
 from tools.registry import Registry
@@ -62,9 +63,16 @@ def mumble() -> str:
     return "a\0b\ud800c"
 
 
+@tool()
+def remember(context: ToolContext) -> bool:
+    """Whether the site's cache keeps anything."""
+    context.cache.set("a thing to remember", 1)
+    return context.cache.get("a thing to remember") is not None
+
+
 @pytest.fixture(autouse=True)
 def own_tools(monkeypatch):
-    registry = Registry([*installed(), hang, waver, ask_later, say, mumble])
+    registry = Registry([*installed(), hang, waver, ask_later, say, mumble, remember])
     monkeypatch.setattr(offered_tools, "installed", lambda: registry)
     tries.clear()
     released.clear()
@@ -155,6 +163,14 @@ async def test_a_second_delivery_of_the_same_invocation_does_nothing(chat, upstr
 
 def deliver(row):
     return tool_work.work(row.pk, node=None, told=lambda run: None)
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0, "false"), (60, "true")])
+async def test_tools_keep_answers_for_as_long_as_the_setting_says(chat, upstream, settings, seconds, kept):
+    settings.TOOLS_CACHE_SECONDS = seconds
+    _, row = await asked(chat, upstream, "remember", "{}")
+    await chat.runtime.database(deliver, row)
+    assert (await row_of(chat)).result == kept
 
 
 async def test_an_idempotent_tool_whose_worker_died_is_run_again(chat, upstream, start_worker):

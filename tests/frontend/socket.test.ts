@@ -151,6 +151,26 @@ test("an answered start is not sent again", async () => {
   assert.equal(comeBack().of("run.start").length, 0);
 });
 
+const decide = { type: "invocation.decide" as const, invocation: "i1", decision: "approve" as const };
+const lineLost = (thrown: unknown): boolean => thrown instanceof Refused && thrown.facts.code === "line_lost";
+
+test("a decision while there is no line is refused at once, not left without an answer", async () => {
+  const { line, socket } = connected();
+  socket.close(1006);
+  const asked = line.request(decide, false);
+  comeBack();
+  await assert.rejects(asked, lineLost);
+  assert.equal(last().of("invocation.decide").length, 0);
+});
+
+test("a decision that was not answered before a new session began is given back", async () => {
+  const { line, socket } = connected();
+  const asked = line.request(decide, false);
+  socket.close(4401);
+  last().ready();
+  await assert.rejects(asked, lineLost);
+});
+
 test("a refusal carries the server's error", async () => {
   const { line, socket } = connected();
   const reply = line.request(start);

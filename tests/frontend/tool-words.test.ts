@@ -38,3 +38,13 @@ test("arguments are fields from the first sign to the last, and never lose what 
   }
   assert.deepEqual(fieldsOf(whole), fieldsOf(JSON.parse(whole)));
 });
+
+for (const [name, written] of Object.entries({ nested: "[".repeat(60_000), long: `{"a": [${"1,".repeat(150_000)}` })) {
+  test(`half-written arguments hold the page up no longer than their length asks for (${name})`, () => {
+    const began = process.cpuUsage();
+    const fields = fieldsOf(written);
+    const { user } = process.cpuUsage(began);
+    assert.ok(user < 2e6, `${user} µs`);
+    assert.deepEqual(fields.map(({ name }) => name), [name === "nested" ? "arguments" : "a"]);
+  });
+}

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,15 @@ def test_a_rejection_is_told_to_a_person_with_the_reason_and_without_the_words_f
     told = why_words("rejected", "", REFUSED + SAID.format(reason="Not before May."))
     assert told == "“Not before May.” You said no. It was not run, and the model was told so."
     assert why_words("rejected", "", REFUSED) == "You said no. It was not run, and the model was told so."
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("[" * 60_000, "arguments"), ('{"a": [' + "1," * 150_000, "a")], ids=["nested", "long"]
+)
+def test_half_written_arguments_hold_the_page_up_no_longer_than_their_length_asks_for(
+    text: str, name: str
+) -> None:
+    began = time.process_time()
+    fields = fields_of(text)
+    assert time.process_time() - began < 2
+    assert [field["name"] for field in fields] == [name]

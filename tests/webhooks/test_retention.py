@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -73,6 +74,23 @@ def test_of_too_many_that_wait_for_one_endpoint_the_oldest_are_given_up(monkeypa
     left = WebhookDelivery.objects.pending().filter(endpoint=crowded)
     assert set(left) == set(rows[2:])
     assert WebhookDelivery.objects.pending().filter(endpoint=other).count() == 3
+
+
+def test_those_that_are_taken_while_they_are_counted_are_no_longer_too_many(monkeypatch):
+    monkeypatch.setattr(retention, "MOST_PENDING", 3)
+    endpoint = WebhookEndpointFactory.create()
+    rows = [WebhookDeliveryFactory.create(endpoint=endpoint) for _ in range(5)]
+
+    def taken_after_counting(execute, sql, params, many, context):
+        counted = execute(sql, params, many, context)
+        if "HAVING" in sql:
+            WebhookDelivery.objects.filter(pk__in=[row.pk for row in rows[:3]]).delete()
+        return counted
+
+    with connection.execute_wrapper(taken_after_counting):
+        prune_deliveries(ago(30))
+
+    assert set(WebhookDelivery.objects.pending()) == set(rows[3:])
 
 
 def test_what_a_deleted_endpoint_left_behind_goes():

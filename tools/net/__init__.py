@@ -1,1 +1,1 @@
-"""Out into the network, and never into our own: the guard and the client for tools and webhooks."""
+"""Out into the network, and never into our own: the guard for tools and webhooks, and the client of the tools."""

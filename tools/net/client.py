@@ -1,4 +1,4 @@
-"""The HTTP client of tools and webhooks, and the one file here that meets httpx. Its exceptions end here.
+"""The HTTP client of the tools, and the one file here that meets httpx. Its exceptions end here.
 
 A request goes to an address that the guard has looked up and checked, with the host's name in `Host`, in TLS's SNI
 and in the check of the certificate. Connections are not kept: httpx would share one between hosts of one address,

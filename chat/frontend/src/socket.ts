@@ -107,10 +107,14 @@ export class Line {
     if (this.ready) this.sendFollow(run);
   }
 
-  /** Resolves with the reply. With `resend` it waits for the line and outlives its loss: only for what the server takes twice as once. */
+  /**
+   * Resolves with the reply. With `resend` it waits for the line and outlives its loss: only for what the server takes
+   * twice as once. Without, it is refused as soon as there is no line.
+   */
   request(frame: ClientFrame, resend = true): Promise<Partial<StartReply>> {
     const ref = String(++this.refs);
     if (this.signedOut) return Promise.reject(new Refused({ code: "signed_out", message: "", retryable: false }));
+    if (!resend && !this.ready) return Promise.reject(new Refused({ code: "line_lost", message: "", retryable: true }));
     return new Promise((resolve, reject) => {
       this.pending.set(ref, { frame, resend, resolve, reject });
       if (this.ready) this.send({ ...frame, ref });
@@ -241,12 +245,9 @@ export class Line {
     this.ready = false;
     clearInterval(this.heartbeatTimer);
     this.acknowledge();
-    if (code === 4401 && wasOpen) {
-      // A new password gives this browser a new session: its other tabs come back with that one, strangers do not.
-      this.connect();
-      return;
-    }
-    this.signedOut = code === 4401;
+    // A new password gives this browser a new session: its other tabs come back with that one, strangers do not.
+    const comesBack = code === 4401 && wasOpen;
+    this.signedOut = code === 4401 && !wasOpen;
     for (const [ref, pending] of this.pending) {
       const tooLarge = code === 4413 && pending.frame.type === "run.start";
       const refusal = this.signedOut ? "signed_out" : tooLarge ? "too_large" : "line_lost";
@@ -254,7 +255,8 @@ export class Line {
       this.pending.delete(ref);
       pending.reject(new Refused({ code: refusal, message: "", retryable: refusal === "line_lost" }));
     }
-    if (code === 4401) this.listener.state({ kind: "signed-out" });
+    if (comesBack) this.connect();
+    else if (this.signedOut) this.listener.state({ kind: "signed-out" });
     else if (code === 4422) this.listener.state({ kind: "outdated" });
     else this.waitAndRetry(code);
   }

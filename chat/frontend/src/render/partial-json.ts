@@ -13,10 +13,20 @@ export function readPartial(text: string): unknown {
 }
 
 /** The text as it is, closed where it stops, there without half of a number, and without its last member. */
-function closings(text: string): string[] {
+function* closings(text: string): Iterable<string> {
+  yield text;
+  const { ends, quoted, whole } = leftOpen(text);
+  const stem = quoted ? `${text.replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$/, "$1")}"` : text;
+  yield stem + ends;
+  yield (quoted ? stem : stem.replace(/(?<=\d)[.eE+-]+$/, "")) + ends;
+  yield text.slice(0, whole) + leftOpen(text.slice(0, whole)).ends;
+}
+
+/** What closes it, whether it stops within a string, and how much of it stands before its last member. */
+function leftOpen(text: string): { ends: string; quoted: boolean; whole: number } {
   const open: string[] = [];
   let quoted = false;
-  let shorter = "";
+  let whole = 0;
   for (let at = 0; at < text.length; at++) {
     const sign = text[at];
     if (quoted) {
@@ -25,15 +35,9 @@ function closings(text: string): string[] {
     } else if (sign === '"') quoted = true;
     else if (sign === "{" || sign === "[") {
       open.push(sign === "{" ? "}" : "]");
-      shorter = text.slice(0, at + 1) + ends(open);
+      whole = at + 1;
     } else if (sign === "}" || sign === "]") open.pop();
-    else if (sign === ",") shorter = text.slice(0, at) + ends(open);
+    else if (sign === ",") whole = at;
   }
-  const stem = quoted ? `${text.replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$/, "$1")}"` : text;
-  const number = quoted ? stem : stem.replace(/(?<=\d)[.eE+-]+$/, "");
-  return [text, stem + ends(open), number + ends(open), shorter];
-}
-
-function ends(open: readonly string[]): string {
-  return [...open].reverse().join("");
+  return { ends: open.reverse().join(""), quoted, whole };
 }

@@ -72,12 +72,18 @@ export function resultText(status: string, result: unknown): string {
 }
 
 export function fieldsOf(written: unknown): Field[] {
-  let read = written;
-  if (typeof written === "string") {
-    if (!written.trim()) return [];
-    read = readPartial(written);
-    if (read === undefined) return [{ name: "arguments", kind: "text", value: written }];
+  if (typeof written !== "string") return inFields(written);
+  if (!written.trim()) return [];
+  const read = readPartial(written);
+  try {
+    if (read !== undefined) return inFields(read);
+  } catch {
+    // nested more deeply than can be written
   }
+  return [{ name: "arguments", kind: "text", value: written }];
+}
+
+function inFields(read: unknown): Field[] {
   if (!isObject(read)) return [fieldOf("arguments", read)];
   return Object.entries(read).map(([name, value]) => fieldOf(name, value));
 }

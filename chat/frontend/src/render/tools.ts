@@ -102,6 +102,7 @@ class ToolView {
   private readonly fold = find(this.element, ".fold");
   private approval: ApprovalForm | null = null;
   private fields: Field[] = [];
+  private asksFor = "";
   private shownArguments: unknown = "";
   private shownResult: unknown = null;
   private shownIcon = "";
@@ -140,6 +141,7 @@ class ToolView {
     if (written === this.shownArguments) return;
     this.shownArguments = written;
     this.fields = fieldsOf(written);
+    this.asksFor = gistOf(this.fields);
     this.facts.replaceChildren(...this.fields.flatMap(({ name, value }) => [word("dt", name), word("dd", value)]));
   }
 
@@ -170,7 +172,7 @@ class ToolView {
     const fraction = progress?.fraction ?? null;
     setHidden(this.bar, fraction === null);
     if (fraction !== null) this.bar.value = fraction;
-    setText(this.gist, progress?.note || gistOf(this.fields));
+    setText(this.gist, progress?.note || this.asksFor);
   }
 
   private showEnd({ status, waitsFor }: Standing, { result }: Call): void {
