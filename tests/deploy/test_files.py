@@ -40,9 +40,9 @@ if CADDY.is_absolute():
         accepted(CADDY, "validate", *made.command[2:])
 
 
-REDIS = redis_binary()
+REDIS = redis_binary() or Path("redis-server")
 
-if REDIS is not None and shutil.which("sh"):
+if REDIS.is_absolute() and shutil.which("sh"):
 
     def test_the_redis_of_the_compose_file_wants_its_password_and_hears_of_its_end(tmp_path: Path):
         compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
