@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from celery import Task, current_app
+from celery import current_app
 from django.conf import settings
 from kombu.exceptions import LimitExceeded, OperationalError
 
@@ -36,24 +36,33 @@ class Sender:
     that could not be sent is only late.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, dispatch: Callable[..., Any], clock: Callable[[], float]) -> None:
+        """`dispatch` is Celery's `send_task`, and raises what that raises."""
+        self._dispatch = dispatch
         self._clock = clock
         self._away_until = float("-inf")
 
-    def __call__(self, task: "Task[Any, Any]", *arguments: Any, **options: Any) -> bool:
-        """False where the broker is away; `options` are those of `apply_async`."""
+    def __call__(self, task: str, *arguments: Any, **options: Any) -> bool:
+        """False where the broker is away; `options` are those of `apply_async`.
+
+        By its name: a process that only sends need not have imported any task.
+        """
         if self._clock() < self._away_until:
             return False
         try:
-            task.apply_async(arguments, **options)
+            self._dispatch(task, args=arguments, **options)
         except (OperationalError, LimitExceeded) as error:
             self._away_until = self._clock() + AWAY_SECONDS
-            logger.warning("task not sent", task=task.name, reason=str(error) or type(error).__name__)
+            logger.warning("task not sent", task=task, reason=str(error) or type(error).__name__)
             return False
         return True
 
 
-send = Sender(time.monotonic)
+def _dispatch(task: str, **options: Any) -> None:
+    current_app.send_task(task, **options)
+
+
+send: Final = Sender(_dispatch, time.monotonic)
 
 
 def send_tool(invocation: Seen) -> None:
@@ -63,15 +72,10 @@ def send_tool(invocation: Seen) -> None:
     its time is up, the hard one kills its process, when the row has told already that nobody waits any more.
     """
     seconds = seconds_of(invocation.name)
-    limits = (
-        {}
-        if seconds is None
-        else {"soft_time_limit": seconds + SOFT_SECONDS, "time_limit": seconds + HARD_SECONDS}
-    )
-    if CALL_TOOL not in current_app.tasks:
-        # A process that only sends has imported none.
-        current_app.loader.import_default_modules()
-    send(current_app.tasks[CALL_TOOL], invocation.id, queue=invocation.queue or None, **limits)
+    options: dict[str, Any] = {"queue": invocation.queue} if invocation.queue else {}
+    if seconds is not None:
+        options |= {"soft_time_limit": seconds + SOFT_SECONDS, "time_limit": seconds + HARD_SECONDS}
+    send(CALL_TOOL, invocation.id, **options)
 
 
 class HintLine:

@@ -46,7 +46,9 @@ if REDIS.is_absolute() and shutil.which("sh"):
 
     def test_the_redis_of_the_compose_file_wants_its_password_and_hears_of_its_end(tmp_path: Path):
         compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
-        command = textwrap.dedent(compose.partition("- -c\n      - |\n")[2].partition("END\n")[0] + "END\n")
+        command = textwrap.dedent(
+            compose.partition("- -c\n      - |\n")[2].partition("\n    volumes")[0] + "\n"
+        )
         place = f"dir {tmp_path}\nport 0\nunixsocket {tmp_path}/socket\n"
         process = subprocess.Popen(
             ["sh", "-c", command.replace("$$", "$").replace("dir /data\n", place)],
