@@ -59,6 +59,14 @@ class NotFound(InvalidRequest):
     message = "Not found."
 
 
+class Gone(InvalidRequest):
+    """It was there, and is over."""
+
+    code = "gone"
+    http_status = 410
+    message = "That is over."
+
+
 class TooLarge(InvalidRequest):
     code = "too_large"
     http_status = 413

@@ -13,8 +13,8 @@ from chat import wiring
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
-from chat.wiring.sending import CALL_TOOL
-from chat.wiring.webhooks import DELIVER, courier
+from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL
+from chat.wiring.webhooks import DELIVER, courier, tool_caller
 
 logger = structlog.get_logger(__name__)
 
@@ -42,8 +42,17 @@ def deliver_webhooks() -> int:
 @shared_task(name=CALL_TOOL)
 def call_tool(invocation: str) -> str:
     """Runs one tool invocation, if nobody else does."""
-    runtime = wiring.running()
-    node = runtime.node if runtime is not None else own_node()
     return tool_work.work(
-        UUID(invocation), node=node, told=wiring.tell_of_tool, interrupts=(SoftTimeLimitExceeded,)
+        UUID(invocation), node=_node(), told=wiring.tell_of_tool, interrupts=(SoftTimeLimitExceeded,)
     )
+
+
+@shared_task(name=CALL_WEBHOOK_TOOL)
+def call_webhook_tool(invocation: str) -> str:
+    """Calls the server of a webhook tool, if nobody else does; what it takes longer for comes by a callback."""
+    return tool_caller().call(UUID(invocation), node=_node(), told=wiring.tell_of_tool)
+
+
+def _node() -> UUID | None:
+    runtime = wiring.running()
+    return runtime.node if runtime is not None else own_node()

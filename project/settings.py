@@ -252,6 +252,8 @@ WEBHOOK_SENDERS = env.whole("WEBHOOK_SENDERS", 4, least=1)
 """Threads of one worker; the others are for its other queues."""
 WEBHOOK_ENDPOINTS = env.whole("WEBHOOK_ENDPOINTS", 10)
 WEBHOOK_FAILING_DAYS = env.whole("WEBHOOK_FAILING_DAYS", 5, most=3650)
+WEBHOOK_TOOL_SECONDS = env.seconds("WEBHOOK_TOOL_SECONDS", 30, least=0.1)
+"""For the answer to a call of a webhook tool; what takes longer calls back."""
 WEBHOOK_DAYS = env.whole("WEBHOOK_DAYS", 30, least=1, most=3650)
 
 # --- sockets --------------------------------------------------------------------------------------

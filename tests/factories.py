@@ -20,6 +20,7 @@ from chat.models import (
     User,
     WebhookDelivery,
     WebhookEndpoint,
+    WebhookTool,
     WireRecord,
 )
 from chat.models.base import new_id
@@ -186,6 +187,24 @@ class WebhookEndpointFactory(DjangoModelFactory[WebhookEndpoint]):
     url = "http://127.0.0.1:9/hook"
     events = LazyFunction(lambda: sorted(EVENTS))
     secrets_encrypted = LazyAttribute(lambda endpoint: sealed(endpoint.secret))
+
+
+class WebhookToolFactory(DjangoModelFactory[WebhookTool]):
+    """`secret="whsec_…"` signs."""
+
+    class Meta:
+        model = WebhookTool
+
+    class Params:
+        secret = LazyFunction(new_secret)
+
+    name = Sequence(lambda n: f"ship_{n}")
+    description = "Sends a parcel."
+    url = "http://127.0.0.1:9/tool"
+    parameters = LazyFunction(
+        lambda: {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    )
+    secrets_encrypted = LazyAttribute(lambda tool: sealed(tool.secret))
 
 
 class WebhookDeliveryFactory(DjangoModelFactory[WebhookDelivery]):

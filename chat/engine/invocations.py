@@ -105,7 +105,7 @@ def _begin(
         row.status, row.finished_at = Status.FAILED, now
         row.result = UNKNOWN_TOOL.format(name=row.name[:64], names=", ".join(tools) or "none")
         return
-    row.kind, row.queue = ToolInvocation.Kind(tool.kind), tool.queue
+    row.kind, row.queue, row.webhook_tool_id = ToolInvocation.Kind(tool.kind), tool.queue, tool.webhook
     if tool.needs_approval:
         row.status, row.waits_for = Status.WAITING, Waits.APPROVAL
         row.deadline_at = now + timedelta(seconds=limits.approval_seconds)
@@ -137,7 +137,7 @@ def look(run: str, step: int, *, birth: str = "", lease_seconds: float | None = 
 
 
 def _is_lost(row: Any, birth: str, dead: set[str]) -> bool:
-    if row.status != Status.RUNNING or row.kind != ToolInvocation.Kind.LOCAL:
+    if row.status != Status.RUNNING or row.kind == ToolInvocation.Kind.CLIENT:
         return False
     is_ours = bool(birth) and row.worker_birth == birth
     return not is_ours and (not row.lives or row.worker_birth in dead)

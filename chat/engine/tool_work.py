@@ -10,6 +10,7 @@ from django.db import Error
 
 from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
+from chat.engine.storing import insist
 from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
 from tools import runner
@@ -124,38 +125,47 @@ def work(
         outcome = runner.run(tool, invocation.effective_arguments or "{}", context, interrupts=interrupts)
     if outcome.detail:
         logger.error("tool broke", tool=invocation.name, invocation=str(key), detail=outcome.detail)
-    status = _record(invocation, epoch, outcome, tool)
+    status = record(invocation, epoch, outcome, tool.retries if tool is not None else 0)
     told(run)
     return status
 
 
-def _record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tool: Tool | None) -> str:
-    pause = _pause_before_the_next(invocation, outcome, tool)
-    if pause is not None and ToolInvocation.objects.put_off(invocation.pk, epoch=epoch, seconds=pause):
+def record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, retries: int) -> str:
+    """How it ended, "again" where it is to be given out once more, "" where somebody else has recorded the result."""
+    pause = _pause_before_the_next(invocation, outcome, retries)
+    if pause is not None and insist(
+        lambda: ToolInvocation.objects.put_off(invocation.pk, epoch=epoch, seconds=pause)
+    ):
         return "again"
     outcome = _small_enough(outcome)
-    recorded = ToolInvocation.objects.finish(
+    if insist(lambda: _finish(invocation, epoch, outcome)):
+        return outcome.status
+    logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
+    if outcome.status != "cancelled":
+        insist(lambda: _keep_late(invocation, epoch, outcome))
+    return ""
+
+
+def _finish(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> bool:
+    return ToolInvocation.objects.finish(
         invocation.pk,
         epoch=epoch,
         status=outcome.status,
         result=outcome.whole,
         shown=outcome.text if outcome.shortened else "",
     )
-    if recorded:
-        return outcome.status
-    logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
-    if outcome.status != "cancelled" and ToolInvocation.objects.filter(pk=invocation.pk).exists():
+
+
+def _keep_late(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> None:
+    if ToolInvocation.objects.filter(pk=invocation.pk).exists():
         LateResult.objects.create(
             invocation=invocation, epoch=epoch, status=outcome.status, result=outcome.whole
         )
-    return ""
 
 
-def _pause_before_the_next(
-    invocation: ToolInvocation, outcome: ToolOutcome, tool: Tool | None
-) -> float | None:
+def _pause_before_the_next(invocation: ToolInvocation, outcome: ToolOutcome, retries: int) -> float | None:
     """None: this outcome is the result."""
-    if not outcome.retryable or tool is None or invocation.attempts > min(tool.retries, MOST_ATTEMPTS - 1):
+    if not outcome.retryable or invocation.attempts > min(retries, MOST_ATTEMPTS - 1):
         return None
     asked = outcome.retry_after_seconds
     if asked is not None and asked > MOST_PAUSE_SECONDS:

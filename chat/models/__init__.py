@@ -7,6 +7,7 @@ from chat.models.runs import Run
 from chat.models.tools import LateResult, ToolInvocation
 from chat.models.usage import ModelCall
 from chat.models.users import SetupLink, User
+from chat.models.webhook_tools import ToolCallback, ToolDelivery, WebhookTool
 from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
 from chat.models.wire import WireRecord
 
@@ -21,9 +22,12 @@ __all__ = [
     "Provider",
     "Run",
     "SetupLink",
+    "ToolCallback",
+    "ToolDelivery",
     "ToolInvocation",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookTool",
     "WireRecord",
 ]

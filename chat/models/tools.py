@@ -86,6 +86,36 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         in_time = waiting.filter(models.Q(deadline_at=None) | models.Q(deadline_at__gt=Now()))
         return bool(in_time.update(waits_for="", **values))
 
+    def wait_for_callback(self, key: UUID, *, epoch: int, seconds: float) -> bool:
+        """Whoever was called has taken it, and answers within so many seconds. False: it has answered already, or this
+        is not ours any more."""
+        return self.write(
+            key,
+            epoch=epoch,
+            status=ToolInvocation.Status.WAITING,
+            waits_for=ToolInvocation.Waits.CALLBACK,
+            deadline_at=_from_now(seconds),
+        )
+
+    def called(self) -> "ToolInvocationQuerySet":
+        """Webhook tools' that were sent out, have no result, and have time left: whoever was called may answer, also
+        before we know what it said to the call itself."""
+        sent = models.Q(status=ToolInvocation.Status.RUNNING) | models.Q(
+            status=ToolInvocation.Status.WAITING, waits_for=ToolInvocation.Waits.CALLBACK
+        )
+        tried = models.Q(status=ToolInvocation.Status.PENDING, attempts__gt=0)
+        in_time = models.Q(deadline_at=None) | models.Q(deadline_at__gt=Now())
+        return self.filter(sent | tried, in_time, kind=ToolInvocation.Kind.WEBHOOK)
+
+    def answer_call(self, key: UUID, **values: Any) -> bool:
+        """The result of a webhook tool. False: nobody asks for it, or not any more; nothing was written."""
+        # The epoch as well: a worker that is still in the middle of the call records nothing any more.
+        return bool(
+            self.called()
+            .filter(pk=key)
+            .update(waits_for="", epoch=F("epoch") + 1, finished_at=Now(), **values)
+        )
+
     def put_back(self, key: UUID, *, epoch: int) -> bool:
         """Its worker is dead: whoever claims it next runs it anew. The old epoch records nothing any more."""
         lost = self.filter(pk=key, epoch=epoch, status=ToolInvocation.Status.RUNNING)
@@ -156,6 +186,10 @@ class ToolInvocation(Row):
     """Goes back to the provider with the call."""
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, choices=Kind)
+    webhook_tool = models.ForeignKey(
+        "chat.WebhookTool", models.SET_NULL, null=True, related_name="invocations"
+    )
+    """Of the kind `webhook`: whose server runs it, and whose secrets sign; null where staff have removed it since."""
     queue = models.CharField(max_length=40, blank=True)
     arguments = models.TextField()
     edited_arguments = models.TextField(blank=True)

@@ -23,6 +23,7 @@ from chat.wiring.backends import channel_layer
 logger = structlog.get_logger(__name__)
 
 CALL_TOOL: Final = "tools.call"
+CALL_WEBHOOK_TOOL: Final = "tools.webhook"
 SOFT_SECONDS: Final = 1.0
 HARD_SECONDS: Final = HANG_SECONDS + 2.0
 AWAY_SECONDS: Final = 1.0
@@ -71,6 +72,9 @@ def send_tool(invocation: Seen) -> None:
     Celery's limits count where tools have processes of their own. The soft one interrupts a tool that has not seen that
     its time is up, the hard one kills its process, when the row has told already that nobody waits any more.
     """
+    if invocation.kind == "webhook":
+        send(CALL_WEBHOOK_TOOL, invocation.id)
+        return
     seconds = seconds_of(invocation.name)
     options: dict[str, Any] = {"queue": invocation.queue} if invocation.queue else {}
     if seconds is not None:

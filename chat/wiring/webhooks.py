@@ -5,8 +5,10 @@ import time
 from functools import cache
 from typing import Final
 
+import structlog
 from celery import current_app
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from chat.engine.recorder import Ending
@@ -15,7 +17,13 @@ from chat.webhooks.courier import Courier, CourierRules
 from chat.webhooks.delivery import Post
 from chat.webhooks.dispatch import Nudge, Outbox
 from chat.webhooks.payloads import RUN_FINISHED, run_finished
+from chat.webhooks.tool_calls import ToolCaller
+from chat.webhooks.tool_post import ToolPost
+from chat.webhooks.tool_protocol import MOST_BODY_BYTES
 from tools.conf import outbound_policy
+from tools.exceptions import ToolFailed
+
+logger = structlog.get_logger(__name__)
 
 DELIVER: Final = "webhooks.deliver"
 """The task, by its name: the tasks stand above this room."""
@@ -48,6 +56,32 @@ def courier() -> Courier:
         uniform=random.uniform,
         more=hint,
     )
+
+
+@cache
+def tool_caller() -> ToolCaller:
+    """This process's own."""
+    seconds = settings.WEBHOOK_TOOL_SECONDS
+    post = Post(outbound_policy(), seconds=seconds, most_kept=MOST_BODY_BYTES)
+    return ToolCaller(
+        ToolPost(post, clock=time.monotonic, now=timezone.now),
+        seconds=seconds,
+        callback_url=callback_url,
+        now=timezone.now,
+    )
+
+
+def callback_url(invocation: str) -> str:
+    """Where the server of a webhook tool says what came of a call.
+
+    Raises:
+        ToolFailed: a worker of its own does not know where the site is.
+    """
+    if not settings.PUBLIC_URL:
+        logger.error("webhook tools need PUBLIC_URL, so that their servers can call back")
+        raise ToolFailed("This tool is not set up: the site does not know its own address.")
+    path: str = reverse("callbacks:invocation", args=[invocation])
+    return settings.PUBLIC_URL.rstrip("/") + path
 
 
 def tell_end(ending: Ending) -> None:
