@@ -25,6 +25,9 @@ from project.worker.embedded import EmbeddedWorker
 from tests.engine.tool_plays import asks_for, parked, plays
 from tests.factories import WebhookToolFactory
 from tests.fakes.receiver import answer, receiver, say
+from tools.base import tool
+from tools.discovery import installed
+from tools.registry import Registry
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_columns]
 
