@@ -13,7 +13,7 @@ from chat import wiring
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
-from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL
+from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL, CALL_WEBHOOK_TOOL_AGAIN
 from chat.wiring.webhooks import DELIVER, courier, tool_caller
 
 logger = structlog.get_logger(__name__)
@@ -51,6 +51,12 @@ def call_tool(invocation: str) -> str:
 def call_webhook_tool(invocation: str) -> str:
     """Calls the server of a webhook tool, if nobody else does; what it takes longer for comes by a callback."""
     return tool_caller().call(UUID(invocation), node=_node(), told=wiring.tell_of_tool)
+
+
+@shared_task(name=CALL_WEBHOOK_TOOL_AGAIN)
+def call_webhook_tool_again(invocation: str) -> str:
+    """By hand: one that waits for its callback."""
+    return tool_caller().call_again(UUID(invocation), told=wiring.tell_of_answer)
 
 
 def _node() -> UUID | None:

@@ -1,22 +1,20 @@
 """What the server of a webhook tool says about a call: how far it is, and once, what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 from msgspec import Struct
 
 from chat.actions.runs import Office
-from chat.exceptions import ChatError, Gone, NotFound, TooLarge
-from chat.models import Run, ToolCallback, ToolInvocation
+from chat.exceptions import ChatError, NotFound, TooLarge
+from chat.models import ToolCallback, ToolInvocation
 from chat.webhooks import signing
-from chat.webhooks.tool_calls import outcome_of
+from chat.webhooks.tool_answers import apply
 from chat.webhooks.tool_protocol import (
     MOST_BODY_BYTES,
-    MOST_RESULT_BYTES,
     Progress,
     Said,
     read_callback,
@@ -135,57 +133,13 @@ def _apply(invocation: ToolInvocation, said: Said, office: Office, note: _Noted)
     note.what = type(said).__name__.lower()
     if note.was_taken():  # before anything is locked: copies come in crowds
         return False
-    write = _writer(invocation, said)
-    with transaction.atomic():
-        # The run's row first, as whoever parks it: it sees this answer, or this sees that it is parked.
-        if not Run.objects.select_for_update().filter(pk=invocation.run_id).values_list("pk"):
-            raise NotFound
-        if note.was_taken():
-            return False
-        if not write():
-            raise _refusal(invocation.pk)
-        note.take()
-        parked = _is_parked(invocation.run_id)
-        ended = not isinstance(said, Progress)
-        if parked and ended:
-            Run.objects.wake(invocation.run_id)
-        transaction.on_commit(lambda: _tell(office, invocation, said, parked=parked))
-    return True
-
-
-def _writer(invocation: ToolInvocation, said: Said) -> Callable[[], bool]:
-    """
-    Raises:
-        TooLarge: the result.
-    """
-    if isinstance(said, Progress):
-        asked = ToolInvocation.objects.called().filter(pk=invocation.pk)
-        return lambda: bool(asked.update(fraction=said.fraction, note=said.note))
-    assert invocation.webhook_tool is not None  # noqa: S101
-    outcome = outcome_of(said, invocation.webhook_tool.max_result_bytes)
-    if len(outcome.whole.encode()) > MOST_RESULT_BYTES:
-        raise TooLarge("A result may have 1 MB at most.", field="result")
-    return lambda: ToolInvocation.objects.answer_call(
-        invocation.pk,
-        status=outcome.status,
-        result=outcome.whole,
-        shown=outcome.text if outcome.shortened else "",
+    return apply(
+        invocation,
+        said,
+        seen=note.was_taken,
+        keep=note.take,
+        told=lambda parked: _tell(office, invocation, said, parked=parked),
     )
-
-
-def _refusal(key: UUID) -> ChatError:
-    now = ToolInvocation.objects.filter(pk=key).first()
-    if now is None:
-        return NotFound()
-    if now.ended:
-        return Gone(f"This has its result already: {now.status}.")
-    if now.waits_for == ToolInvocation.Waits.CALLBACK:
-        return Gone("That comes too late: the deadline has passed.")
-    return NotFound("This does not wait for an answer.")
-
-
-def _is_parked(run: UUID) -> bool:
-    return Run.objects.filter(pk=run, status=Run.Status.WAITING).exists()
 
 
 def _tell(office: Office, invocation: ToolInvocation, said: Said, *, parked: bool) -> None:

@@ -4,6 +4,6 @@ The wire log, the payloads of webhooks and the page of a tool invocation are the
 noted.
 """
 
-from chat.admin import conversations, invocations, nodes, providers, users, webhooks, wire
+from chat.admin import conversations, invocations, nodes, providers, users, webhook_tools, webhooks, wire
 
-__all__ = ["conversations", "invocations", "nodes", "providers", "users", "webhooks", "wire"]
+__all__ = ["conversations", "invocations", "nodes", "providers", "users", "webhook_tools", "webhooks", "wire"]

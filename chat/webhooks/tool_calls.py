@@ -15,14 +15,14 @@ import structlog
 from chat.engine.neighbours import birth_of
 from chat.engine.storing import insist
 from chat.engine.tool_work import HANG_SECONDS, record
+from chat.exceptions import InvalidRequest
 from chat.models import ToolDelivery, ToolInvocation, WebhookTool
 from chat.webhooks.payloads import encoded
-from chat.webhooks.tool_protocol import Failed, Reply, Succeeded, error_of, read_reply, tool_call
+from chat.webhooks.tool_answers import apply, outcome_of
+from chat.webhooks.tool_protocol import Reply, Succeeded, read_reply, tool_call
 from tools import runner
 from tools.exceptions import ToolError, UnknownTool
 from tools.json_schema import check_arguments
-from tools.results import as_text, shortened
-from tools.runner import ToolOutcome
 
 logger = structlog.get_logger(__name__)
 
@@ -71,14 +71,27 @@ class ToolCaller:
         told(run)
         return status
 
-    def send_again(self, invocation: ToolInvocation) -> Reply:
-        """Of one that waits for its callback, under the same id: its server may have lost it. The row stays as it is.
+    def call_again(self, key: UUID, *, told: Callable[[str, bool], None]) -> str:
+        """One that waits for its callback, under the same id: its server may have lost it. How it stands then; "" where
+        it does not wait.
 
-        Raises:
-            ToolError: it cannot be called any more.
+        `told` is called with the run, and whether it was parked, when there is a result.
         """
-        deadline = invocation.deadline_at or self._now()
-        return self._sent(invocation, _tool_of(invocation), deadline, again=True)
+        found = ToolInvocation.objects.called().select_related("user", "webhook_tool").filter(pk=key)
+        invocation = found.filter(status=ToolInvocation.Status.WAITING).first()
+        if invocation is None:
+            return ""
+        run = str(invocation.run_id)
+        try:
+            deadline = invocation.deadline_at or self._now()
+            answer = read_reply(self._sent(invocation, _tool_of(invocation), deadline, again=True))
+            if answer is not None:
+                apply(invocation, answer, told=lambda parked: told(run, parked))
+                return "succeeded" if isinstance(answer, Succeeded) else "failed"
+        except (ToolError, InvalidRequest) as error:
+            # It still waits: who did not take it the second time may have taken it the first time.
+            logger.warning("webhook tool not called again", invocation=str(key), reason=str(error))
+        return ToolInvocation.Status.WAITING
 
     def _settle(self, invocation: ToolInvocation, epoch: int) -> str:
         retries, tool = 0, invocation.webhook_tool
@@ -128,14 +141,6 @@ class ToolCaller:
             tool=tool.name, invocation=key, status=reply.status, reason=reply.error, duration_ms=reply.duration_ms,
         )  # fmt: skip
         return reply
-
-
-def outcome_of(answer: Succeeded | Failed, most_bytes: int) -> ToolOutcome:
-    """What is recorded: the whole, and what of it the model is given."""
-    if isinstance(answer, Failed):
-        return runner.outcome_of(error_of(answer))
-    whole = as_text(answer.result)
-    return ToolOutcome("succeeded", shortened(whole, most_bytes), whole)
 
 
 def _tool_of(invocation: ToolInvocation) -> WebhookTool:

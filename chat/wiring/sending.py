@@ -24,6 +24,7 @@ logger = structlog.get_logger(__name__)
 
 CALL_TOOL: Final = "tools.call"
 CALL_WEBHOOK_TOOL: Final = "tools.webhook"
+CALL_WEBHOOK_TOOL_AGAIN: Final = "tools.webhook_again"
 SOFT_SECONDS: Final = 1.0
 HARD_SECONDS: Final = HANG_SECONDS + 2.0
 AWAY_SECONDS: Final = 1.0
