@@ -1,7 +1,7 @@
 """Arguments checked against a JSON schema that somebody else wrote, in words that help a model to write them again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from tools.exceptions import BadArguments
 
@@ -23,12 +24,26 @@ def problem_of_schema(schema: Any) -> str:
         return 'The parameters are no schema of an object ("type": "object").'
     try:
         Draft202012Validator.check_schema(schema)
-        list(_validator(json.dumps(schema)).iter_errors({}))
+        _check_references(schema)
     except SchemaError as error:
         return f"This is no JSON schema: {_short(error.message)}"
     except (Unresolvable, RecursionError):
         return "The schema refers to what is not in it."
     return ""
+
+
+def _check_references(schema: dict[str, Any]) -> None:
+    """Raises Unresolvable."""
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
+    for reference in _references(schema):
+        resolver.lookup(reference)
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (each for name, each in value.items() if name == "$ref" and isinstance(each, str))
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _references(each)
 
 
 def check_arguments(name: str, schema: Mapping[str, Any], text: str) -> dict[str, Any]:

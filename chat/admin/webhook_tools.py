@@ -114,9 +114,7 @@ class WebhookToolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "secret": secret,
             "replaced": replaced,
         }
-        answer = TemplateResponse(request, "admin/chat/webhook_tool_secret.html", context)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return TemplateResponse(request, "admin/chat/webhook_tool_secret.html", context)
 
 
 class Exchanged(Audited):

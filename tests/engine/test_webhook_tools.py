@@ -364,3 +364,32 @@ async def test_arguments_that_do_not_fit_cannot_be_approved(chat, upstream, serv
         await chat.runtime.database(
             lambda: decide(chat.user, row.pk, "approve", chat.runtime, arguments={"x": 1})
         )
+
+
+async def test_one_that_waits_can_be_called_again_and_its_answer_counts(chat, upstream, server, ship):
+    server.then(answer(202), answer(500), answer(200, b'{"result": "second time lucky"}'))
+    started = await ask_to_ship(chat, upstream)
+    await parked(chat, started.run)
+    row = await row_of(chat)
+    again = [
+        await chat.runtime.database(
+            lambda: webhooks.tool_caller().call_again(row.pk, told=wiring.tell_of_answer)
+        )
+        for _ in range(3)
+    ]
+    assert again == ["waiting", "succeeded", ""]
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+    assert told_to_the_model(upstream) == "second time lucky"
+    assert server.ids() == [str(row.pk)] * 3
+    kept = await chat.runtime.database(
+        lambda: list(ToolDelivery.objects.order_by("pk").values_list("status", "again"))
+    )
+    assert kept == [(202, False), (500, True), (200, True)]
+
+
+async def test_a_worker_that_knows_no_address_of_the_site_says_so(chat, upstream, server, ship, settings):
+    settings.PUBLIC_URL = ""
+    started = await ask_to_ship(chat, upstream)
+    await chat.events(started.run)
+    assert not server.requests
+    assert "not set up" in told_to_the_model(upstream)

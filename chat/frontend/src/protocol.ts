@@ -108,7 +108,7 @@ export type RunEvent =
   | { type: "tool.ready"; invocation: string; arguments: unknown }
   | { type: "tool.waiting"; invocation: string; for: "approval" | "callback" | "client" }
   | { type: "tool.running"; invocation: string; attempt: number }
-  | { type: "tool.progress"; invocation: string; fraction: number; note: string }
+  | { type: "tool.progress"; invocation: string; fraction: number | null; note: string }
   | { type: "tool.finished"; invocation: string; status: string; result: unknown; duration_ms: number }
   | { type: "run.retrying"; attempt: number; wait_ms: number; reason: string }
   | { type: "run.waiting"; place: number }
@@ -167,6 +167,9 @@ export interface Notice {
   title?: string;
   deleted?: boolean;
   delayed?: boolean;
+  invocation?: string;
+  fraction?: number | null;
+  note?: string;
 }
 
 export type ServerFrame =
