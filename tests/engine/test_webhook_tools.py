@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 import chat.tasks  # noqa: F401  (what is sent has to be registered in this process)
+from chat import wiring
 from chat.actions.callbacks import Delivered, receive, receive_flat
 from chat.actions.invocations import decide
 from chat.engine import offered_tools
