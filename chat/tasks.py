@@ -14,7 +14,7 @@ from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
 from chat.wiring.sending import CALL_TOOL
-from chat.wiring.webhooks import DELIVER, courier
+from chat.wiring.webhooks import DELIVER, courier, tell_invocations
 
 logger = structlog.get_logger(__name__)
 
@@ -45,5 +45,9 @@ def call_tool(invocation: str) -> str:
     runtime = wiring.running()
     node = runtime.node if runtime is not None else own_node()
     return tool_work.work(
-        UUID(invocation), node=node, told=wiring.tell_of_tool, interrupts=(SoftTimeLimitExceeded,)
+        UUID(invocation),
+        node=node,
+        told=wiring.tell_of_tool,
+        tell=tell_invocations,
+        interrupts=(SoftTimeLimitExceeded,),
     )

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ from chat.engine.tool_watch import ToolWatch
 from chat.exceptions import StorageUnavailable
 from chat.llm.messages import ChatMessage
 from chat.models import ToolInvocation
+from chat.models.tools import TellInvocations
 
 logger = structlog.get_logger(__name__)
 
@@ -53,6 +55,7 @@ class ToolSteps:
         commit: Commit,
         give_out: Callable[[Seen], Awaitable[None]],
         waits: Callable[[Seen], None],
+        tell_invocations: TellInvocations,
         watch: ToolWatch,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -65,6 +68,7 @@ class ToolSteps:
         self._commit = commit
         self._give_out = give_out
         self._waits = waits
+        self._tell_invocations = tell_invocations
         self._watch = watch
         self._clock = clock
         self._now = now
@@ -115,7 +119,7 @@ class ToolSteps:
         steps[-1].finished = True
         calls = self._ledger.open_rows(Outcome("completed"))
         await self._commit(
-            recorder.save_step,
+            partial(recorder.save_step, tell=self._tell_invocations),
             recorder.StepEnding(
                 run=self._plan.run,
                 epoch=self._plan.epoch,
@@ -168,6 +172,7 @@ class ToolSteps:
             database=self._database,
             give_out=self._give_out,
             waits=self._waits,
+            tell_invocations=self._tell_invocations,
             tools=self._tools,
             watch=self._watch,
             clock=self._clock,

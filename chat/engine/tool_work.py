@@ -12,6 +12,7 @@ from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
 from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
+from chat.models.tools import TellInvocations, tell_nobody
 from tools import runner
 from tools.base import Tool
 from tools.conf import site_cache
@@ -82,12 +83,13 @@ def work(
     *,
     node: UUID | None,
     told: Callable[[str], None],
+    tell: TellInvocations = tell_nobody,
     interrupts: tuple[type[BaseException], ...] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
     """How it ended; "" where there was nothing to do, or somebody else has recorded the result.
 
-    `told` is called with the run when its row has changed.
+    `told` is called with the run when a row of its has changed; `tell` within the transaction that records the result.
     """
     invocation = ToolInvocation.objects.select_related("user").filter(pk=key).first()
     if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
@@ -124,12 +126,14 @@ def work(
         outcome = runner.run(tool, invocation.effective_arguments or "{}", context, interrupts=interrupts)
     if outcome.detail:
         logger.error("tool broke", tool=invocation.name, invocation=str(key), detail=outcome.detail)
-    status = _record(invocation, epoch, outcome, tool)
+    status = _record(invocation, epoch, outcome, tool, tell)
     told(run)
     return status
 
 
-def _record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tool: Tool | None) -> str:
+def _record(
+    invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tool: Tool | None, tell: TellInvocations
+) -> str:
     pause = _pause_before_the_next(invocation, outcome, tool)
     if pause is not None and ToolInvocation.objects.put_off(invocation.pk, epoch=epoch, seconds=pause):
         return "again"
@@ -138,6 +142,7 @@ def _record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tool: 
         invocation.pk,
         epoch=epoch,
         status=outcome.status,
+        tell=tell,
         result=outcome.whole,
         shown=outcome.text if outcome.shortened else "",
     )

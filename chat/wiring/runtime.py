@@ -44,6 +44,7 @@ from chat.llm.guard import CallTarget, Guard
 from chat.llm.safeguards import Safeguards
 from chat.resilience.deadline import Clockwork
 from chat.telemetry.page import Telemetry
+from chat.wiring import webhooks
 from chat.wiring.backends import channel_layer, event_log, limits_backend
 from chat.wiring.figures import bands, socket_limits, wire_log_rules
 from chat.wiring.webhooks import tell_end
@@ -208,6 +209,9 @@ class Runtime:
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         self._loop.call_soon_threadsafe(self.broadcast.notify, user, {"name": name, **fields})
 
+    def tell_invocations(self, keys: Collection[UUID]) -> None:
+        webhooks.tell_invocations(keys)
+
     def ask(self, question: Coroutine[Any, Any, T], *, within_seconds: float) -> T:
         """Waits for what the loop answers; never to be called on the loop itself.
 
@@ -235,6 +239,7 @@ class Runtime:
             pressure=self.pressure,
             coalescing=self.coalescing,
             tell_end=tell_end,
+            tell_invocations=self.tell_invocations,
             meters=self.telemetry.runs,
             clock=self._clock,
             now=timezone.now,
@@ -282,6 +287,7 @@ class Runtime:
             by_silence=by_silence,
             made_here=made_here,
             tell_end=tell_end,
+            tell_invocations=self.tell_invocations,
         )
         return await self.database(claim)
 
