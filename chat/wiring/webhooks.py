@@ -75,7 +75,7 @@ def tell_end(ending: Ending) -> None:
 
 def tell_invocations(keys: Collection[UUID]) -> None:
     """Within the transaction in which they began to wait, or have ended (chat.models.tools.TellInvocations)."""
-    for row in ToolInvocation.objects.filter(pk__in=keys).heard_of().order_by("position"):
+    for row in ToolInvocation.objects.filter(pk__in=keys).heard_of():
         if (payload := _news_of(row)) is not None:
             outbox.enqueue(row.user_id, payload["event"], payload)
 
