@@ -31,7 +31,8 @@ class Stopped(Exception):
 
 
 class ToolPhase:
-    """One step's. `give_out` sends an invocation to whoever runs it; it may fail quietly, the row is the truth.
+    """One step's. `give_out` sends an invocation to whoever runs it; it may fail quietly, the row is the truth. `waits`
+    hears of those that wait for somebody, and again where nobody came in time.
 
     What viewers hear is the difference between a row as it was told last and as it stands now.
     """
@@ -174,6 +175,8 @@ class ToolPhase:
             if one.edited or not one.ended:
                 # As it was approved.
                 self._telling.tell(ev.ToolReady(one.id, invocations.shown_arguments(one)))
+            if one.status == "timed_out":
+                self._waits(one)
         if one.ended:
             self._ended.add(one.id)
             self._telling.tell(ev.ToolFinished(one.id, one.status, one.result, one.duration_ms))

@@ -318,14 +318,12 @@ class Runtime:
             await asyncio.to_thread(self._send_tool, invocation)
 
     def _tool_waits(self, plan: RunPlan, invocation: Seen) -> None:
-        fields = {
-            "invocation": invocation.id,
-            "run": plan.run,
-            "conversation": str(plan.conversation),
-            "tool": invocation.name,
-            "for": invocation.waits_for,
-        }
-        self.broadcast.notify(plan.user, {"name": "invocation.waiting", **fields})
+        fields = {"invocation": invocation.id, "run": plan.run, "conversation": str(plan.conversation)}
+        if invocation.status == "waiting":
+            news = {"name": "invocation.waiting", "tool": invocation.name, "for": invocation.waits_for}
+        else:
+            news = {"name": "invocation.decided", "decision": invocation.status}
+        self.broadcast.notify(plan.user, news | fields)
 
     def tool_changed(self, run: str) -> None:
         """From any thread: the row of one of its invocations has changed."""
