@@ -211,8 +211,9 @@ def _save_step(ending: StepEnding, tell: TellInvocations) -> None:
             tell(known)
 
 
-def park(partial: Partial) -> bool:
+def park(partial: Partial, worked_seconds: float) -> bool:
     """The run waits for somebody outside, and is nobody's. False: somebody has just answered, or wants it stopped.
+    `worked_seconds` it has been made so far, by all who did.
 
     Raises:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
@@ -232,6 +233,7 @@ def park(partial: Partial) -> bool:
             epoch=partial.epoch,
             status=Run.Status.WAITING,
             node=None,
+            worked_ms=round(worked_seconds * 1000),
             steps=stored_steps(partial.steps),
             last_seq=partial.last_seq,
         )
