@@ -14,7 +14,7 @@ from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
 from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL, CALL_WEBHOOK_TOOL_AGAIN
-from chat.wiring.webhooks import DELIVER, courier, tool_caller
+from chat.wiring.webhooks import DELIVER, courier, tell_invocations, tool_caller
 
 logger = structlog.get_logger(__name__)
 
@@ -43,7 +43,11 @@ def deliver_webhooks() -> int:
 def call_tool(invocation: str) -> str:
     """Runs one tool invocation, if nobody else does."""
     return tool_work.work(
-        UUID(invocation), node=_node(), told=wiring.tell_of_tool, interrupts=(SoftTimeLimitExceeded,)
+        UUID(invocation),
+        node=_node(),
+        told=wiring.tell_of_tool,
+        tell=tell_invocations,
+        interrupts=(SoftTimeLimitExceeded,),
     )
 
 

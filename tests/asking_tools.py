@@ -65,7 +65,7 @@ def open_gate(number: int) -> str:
 def plug_in(folder: Path) -> dict[str, str]:
     """The settings with which a server of its own finds these tools, by an entry point as in an installed package."""
     info = folder / "asking_tools-1.0.dist-info"
-    info.mkdir(exist_ok=True)
+    info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: asking-tools\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[lectern.tools]\nasking = tests.asking_tools\n")
     return {"PYTHONPATH": str(folder)}

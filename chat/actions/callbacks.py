@@ -138,6 +138,7 @@ def _apply(invocation: ToolInvocation, said: Said, office: Office, note: _Noted)
         said,
         seen=note.was_taken,
         keep=note.take,
+        tell=office.tell_invocations,
         told=lambda parked: _tell(office, invocation, said, parked=parked),
     )
 

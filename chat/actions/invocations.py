@@ -122,7 +122,12 @@ def _answer(
         if not Run.objects.select_for_update().filter(pk=invocation.run_id).values_list("pk"):
             raise NotFound
         answered = ToolInvocation.objects.answer(
-            invocation.pk, waits_for=waits_for, decided_by=user, decided_at=Now(), **values
+            invocation.pk,
+            waits_for=waits_for,
+            tell=office.tell_invocations,
+            decided_by=user,
+            decided_at=Now(),
+            **values,
         )
         now = visible(user, invocation.pk)
         if not answered:

@@ -1,6 +1,6 @@
 """Starting and stopping runs: check, write in one transaction, tell after the commit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -46,6 +46,10 @@ class Office(Protocol):
 
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         """A notice for all of this user's tabs."""
+
+    def tell_invocations(self, keys: Collection[UUID]) -> None:
+        """Those wait for somebody now, or have ended. The one thing here that belongs inside the transaction:
+        chat.models.tools.TellInvocations."""
 
 
 class StartRequest(Struct, frozen=True):

@@ -82,6 +82,7 @@ def plan_of(
         earlier=earlier,
         tools=tools,
         loop=loop_limits(),
+        worked_seconds=run.worked_ms / 1000,
         following=plan_of(run, offer.following, path) if offer.following is not None else None,
     )
 

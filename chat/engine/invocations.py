@@ -17,6 +17,7 @@ from chat.engine.neighbours import gone
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.llm.dialects.text import clean_json
 from chat.models import Run, ToolInvocation
+from chat.models.tools import TellInvocations
 
 logger = structlog.get_logger(__name__)
 
@@ -180,16 +181,16 @@ def give_out(keys: Sequence[str]) -> None:
     ToolInvocation.objects.filter(pk__in=keys, status=Status.PENDING).update(dispatched_at=Now())
 
 
-def give_up_late(keys: Sequence[str]) -> int:
+def give_up_late(keys: Sequence[str], *, tell: TellInvocations) -> None:
     """Those whose time is over get no other result any more."""
     late = ToolInvocation.objects.filter(
         pk__in=keys, status__in=(Status.WAITING, Status.RUNNING), deadline_at__lte=timezone.now()
     )
     words = Case(When(status=Status.RUNNING, then=Value(HUNG)), default=Value(LATE))
-    return late.update(result=words, status=Status.TIMED_OUT, finished_at=Now())
+    late.end(result=words, status=Status.TIMED_OUT, tell=tell)
 
 
-def take_from_the_dead(lost: Sequence[Seen], again: Collection[str]) -> None:
+def take_from_the_dead(lost: Sequence[Seen], again: Collection[str], *, tell: TellInvocations) -> None:
     """Those whose worker died are to be given out again, or end as `unknown`. `again`: the keys that may be run anew.
 
     Each under the epoch it was seen with: a result that came meanwhile stands.
@@ -200,30 +201,30 @@ def take_from_the_dead(lost: Sequence[Seen], again: Collection[str]) -> None:
         else:
             words = LOST if one.attempts == 1 else LOST_AGAIN.format(count=one.attempts)
             moved = ToolInvocation.objects.finish(
-                UUID(one.id), epoch=one.epoch, status=Status.UNKNOWN, result=words
+                UUID(one.id), epoch=one.epoch, status=Status.UNKNOWN, result=words, tell=tell
             )
         if moved:
             logger.warning("tool lost its worker", invocation=one.id, tool=one.name, again=one.id in again)
 
 
-def wake_late(most: int) -> int:
+def wake_late(most: int, *, tell: TellInvocations) -> int:
     """Waiting ones whose time is over, whoever has parked their runs; those go on. How many runs were woken."""
     runs = list(ToolInvocation.objects.late().order_by("deadline_at").values_list("run", flat=True)[:most])
-    return sum(_wake_late(run) for run in dict.fromkeys(runs))
+    return sum(_wake_late(run, tell) for run in dict.fromkeys(runs))
 
 
 @transaction.atomic
-def _wake_late(run: UUID) -> bool:
+def _wake_late(run: UUID, tell: TellInvocations) -> bool:
     # The run first, as everybody who answers. A row that is locked is found again at the next pass.
     if not Run.objects.select_for_update(skip_locked=True).filter(pk=run).values_list("pk"):
         return False
     late = ToolInvocation.objects.late().filter(run=run)
-    late.update(status=Status.TIMED_OUT, waits_for="", result=LATE, finished_at=Now())
+    late.end(status=Status.TIMED_OUT, waits_for="", result=LATE, tell=tell)
     return Run.objects.wake(run)
 
 
-def cancel(keys: Sequence[str]) -> int:
-    return ToolInvocation.objects.cancel([UUID(key) for key in keys])
+def cancel(keys: Sequence[str], *, tell: TellInvocations) -> int:
+    return ToolInvocation.objects.cancel([UUID(key) for key in keys], tell=tell)
 
 
 def shown_arguments(seen: Seen) -> Any:

@@ -138,6 +138,14 @@ def read_arguments(written: str) -> Any:
         return written
 
 
+def same_call(name: str, written: str) -> tuple[str, str]:
+    """Equal for calls that ask for the same: spaces, and the order of names, make no other call."""
+    try:
+        return name, msgspec.json.encode(read_arguments(written or "{}"), order="deterministic").decode()
+    except (UnicodeError, RecursionError):
+        return name, written
+
+
 def _reason(reason: str) -> ev.FinishReason:
     known: dict[str, ev.FinishReason] = {
         "stop": "stop",

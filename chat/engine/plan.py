@@ -65,6 +65,8 @@ class RunPlan(Struct, frozen=True):
     """What the model calls of earlier epochs have used."""
     tools: tuple[OfferedTool, ...] = ()
     loop: LoopLimits = LoopLimits()
+    worked_seconds: float = 0.0
+    """Until it was parked; what a process has worked that died is not counted."""
     following: "RunPlan | None" = None
     """How the next model is asked where this one does not answer."""
 

@@ -14,6 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from chat.events.fold import Part, StepState
 from chat.exceptions import StaleEpoch
 from chat.models import Conversation, Message, ModelCall, Run, ToolInvocation, User
+from chat.models.tools import TellInvocations, tell_nobody
 
 T = TypeVar("T")
 
@@ -144,8 +145,11 @@ def look_after(epochs: Mapping[str, int]) -> Holding:
     )
 
 
-def save_ending(ending: Ending, *, tell: TellEnd | None = None) -> None:
-    """The message, the run's terminal state, the ledger rows, and what `tell` writes, all or nothing.
+def save_ending(
+    ending: Ending, *, tell: TellEnd | None = None, tell_invocations: TellInvocations = tell_nobody
+) -> None:
+    """The message, the run's terminal state, the ledger rows, and what is told of all this, all or nothing; a second
+    time as once, where the line broke at the commit.
 
     Raises:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
@@ -153,28 +157,46 @@ def save_ending(ending: Ending, *, tell: TellEnd | None = None) -> None:
     with transaction.atomic():
         # Conversation, run, message: whoever locks several rows takes them in this order.
         Conversation.objects.filter(pk=ending.conversation).update(updated_at=ending.finished_at)
-        Run.objects.write(
-            UUID(ending.run),
-            epoch=ending.epoch,
-            steps=stored_steps(ending.steps),
-            finished_at=ending.finished_at,
-            model_name=ending.model,
-            **ending.columns,
-        )
+        is_first = _end_run(ending)
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
         if unanswered := _unanswered(ending.steps):
-            ToolInvocation.objects.cancel(unanswered)
+            ToolInvocation.objects.cancel(unanswered, tell=tell_invocations)
         _save_calls(call.columns for call in ending.calls)
-        if tell is not None:
+        if tell is not None and is_first:
             tell(ending)
 
 
-def save_step(ending: StepEnding) -> None:
-    """All or nothing; a second time as once, where the line broke at the commit.
+def _end_run(ending: Ending) -> bool:
+    """False: it has ended before, by this same epoch."""
+    columns = ending.columns | {
+        "steps": stored_steps(ending.steps),
+        "finished_at": ending.finished_at,
+        "model_name": ending.model,
+    }
+    mine = Run.objects.filter(pk=ending.run, epoch=ending.epoch)
+    if mine.filter(finished_at=None).update(**columns):
+        return True
+    Run.objects.write(UUID(ending.run), epoch=ending.epoch, **columns)
+    return False
+
+
+def save_step(ending: StepEnding, *, tell: TellInvocations = tell_nobody) -> None:
+    """All or nothing; a second time as once, where the line broke at the commit. `tell` hears of invocations that
+    begin by waiting for somebody, or have their result already.
 
     Raises:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
     """
+    try:
+        _save_step(ending, tell)
+    except IntegrityError:
+        keys = [row.pk for row in ending.invocations]
+        if ToolInvocation.objects.filter(pk__in=keys).count() != len(keys):
+            raise
+        # All of it was written, and told, by the first time.
+
+
+def _save_step(ending: StepEnding, tell: TellInvocations) -> None:
     with transaction.atomic():
         Run.objects.write(
             UUID(ending.run),
@@ -184,11 +206,14 @@ def save_step(ending: StepEnding) -> None:
         )
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps))
         _save_calls(call.columns for call in ending.calls)
-        ToolInvocation.objects.bulk_create(ending.invocations, ignore_conflicts=True)
+        ToolInvocation.objects.bulk_create(ending.invocations)
+        if known := [row.pk for row in ending.invocations if row.status == "waiting" or row.ended]:
+            tell(known)
 
 
-def park(partial: Partial) -> bool:
+def park(partial: Partial, worked_seconds: float) -> bool:
     """The run waits for somebody outside, and is nobody's. False: somebody has just answered, or wants it stopped.
+    `worked_seconds` it has been made so far, by all who did.
 
     Raises:
         StaleEpoch: somebody else has claimed the run since; nothing was written.
@@ -208,6 +233,7 @@ def park(partial: Partial) -> bool:
             epoch=partial.epoch,
             status=Run.Status.WAITING,
             node=None,
+            worked_ms=round(worked_seconds * 1000),
             steps=stored_steps(partial.steps),
             last_seq=partial.last_seq,
         )

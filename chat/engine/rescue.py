@@ -20,6 +20,7 @@ from chat.engine.recorder import Ending, TellEnd
 from chat.exceptions import ChatError, Internal, StaleEpoch
 from chat.llm.deltas import Usage
 from chat.models import ModelCall, Node, Run, ToolInvocation
+from chat.models.tools import TellInvocations, tell_nobody
 from chat.usage.pricing import PriceList, cost_of, estimate_tokens
 
 logger = structlog.get_logger(__name__)
@@ -38,6 +39,13 @@ class Lost(Struct, frozen=True):
     message: UUID
 
 
+class Tell(Struct, frozen=True):
+    """Who hears, within the transaction, of a run that has failed and of what became of its tools."""
+
+    end: TellEnd | None
+    invocations: TellInvocations
+
+
 class Rescued(Struct, frozen=True):
     plans: list[RunPlan]
     lost: list[Lost]
@@ -51,6 +59,7 @@ def claim_orphans(
     by_silence: bool,
     made_here: Collection[str],
     tell_end: TellEnd | None = None,
+    tell_invocations: TellInvocations = tell_nobody,
 ) -> Rescued:
     """Claims at most 50 runs that nobody works on, and plans how they go on. What was claimed is never dropped.
 
@@ -58,7 +67,8 @@ def claim_orphans(
     those that have stopped, or whose process is gone from this machine.
     """
     bury_neighbours(birth)
-    wake_late(AT_ONCE)
+    wake_late(AT_ONCE, tell=tell_invocations)
+    tell = Tell(tell_end, tell_invocations)
     rescued = Rescued([], [])
     # Our own node may look dead to us, too: what it has is another question.
     orphans = Run.objects.orphaned(lease_seconds if by_silence else None).exclude(node=node)
@@ -66,7 +76,7 @@ def claim_orphans(
     found += [(*lost, node) for lost in Run.objects.lost_by(node, lease_seconds, made_here=made_here)]
     for key, epoch, maker in found[:AT_ONCE]:
         try:
-            taken = _claim_and_plan(key, epoch, node, given_up=maker is None, tell_end=tell_end)
+            taken = _claim_and_plan(key, epoch, node, given_up=maker is None, tell=tell)
         except StaleEpoch:
             continue
         except Error as error:
@@ -87,12 +97,12 @@ def claim_orphans(
 
 @transaction.atomic
 def _claim_and_plan(
-    key: UUID, epoch: int, node: UUID, *, given_up: bool, tell_end: TellEnd | None
+    key: UUID, epoch: int, node: UUID, *, given_up: bool, tell: Tell
 ) -> RunPlan | Lost | None:
     """Both or nothing: a run that was claimed and not planned would be nobody's for a lease. None: not ours."""
     if not Run.objects.claim(key, seen_epoch=epoch, node=node):
         return None
-    return _take_up(key, given_up=given_up, tell_end=tell_end)
+    return _take_up(key, given_up=given_up, tell=tell)
 
 
 def bury_neighbours(birth: str) -> int:
@@ -112,22 +122,22 @@ def free_orphans(lease_seconds: float) -> int:
     return Run.objects.orphaned(lease_seconds).exclude(node=None).update(node=None)
 
 
-def _take_up(key: UUID, *, given_up: bool, tell_end: TellEnd | None) -> RunPlan | Lost:
+def _take_up(key: UUID, *, given_up: bool, tell: Tell) -> RunPlan | Lost:
     run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
     if run.epoch > MOST_CLAIMS:
-        return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"), tell_end)
+        return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"), tell)
     try:
         # What fails in the database here must not take the run's end along.
         with transaction.atomic():
             plan = plan_to_go_on(run)
             _bill_what_was_cut(run, plan, given_up=given_up)
     except ChatError as error:
-        return _fail(run, error, tell_end)
+        return _fail(run, error, tell)
     except Exception as error:
         if is_unavailable(error):
             raise
         logger.exception("run cannot be planned", run=str(key))
-        return _fail(run, Internal(), tell_end)
+        return _fail(run, Internal(), tell)
     return plan
 
 
@@ -184,12 +194,10 @@ def _cost(usage: Usage, price: PriceList | None) -> dict[str, Any]:
     return {"cost": cost, "currency": price.currency if price is not None and cost is not None else ""}
 
 
-def _fail(run: Run, error: ChatError, tell_end: TellEnd | None) -> Lost:
+def _fail(run: Run, error: ChatError, tell: Tell) -> Lost:
     logger.warning("run cannot go on", run=str(run.pk), code=error.code, detail=error.detail)
     ModelCall.objects.filter(run=run, outcome="running").update(outcome="lost")
-    ToolInvocation.objects.cancel(
-        list(ToolInvocation.objects.filter(run=run).open().values_list("pk", flat=True))
-    )
+    ToolInvocation.objects.filter(run=run).cancel_all(tell=tell.invocations)
     columns = {"status": Run.Status.FAILED, "error": msgspec.to_builtins(error_facts(error))}
     ending = Ending(
         run=str(run.pk),
@@ -204,6 +212,6 @@ def _fail(run: Run, error: ChatError, tell_end: TellEnd | None) -> Lost:
         finished_at=timezone.now(),
     )
     Run.objects.write(run.pk, epoch=run.epoch, finished_at=ending.finished_at, **columns)
-    if tell_end is not None:
-        tell_end(ending)
+    if tell.end is not None:
+        tell.end(ending)
     return Lost(run.pk, run.user_id, run.conversation_id, run.message_id)

@@ -27,6 +27,7 @@ from chat.events.backends.base import EventLog
 from chat.events.fold import settled
 from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable, ToolLimit
 from chat.llm.guard import Guard
+from chat.models.tools import TellInvocations
 from chat.resilience.deadline import Interrupted
 from chat.telemetry.runs import RunMeters
 
@@ -54,6 +55,7 @@ class RunEngine:
         pressure: LoopPressure,
         coalescing: Coalescing,
         tell_end: recorder.TellEnd,
+        tell_invocations: TellInvocations,
         meters: RunMeters,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -63,7 +65,7 @@ class RunEngine:
         self.plan = plan
         self.epoch = plan.epoch
         self._database = database
-        self._save_ending = partial(recorder.save_ending, tell=tell_end)
+        self._save_ending = partial(recorder.save_ending, tell=tell_end, tell_invocations=tell_invocations)
         self._clock = clock
         self._now = now
         self._telling = Telling(plan, log)
@@ -93,6 +95,7 @@ class RunEngine:
             commit=self._commit,
             give_out=give_out,
             waits=partial(waits, plan),
+            tell_invocations=tell_invocations,
             watch=watch,
             clock=clock,
             now=now,

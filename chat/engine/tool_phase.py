@@ -14,6 +14,7 @@ from chat.engine.telling import Telling
 from chat.engine.tool_watch import Deliveries, ToolWatch, may_run_again
 from chat.events import run_events as ev
 from chat.exceptions import StaleEpoch, StorageUnavailable
+from chat.models.tools import TellInvocations
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +31,8 @@ class Stopped(Exception):
 
 
 class ToolPhase:
-    """One step's. `give_out` sends an invocation to whoever runs it; it may fail quietly, the row is the truth.
+    """One step's. `give_out` sends an invocation to whoever runs it; it may fail quietly, the row is the truth. `waits`
+    hears of those that wait for somebody, and again where nobody came in time.
 
     What viewers hear is the difference between a row as it was told last and as it stands now.
     """
@@ -45,6 +47,7 @@ class ToolPhase:
         database: DatabaseThreads,
         give_out: Callable[[Seen], Awaitable[None]],
         waits: Callable[[Seen], None],
+        tell_invocations: TellInvocations,
         tools: Mapping[str, OfferedTool],
         watch: ToolWatch,
         clock: Callable[[], float],
@@ -56,6 +59,7 @@ class ToolPhase:
         self._database = database
         self._give_out = give_out
         self._waits = waits
+        self._tell_invocations = tell_invocations
         self._tools = tools
         self._watch = watch
         self._clock = clock
@@ -113,15 +117,17 @@ class ToolPhase:
         seen = await self._read()
         open_ones = [one for one in seen if not one.ended]
         if self._stopped and open_ones:
-            await self._database(invocations.cancel, [one.id for one in open_ones])
+            cancel = partial(invocations.cancel, tell=self._tell_invocations)
+            await self._database(cancel, [one.id for one in open_ones])
             seen = await self._read()
         elif late := [one.id for one in open_ones if one.late]:
             # Before the lost: who has had all its time is not run anew, though its worker was killed for it.
-            await self._database(invocations.give_up_late, late)
+            await self._database(partial(invocations.give_up_late, tell=self._tell_invocations), late)
             seen = await self._read()
         if lost := [one for one in seen if one.lost]:
             again = {one.id for one in lost if may_run_again(one, self._tools)}
-            await self._database(invocations.take_from_the_dead, lost, again)
+            take = partial(invocations.take_from_the_dead, tell=self._tell_invocations)
+            await self._database(take, lost, again)
             seen = await self._read()
         for one in seen:
             self._tell(one)
@@ -169,6 +175,8 @@ class ToolPhase:
             if one.edited or not one.ended:
                 # As it was approved.
                 self._telling.tell(ev.ToolReady(one.id, invocations.shown_arguments(one)))
+            if one.status == "timed_out":
+                self._waits(one)
         if one.ended:
             self._ended.add(one.id)
             self._telling.tell(ev.ToolFinished(one.id, one.status, one.result, one.duration_ms))

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from chat.engine.attempts import copied
 from chat.engine.books import Outcome, close_step
 from chat.engine.database import DatabaseThreads
 from chat.engine.invocations import Seen
-from chat.engine.loop import AskedCall
+from chat.engine.loop import AskedCall, same_call
 from chat.engine.plan import RunPlan
 from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
@@ -24,11 +25,12 @@ from chat.engine.tool_watch import ToolWatch
 from chat.exceptions import StorageUnavailable
 from chat.llm.messages import ChatMessage
 from chat.models import ToolInvocation
+from chat.models.tools import TellInvocations
 
 logger = structlog.get_logger(__name__)
 
 REPEATED = 2
-"""The same tool with the same arguments so often; once more is not run."""
+"""The same tool with the same arguments so often in one answer; once more is not run."""
 
 STOP_SECONDS = 0.05
 
@@ -53,6 +55,7 @@ class ToolSteps:
         commit: Commit,
         give_out: Callable[[Seen], Awaitable[None]],
         waits: Callable[[Seen], None],
+        tell_invocations: TellInvocations,
         watch: ToolWatch,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -65,6 +68,7 @@ class ToolSteps:
         self._commit = commit
         self._give_out = give_out
         self._waits = waits
+        self._tell_invocations = tell_invocations
         self._watch = watch
         self._clock = clock
         self._now = now
@@ -73,7 +77,7 @@ class ToolSteps:
         self._phase: ToolPhase | None = None
         self._stopped = plan.stop_requested_at is not None
         self._abandoned = False
-        self._began = clock()
+        self._began = clock() - plan.worked_seconds
 
     def news(self) -> None:
         if self._phase is not None:
@@ -104,10 +108,12 @@ class ToolSteps:
         step = self._asking.step
         limit = self._limit(step.calls)
         rows = invocations.rows_of(self._plan, step.number, step.calls, self._tools, self._now())
+        asked = Counter(same_call(one.name, one.arguments) for one in self._seen.values())
         for row, call in zip(rows, step.calls, strict=True):
+            asked[what := same_call(call.name, call.arguments)] += 1
             if limit:
                 _close(row, ToolInvocation.Status.CANCELLED, f"Not run: {limit}.", self._now())
-            elif self._is_repeated(call) and row.status != ToolInvocation.Status.FAILED:
+            elif asked[what] > REPEATED and row.status != ToolInvocation.Status.FAILED:
                 words = "Not run: this was asked with the same arguments before, and the answer stands above."
                 _close(row, ToolInvocation.Status.FAILED, words, self._now())
         await self._ledger.settled()
@@ -115,7 +121,7 @@ class ToolSteps:
         steps[-1].finished = True
         calls = self._ledger.open_rows(Outcome("completed"))
         await self._commit(
-            recorder.save_step,
+            partial(recorder.save_step, tell=self._tell_invocations),
             recorder.StepEnding(
                 run=self._plan.run,
                 epoch=self._plan.epoch,
@@ -168,6 +174,7 @@ class ToolSteps:
             database=self._database,
             give_out=self._give_out,
             waits=self._waits,
+            tell_invocations=self._tell_invocations,
             tools=self._tools,
             watch=self._watch,
             clock=self._clock,
@@ -194,7 +201,7 @@ class ToolSteps:
     async def _park(self) -> bool:
         partial = self._telling.partial()
         try:
-            parked = await self._database(recorder.park, partial)
+            parked = await self._database(recorder.park, partial, self._clock() - self._began)
         except StorageUnavailable as error:
             logger.warning("not parked yet", run=self._plan.run, reason=error.detail)
             return False
@@ -215,10 +222,6 @@ class ToolSteps:
         if self._clock() - self._began > limits.seconds:
             return f"an answer works for at most {limits.seconds:g} seconds"
         return ""
-
-    def _is_repeated(self, call: AskedCall) -> bool:
-        asked = Counter((one.name, one.arguments) for one in self._seen.values())
-        return asked[call.name, call.arguments] >= REPEATED
 
 
 def _close(row: ToolInvocation, status: ToolInvocation.Status, words: str, now: datetime) -> None:

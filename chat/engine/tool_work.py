@@ -13,6 +13,7 @@ from chat.engine.offered_tools import caller_of, tool_named
 from chat.engine.storing import insist
 from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
+from chat.models.tools import TellInvocations, tell_nobody
 from tools import runner
 from tools.base import Tool
 from tools.conf import site_cache
@@ -83,12 +84,13 @@ def work(
     *,
     node: UUID | None,
     told: Callable[[str], None],
+    tell: TellInvocations = tell_nobody,
     interrupts: tuple[type[BaseException], ...] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
     """How it ended; "" where there was nothing to do, or somebody else has recorded the result.
 
-    `told` is called with the run when its row has changed.
+    `told` is called with the run when a row of its has changed; `tell` within the transaction that records the result.
     """
     invocation = ToolInvocation.objects.select_related("user").filter(pk=key).first()
     if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
@@ -125,12 +127,14 @@ def work(
         outcome = runner.run(tool, invocation.effective_arguments or "{}", context, interrupts=interrupts)
     if outcome.detail:
         logger.error("tool broke", tool=invocation.name, invocation=str(key), detail=outcome.detail)
-    status = record(invocation, epoch, outcome, tool.retries if tool is not None else 0)
+    status = record(invocation, epoch, outcome, tool.retries if tool is not None else 0, tell)
     told(run)
     return status
 
 
-def record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, retries: int) -> str:
+def record(
+    invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, retries: int, tell: TellInvocations
+) -> str:
     """How it ended, "again" where it is to be given out once more, "" where somebody else has recorded the result."""
     pause = _pause_before_the_next(invocation, outcome, retries)
     if pause is not None and insist(
@@ -138,7 +142,7 @@ def record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, retries
     ):
         return "again"
     outcome = _small_enough(outcome)
-    if insist(lambda: _finish(invocation, epoch, outcome)):
+    if insist(lambda: _finish(invocation, epoch, outcome, tell)):
         return outcome.status
     logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
     if outcome.status != "cancelled":
@@ -146,11 +150,12 @@ def record(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, retries
     return ""
 
 
-def _finish(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> bool:
+def _finish(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tell: TellInvocations) -> bool:
     return ToolInvocation.objects.finish(
         invocation.pk,
         epoch=epoch,
         status=outcome.status,
+        tell=tell,
         result=outcome.whole,
         shown=outcome.text if outcome.shortened else "",
     )

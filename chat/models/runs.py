@@ -125,6 +125,8 @@ class Run(Row):
     duration_ms = models.PositiveIntegerField(null=True)
     tokens_per_second = models.FloatField(null=True)
     stop_receipt = models.JSONField(null=True)
+    worked_ms = models.PositiveIntegerField(default=0, db_default=0)
+    """How long it had been made by the time it was parked; what it waits does not count."""
 
     created_at = models.DateTimeField(db_default=Now())
     claimed_at = models.DateTimeField(null=True)

@@ -1,22 +1,32 @@
 """Tool invocations: one call of one tool, from the model's words to the one recorded result."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from chat.models.base import Row
 from chat.models.nodes import Node
+from chat.models.webhooks import WebhookEndpoint
 
 if TYPE_CHECKING:
     from chat.models.users import User
 
 UNDER_WAY = ("pending", "waiting", "running")
+
+TellInvocations = Callable[[Collection[UUID]], object]
+"""Called with the keys of invocations inside the transaction in which they began to wait or have ended, by whoever won
+that change: once for each change, in one call for all of them, and not at all where nothing was changed. It reads from
+the rows what it needs. What it raises undoes the change."""
+
+
+def tell_nobody(_keys: Collection[UUID]) -> None:
+    """For whoever has nobody to tell."""
 
 
 def _from_now(seconds: float) -> Combinable:
@@ -61,9 +71,25 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         """Changes one that this epoch runs. False: it is not ours any more; nothing was written."""
         return bool(self.filter(pk=key, epoch=epoch, status=ToolInvocation.Status.RUNNING).update(**values))
 
-    def finish(self, key: UUID, *, epoch: int, status: str, **values: Any) -> bool:
+    def finish(self, key: UUID, *, epoch: int, status: str, tell: TellInvocations, **values: Any) -> bool:
         """The one recorded result. False: somebody else has recorded one, or runs it now."""
-        return self.write(key, epoch=epoch, status=status, finished_at=Now(), **values)
+        with transaction.atomic():
+            won = self.write(key, epoch=epoch, status=status, finished_at=Now(), **values)
+            if won:
+                tell([key])
+        return won
+
+    def wait(
+        self, key: UUID, *, epoch: int, waits_for: str, seconds: float, tell: TellInvocations, **values: Any
+    ) -> bool:
+        """Whoever runs it has handed it to somebody outside, who has so long to answer. False: it is not ours any
+        more."""
+        values |= {"waits_for": waits_for, "deadline_at": _from_now(seconds)}
+        with transaction.atomic():
+            won = self.write(key, epoch=epoch, status=ToolInvocation.Status.WAITING, **values)
+            if won:
+                tell([key])
+        return won
 
     def put_off(self, key: UUID, *, epoch: int, seconds: float) -> bool:
         """Whoever runs it could not, now: it is to be given out again, not before so many seconds have gone by."""
@@ -80,22 +106,26 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         """Nobody has answered in time."""
         return self.filter(status=ToolInvocation.Status.WAITING, deadline_at__lte=Now())
 
-    def answer(self, key: UUID, *, waits_for: str, **values: Any) -> bool:
-        """What was waited for has come. False: it does not wait for that, or not any more; nothing was written."""
+    def answer(self, key: UUID, *, waits_for: str, status: str, tell: TellInvocations, **values: Any) -> bool:
+        """What was waited for has come: it has ended, or is to be run. False: it does not wait for that, or not any
+        more; nothing was written."""
         waiting = self.filter(pk=key, status=ToolInvocation.Status.WAITING, waits_for=waits_for)
         in_time = waiting.filter(models.Q(deadline_at=None) | models.Q(deadline_at__gt=Now()))
-        return bool(in_time.update(waits_for="", **values))
+        with transaction.atomic():
+            won = bool(in_time.update(waits_for="", status=status, **values))
+            if won and status not in UNDER_WAY:
+                tell([key])
+        return won
 
-    def wait_for_callback(self, key: UUID, *, epoch: int, seconds: float) -> bool:
-        """Whoever was called has taken it, and answers within so many seconds. False: it has answered already, or this
-        is not ours any more."""
-        return self.write(
-            key,
-            epoch=epoch,
-            status=ToolInvocation.Status.WAITING,
-            waits_for=ToolInvocation.Waits.CALLBACK,
-            deadline_at=_from_now(seconds),
-        )
+    def end(self, *, tell: TellInvocations, **values: Any) -> list[UUID]:
+        """Those among them that have no result yet get this one; which ones they are."""
+        with transaction.atomic():
+            # Locked first, so that it is known which ones are ended here, and by nobody else. SQLite has one writer.
+            keys = list(self.open().select_for_update().order_by("pk").values_list("pk", flat=True))
+            if keys:
+                ToolInvocation.objects.filter(pk__in=keys).update(finished_at=Now(), **values)
+                tell(keys)
+        return keys
 
     def called(self) -> "ToolInvocationQuerySet":
         """Webhook tools' that were sent out, have no result, and have time left: whoever was called may answer, also
@@ -107,14 +137,15 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         in_time = models.Q(deadline_at=None) | models.Q(deadline_at__gt=Now())
         return self.filter(sent | tried, in_time, kind=ToolInvocation.Kind.WEBHOOK)
 
-    def answer_call(self, key: UUID, **values: Any) -> bool:
+    def answer_call(self, key: UUID, *, tell: TellInvocations, **values: Any) -> bool:
         """The result of a webhook tool. False: nobody asks for it, or not any more; nothing was written."""
         # The epoch as well: a worker that is still in the middle of the call records nothing any more.
-        return bool(
-            self.called()
-            .filter(pk=key)
-            .update(waits_for="", epoch=F("epoch") + 1, finished_at=Now(), **values)
-        )
+        called = self.called().filter(pk=key)
+        with transaction.atomic():
+            won = bool(called.update(waits_for="", epoch=F("epoch") + 1, finished_at=Now(), **values))
+            if won:
+                tell([key])
+        return won
 
     def put_back(self, key: UUID, *, epoch: int) -> bool:
         """Its worker is dead: whoever claims it next runs it anew. The old epoch records nothing any more."""
@@ -139,13 +170,17 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         before = Now() - timedelta(seconds=since_seconds)
         return self.filter(pk__in=keys, finished_at__lt=before).exclude(status__in=UNDER_WAY)
 
-    def cancel(self, keys: Collection[UUID]) -> int:
-        """Those that have no result yet get none any more."""
-        return (
-            self.open()
-            .filter(pk__in=keys)
-            .update(status=ToolInvocation.Status.CANCELLED, epoch=F("epoch") + 1, finished_at=Now())
-        )
+    def cancel_all(self, *, tell: TellInvocations) -> int:
+        """Those among them that have no result yet get none any more; how many."""
+        return len(self.end(status=ToolInvocation.Status.CANCELLED, epoch=F("epoch") + 1, tell=tell))
+
+    def cancel(self, keys: Collection[UUID], *, tell: TellInvocations) -> int:
+        return self.filter(pk__in=keys).cancel_all(tell=tell)
+
+    def heard_of(self) -> "ToolInvocationQuerySet":
+        """Those whose user has a system that is told of events; for anybody else it is a look into an index."""
+        endpoints = WebhookEndpoint.objects.filter(owner=OuterRef("user"), enabled=True)
+        return self.filter(Exists(endpoints))
 
 
 class ToolInvocation(Row):

@@ -95,7 +95,10 @@ def shortened(value: Any) -> tuple[Any, bool]:
     if not isinstance(value, str):
         return text[:MOST_BYTES], True
     # Escaped a character may take twelve bytes; a cut in the middle of one would be no JSON any more.
-    return value[: MOST_BYTES // 12], True
+    cut = value[:MOST_BYTES]
+    while (size := len(encoded(cut))) > MOST_BYTES:
+        cut = cut[: len(cut) * MOST_BYTES // size]
+    return cut, True
 
 
 def encoded(payload: Any) -> str:

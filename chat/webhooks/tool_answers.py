@@ -8,6 +8,7 @@ from django.db import transaction
 
 from chat.exceptions import ChatError, Gone, NotFound, TooLarge
 from chat.models import Run, ToolInvocation
+from chat.models.tools import TellInvocations
 from chat.webhooks.tool_protocol import (
     MOST_RESULT_BYTES,
     Failed,
@@ -29,19 +30,20 @@ def apply(
     invocation: ToolInvocation,
     said: Said,
     *,
+    tell: TellInvocations,
     told: Callable[[bool], object],
     seen: Callable[[], bool] = _never,
     keep: Callable[[], object] = lambda: None,
 ) -> bool:
     """False: `seen` says that this has had its effect before. `keep` is called inside the transaction of the effect,
-    `told` after it, with whether the run was parked; a result has made it free then.
+    `tell` likewise, `told` after it, with whether the run was parked; a result has made it free then.
 
     Raises:
         TooLarge: the result.
         NotFound: the invocation is gone, or was not sent out.
         Gone: it has ended, or its time is over.
     """
-    write = _writer(invocation, said)
+    write = _writer(invocation, said, tell)
     with transaction.atomic():
         # The run's row first, as whoever parks it: it sees this answer, or this sees that it is parked.
         if not Run.objects.select_for_update().filter(pk=invocation.run_id).values_list("pk"):
@@ -66,7 +68,7 @@ def outcome_of(answer: Succeeded | Failed, most_bytes: int) -> ToolOutcome:
     return ToolOutcome("succeeded", shortened(whole, most_bytes), whole)
 
 
-def _writer(invocation: ToolInvocation, said: Said) -> Callable[[], bool]:
+def _writer(invocation: ToolInvocation, said: Said, tell: TellInvocations) -> Callable[[], bool]:
     if isinstance(said, Progress):
         asked = ToolInvocation.objects.called().filter(pk=invocation.pk)
         return lambda: bool(asked.update(fraction=said.fraction, note=said.note))
@@ -81,7 +83,7 @@ def _writer(invocation: ToolInvocation, said: Said) -> Callable[[], bool]:
         "result": outcome.whole,
         "shown": outcome.text if outcome.shortened else "",
     }
-    return lambda: ToolInvocation.objects.answer_call(invocation.pk, **columns)
+    return lambda: ToolInvocation.objects.answer_call(invocation.pk, tell=tell, **columns)
 
 
 def _refusal(key: UUID) -> ChatError:

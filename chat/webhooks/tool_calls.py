@@ -17,6 +17,7 @@ from chat.engine.storing import insist
 from chat.engine.tool_work import HANG_SECONDS, record
 from chat.exceptions import InvalidRequest
 from chat.models import ToolDelivery, ToolInvocation, WebhookTool
+from chat.models.tools import TellInvocations
 from chat.webhooks.payloads import encoded
 from chat.webhooks.tool_answers import apply, outcome_of
 from chat.webhooks.tool_protocol import Reply, Succeeded, read_reply, tool_call
@@ -43,11 +44,13 @@ class ToolCaller:
         *,
         seconds: float,
         callback_url: Callable[[str], str],
+        tell: TellInvocations,
         now: Callable[[], datetime],
     ) -> None:
         self._exchange = exchange
         self._seconds = seconds
         self._callback_url = callback_url
+        self._tell = tell
         self._now = now
 
     def call(self, key: UUID, *, node: UUID | None, told: Callable[[str], None]) -> str:
@@ -86,7 +89,7 @@ class ToolCaller:
             deadline = invocation.deadline_at or self._now()
             answer = read_reply(self._sent(invocation, _tool_of(invocation), deadline, again=True))
             if answer is not None:
-                apply(invocation, answer, told=lambda parked: told(run, parked))
+                apply(invocation, answer, tell=self._tell, told=lambda parked: told(run, parked))
                 return "succeeded" if isinstance(answer, Succeeded) else "failed"
         except (ToolError, InvalidRequest) as error:
             # It still waits: who did not take it the second time may have taken it the first time.
@@ -103,13 +106,19 @@ class ToolCaller:
             if answer is None:
                 left = max(0.0, (deadline - self._now()).total_seconds())
                 waits = insist(
-                    lambda: ToolInvocation.objects.wait_for_callback(invocation.pk, epoch=epoch, seconds=left)
+                    lambda: ToolInvocation.objects.wait(
+                        invocation.pk,
+                        epoch=epoch,
+                        waits_for=ToolInvocation.Waits.CALLBACK,
+                        seconds=left,
+                        tell=self._tell,
+                    )
                 )
                 return ToolInvocation.Status.WAITING if waits else ""
             outcome = outcome_of(answer, tool.max_result_bytes)
         except ToolError as error:
             outcome = runner.outcome_of(error)
-        return record(invocation, epoch, outcome, retries)
+        return record(invocation, epoch, outcome, retries, self._tell)
 
     def _sent(
         self, invocation: ToolInvocation, tool: WebhookTool, deadline: datetime, *, again: bool = False

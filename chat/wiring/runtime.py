@@ -44,6 +44,7 @@ from chat.llm.guard import CallTarget, Guard
 from chat.llm.safeguards import Safeguards
 from chat.resilience.deadline import Clockwork
 from chat.telemetry.page import Telemetry
+from chat.wiring import webhooks
 from chat.wiring.backends import channel_layer, event_log, limits_backend
 from chat.wiring.figures import bands, socket_limits, wire_log_rules
 from chat.wiring.webhooks import tell_end
@@ -208,6 +209,9 @@ class Runtime:
     def announce(self, user: UUID, name: str, fields: dict[str, Any]) -> None:
         self._loop.call_soon_threadsafe(self.broadcast.notify, user, {"name": name, **fields})
 
+    def tell_invocations(self, keys: Collection[UUID]) -> None:
+        webhooks.tell_invocations(keys)
+
     def ask(self, question: Coroutine[Any, Any, T], *, within_seconds: float) -> T:
         """Waits for what the loop answers; never to be called on the loop itself.
 
@@ -235,6 +239,7 @@ class Runtime:
             pressure=self.pressure,
             coalescing=self.coalescing,
             tell_end=tell_end,
+            tell_invocations=self.tell_invocations,
             meters=self.telemetry.runs,
             clock=self._clock,
             now=timezone.now,
@@ -282,6 +287,7 @@ class Runtime:
             by_silence=by_silence,
             made_here=made_here,
             tell_end=tell_end,
+            tell_invocations=self.tell_invocations,
         )
         return await self.database(claim)
 
@@ -312,14 +318,12 @@ class Runtime:
             await asyncio.to_thread(self._send_tool, invocation)
 
     def _tool_waits(self, plan: RunPlan, invocation: Seen) -> None:
-        fields = {
-            "invocation": invocation.id,
-            "run": plan.run,
-            "conversation": str(plan.conversation),
-            "tool": invocation.name,
-            "for": invocation.waits_for,
-        }
-        self.broadcast.notify(plan.user, {"name": "invocation.waiting", **fields})
+        fields = {"invocation": invocation.id, "run": plan.run, "conversation": str(plan.conversation)}
+        if invocation.status == "waiting":
+            news = {"name": "invocation.waiting", "tool": invocation.name, "for": invocation.waits_for}
+        else:
+            news = {"name": "invocation.decided", "decision": invocation.status}
+        self.broadcast.notify(plan.user, news | fields)
 
     def tool_changed(self, run: str) -> None:
         """From any thread: the row of one of its invocations has changed."""

@@ -2,8 +2,10 @@
 
 import random
 import time
+from collections.abc import Collection
 from functools import cache
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from celery import current_app
@@ -11,12 +13,20 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
+from chat.engine.loop import read_arguments
 from chat.engine.recorder import Ending
+from chat.models import ToolInvocation
 from chat.webhooks.claims import ClaimRules
 from chat.webhooks.courier import Courier, CourierRules
 from chat.webhooks.delivery import Post
 from chat.webhooks.dispatch import Nudge, Outbox
-from chat.webhooks.payloads import RUN_FINISHED, run_finished
+from chat.webhooks.payloads import (
+    RUN_FINISHED,
+    Payload,
+    function_call_completed,
+    invocation_waiting,
+    run_finished,
+)
 from chat.webhooks.tool_calls import ToolCaller
 from chat.webhooks.tool_post import ToolPost
 from chat.webhooks.tool_protocol import MOST_BODY_BYTES
@@ -67,6 +77,7 @@ def tool_caller() -> ToolCaller:
         ToolPost(post, clock=time.monotonic, now=timezone.now),
         seconds=seconds,
         callback_url=callback_url,
+        tell=tell_invocations,
         now=timezone.now,
     )
 
@@ -95,3 +106,22 @@ def tell_end(ending: Ending) -> None:
         finished_at=ending.finished_at,
     )
     outbox.enqueue(ending.user, RUN_FINISHED, payload)
+
+
+def tell_invocations(keys: Collection[UUID]) -> None:
+    """Within the transaction in which they began to wait, or have ended (chat.models.tools.TellInvocations)."""
+    for row in ToolInvocation.objects.filter(pk__in=keys).heard_of():
+        if (payload := _news_of(row)) is not None:
+            outbox.enqueue(row.user_id, payload["event"], payload)
+
+
+def _news_of(row: ToolInvocation) -> Payload | None:
+    about: dict[str, Any] = {"invocation": str(row.pk), "run": str(row.run_id), "function": row.name}
+    if row.ended:
+        at = row.finished_at or timezone.now()
+        return function_call_completed(**about, status=row.status, result=row.result, at=at)
+    if row.status == ToolInvocation.Status.WAITING:
+        arguments = read_arguments(row.effective_arguments)
+        waits_for: Any = row.waits_for  # of a closed set
+        return invocation_waiting(**about, arguments=arguments, waits_for=waits_for, at=timezone.now())
+    return None

@@ -147,7 +147,12 @@ def test_the_record_is_for_those_who_may_look(delivery: ToolDelivery, looker: Cl
 
 def test_one_that_waits_is_called_again_by_who_may(delivery: ToolDelivery, monkeypatch):
     sent: list[tuple[str, ...]] = []
-    monkeypatch.setattr(actions, "send", lambda *words: bool(sent.append(words)) or True)
+
+    def send(*words: str) -> bool:
+        sent.append(words)
+        return True
+
+    monkeypatch.setattr(actions, "send", send)
     choice = {"action": "call_again", "_selected_action": [delivery.pk]}
     signed_in("view_tooldelivery", is_staff=True).post(DELIVERIES, choice)
     assert sent == []

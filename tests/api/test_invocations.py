@@ -22,6 +22,7 @@ class Notes:
         self.notices = []
         self.woken_runs = []
         self.changed = []
+        self.told = []
 
     def woken(self, run):
         self.woken_runs.append(run)
@@ -31,6 +32,9 @@ class Notes:
 
     def announce(self, user, name, fields):
         self.notices.append((user, name, fields))
+
+    def tell_invocations(self, keys):
+        self.told.append(list(keys))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Tools as a person sees them: cards that grow, end and stay, and what is decided in place."""
 
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,6 +150,44 @@ async def test_it_waits_across_a_reload_and_another_tab_follows_what_is_decided(
         await expect(card(tab, "send_message").locator("form")).to_have_count(0)
     assert await turns(one) == await turns(other)
     await expect(elsewhere.page.locator("#conversations .dot[data-kind=waiting]")).to_have_count(0)
+
+
+async def test_other_tabs_show_that_somebody_is_waited_for_until_all_is_decided(desk, storehouse):
+    one = await ask(
+        desk, storehouse, ASK + ' call:send_message {"to": "eve@example.org", "subject": "Agenda"}'
+    )
+    elsewhere = await desk.open(one.page.context, "/")
+    dot = elsewhere.page.locator("#conversations a", has_text="call:send_message").first.locator(".dot")
+    await expect(dot).to_have_attribute("data-kind", "waiting")
+    approve = one.answer.get_by_role("button", name="Approve")
+    await expect(approve).to_have_count(2)
+    async with elsewhere.page.expect_response("**/*"):  # the list, anew
+        await approve.first.click()
+    await expect(approve).to_have_count(1)
+    await expect(dot).to_have_attribute("data-kind", "waiting")
+    await approve.click()
+    await one.wait_for_end()
+    await expect(dot).to_have_attribute("data-kind", "unread")
+
+
+async def test_a_call_that_waits_for_its_caller_asks_nobody_in_front_of_a_screen(desk, storehouse):
+    person = storehouse.sign_in("alice")
+    tab = await desk.tab(person)
+    async with person.socket() as program:
+        reply = await program.ask(
+            "run.start",
+            key=str(uuid.uuid4()),
+            models=["demo/demo"],
+            content=[{"type": "text", "text": "call:open_door {}"}],
+            options={"client_tools": [{"name": "open_door"}]},
+        )
+        await program.events(reply["run"], until="tool.waiting")
+        while not any(frame.get("name") == "invocation.waiting" for frame in program.seen):
+            await program.next()
+    dot = tab.page.locator(f"[data-conversation='{reply['conversation']}'] .dot")
+    await expect(dot).to_have_attribute("data-kind", "running")
+    await tab.page.reload()
+    await expect(dot).to_have_attribute("data-kind", "running")
 
 
 async def test_stop_takes_back_what_waits(desk, storehouse):

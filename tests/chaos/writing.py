@@ -3,6 +3,7 @@
 import random
 import time
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +53,8 @@ class Writer:
         pass
 
     def announce(self, user: uuid.UUID, name: str, fields: dict[str, Any]) -> None: ...
+
+    def tell_invocations(self, keys: Collection[uuid.UUID]) -> None: ...
 
     # --- deeds ----------------------------------------------------------------------------------------
 

@@ -35,6 +35,9 @@ class Elsewhere:
     def announce(self, user, name, fields):
         pass
 
+    def tell_invocations(self, keys):
+        pass
+
 
 def half_done(chat, said):
     """A run of a node that is dead, with some text stored."""

@@ -258,6 +258,18 @@ async def test_when_nobody_decides_in_time_the_model_is_told(chat, upstream, wor
     assert "Nobody answered in time" in upstream.requests[1]["messages"][-1]["content"]
 
 
+async def test_every_tab_hears_that_nobody_came_in_time(chat, upstream, worker):
+    heard = []
+    chat.runtime.broadcast.subscribe(chat.user.pk, heard.append)
+    started = await ask_for_mail(chat, upstream)
+    past = Now() - timedelta(seconds=1)
+    await chat.runtime.database(lambda: ToolInvocation.objects.update(deadline_at=past))
+    await chat.events(started.run)
+    decided = [notice for notice in heard if notice["name"] == "invocation.decided"]
+    assert [(notice["decision"], notice["run"]) for notice in decided] == [("timed_out", started.run)]
+    assert decided[0]["conversation"] == started.conversation
+
+
 async def test_a_deadline_holds_also_while_other_tools_of_the_step_are_at_work(
     chat, upstream, worker, settings
 ):

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from chat.engine import offered_tools, tool_watch, tool_work
 from chat.models import LateResult, Node, ToolInvocation
 from chat.models.base import new_id
+from chat.models.tools import tell_nobody
 from project.celery import app
 from project.queues import queue_depths
 from project.worker.embedded import EmbeddedWorker
@@ -222,7 +223,9 @@ async def test_a_result_of_a_worker_that_was_given_up_is_kept_and_not_applied(
         assert ToolInvocation.objects.put_back(row.pk, epoch=1)
         newer = ToolInvocation.objects.claim(row.pk, node=None, birth="")
         assert newer == 3
-        ToolInvocation.objects.finish(row.pk, epoch=newer, status="succeeded", result="in time")
+        ToolInvocation.objects.finish(
+            row.pk, epoch=newer, status="succeeded", result="in time", tell=tell_nobody
+        )
         released.set()
         thread.join()
         return result

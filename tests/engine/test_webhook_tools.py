@@ -18,13 +18,13 @@ from chat.actions.callbacks import Delivered, receive, receive_flat
 from chat.actions.invocations import decide
 from chat.engine import offered_tools
 from chat.exceptions import Gone, InvalidRequest
-from chat.models import ToolDelivery, ToolInvocation, WebhookTool
+from chat.models import ToolDelivery, ToolInvocation, WebhookDelivery, WebhookTool
 from chat.webhooks.signing import new_secret, sign, sign_body
 from chat.wiring import webhooks
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
 from tests.engine.tool_plays import asks_for, parked, plays
-from tests.factories import WebhookToolFactory
+from tests.factories import WebhookEndpointFactory, WebhookToolFactory
 from tests.fakes.receiver import answer, receiver, say
 from tools.base import tool
 from tools.discovery import installed
@@ -394,3 +394,20 @@ async def test_a_worker_that_knows_no_address_of_the_site_says_so(chat, upstream
     await chat.events(started.run)
     assert not server.requests
     assert "not set up" in told_to_the_model(upstream)
+
+
+async def test_the_users_own_systems_hear_of_the_wait_and_of_the_result_once(
+    chat, upstream, server, ship, secret
+):
+    await chat.runtime.database(lambda: WebhookEndpointFactory.create(owner=chat.user))
+    server.then(answer(202))
+    started = await ask_to_ship(chat, upstream)
+    await parked(chat, started.run)
+    row = await row_of(chat)
+    for _ in range(2):
+        await called_back(chat, secret, row.pk, message="msg_1", status="succeeded", result=1)
+    await chat.events(started.run)
+    told = await chat.runtime.database(
+        lambda: list(WebhookDelivery.objects.order_by("pk").values_list("event", flat=True))
+    )
+    assert told == ["invocation.waiting", "function_call_completed", "run.finished"]

@@ -10,6 +10,7 @@ from chat.engine import worker_node
 from chat.engine.neighbours import birth_of
 from chat.engine.worker_node import WorkerHeartbeat, in_vain, let_go_of_the_dead, own_node
 from chat.models import Node, ToolInvocation
+from chat.models.tools import tell_nobody
 from tests.beside import locked
 from tests.factories import NodeFactory, RunFactory
 
@@ -80,7 +81,7 @@ def test_what_a_dead_child_had_is_let_go_and_nothing_else():
 def test_a_tool_works_in_vain_some_time_after_nobody_waits_for_it_any_more(monkeypatch):
     node = NodeFactory.create(kind=Node.Kind.WORKER)
     stopped, working = claimed_by(node.pk, ""), claimed_by(node.pk, "")
-    ToolInvocation.objects.cancel([stopped.pk])
+    ToolInvocation.objects.cancel([stopped.pk], tell=tell_nobody)
     assert in_vain([stopped.pk, working.pk]) == set()
     monkeypatch.setattr(worker_node, "NOTICE_SECONDS", 0)
     time.sleep(0.01)

@@ -48,6 +48,20 @@ def test_a_long_one_is_cut_and_says_so(result: object):
     assert len(encoded(told)) <= 2 * MOST_BYTES + 1000
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", "\n"])
+def test_of_a_long_text_as_much_is_told_as_there_is_room_for(letter: str):
+    shown = completed(letter * 300_000)["result"]
+
+    assert MOST_BYTES * 0.99 < len(encoded(shown)) <= MOST_BYTES
+
+
+def test_a_text_whose_end_takes_more_room_than_its_beginning_fits_as_well():
+    shown = completed("x" * 60_000 + "\U0001f600" * 60_000)["result"]
+
+    assert shown.startswith("x" * 30_000)
+    assert len(encoded(shown)) <= MOST_BYTES
+
+
 def test_long_arguments_are_cut_as_well():
     told = invocation_waiting(
         invocation="i", run="r", function="f", arguments={"text": "x" * 100_000}, waits_for="approval", at=NOW

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chat.webhooks.signing import verify
+from tests.asking_tools import plug_in
 from tests.fakes.receiver import Receiver, answer, hang
 from tests.live import LiveSite, Socket, copy_site
 from tests.project.workers import running, sender, wait_for, worker
@@ -69,6 +70,33 @@ async def test_a_server_alone_tells_of_its_answers(site: LiveSite, rude: Receive
 
 
 @pytest.mark.both_columns
+async def test_a_server_alone_tells_of_its_tool_calls(site: LiveSite, rude: Receiver, tmp_path: Path):
+    """The other side is the library that the authors of Standard Webhooks publish."""
+    genuine = pytest.importorskip("standardwebhooks").Webhook(SECRET)
+    site.settings |= plug_in(tmp_path / "plug-in")
+    site.start()
+    async with site.sign_in("alice").socket() as tab:
+        reply = await ask(tab, SEND_AND_SUM)
+        run = str(reply["run"])
+        waiting = (await tab.events(run, until="tool.waiting"))[-1]
+        edited = {"to": "eve@example.org", "subject": "Minutes"}
+        call = waiting["event"]["invocation"]
+        await tab.ask("invocation.decide", invocation=call, decision="approve", arguments=edited)
+        await tab.events(run)
+    wait_for(lambda: len(rude.requests) == 4)
+
+    told = [genuine.verify(sent.body, sent.headers) for sent in rude.requests]
+    assert len(set(rude.ids())) == 4
+    heard = {(one["event"], one.get("function")): one for one in told}
+    assert heard["invocation.waiting", "send_message"]["call_id"] == call
+    assert heard["invocation.waiting", "send_message"]["for"] == "approval"
+    assert heard["function_call_completed", "calculate"]["result"] == "42"
+    sent = heard["function_call_completed", "send_message"]
+    assert (sent["status"], json.loads(sent["result"])["to"]) == ("succeeded", "eve@example.org")
+    assert heard["run.finished", None]["status"] == "completed"
+
+
+@pytest.mark.both_columns
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 def test_a_worker_killed_in_the_middle_leaves_it_to_another_under_the_same_id(
     site: LiveSite, rude: Receiver, mortal_redis: MortalRedis, pool: str, record_property
@@ -101,6 +129,47 @@ def test_a_worker_killed_in_the_middle_leaves_it_to_another_under_the_same_id(
     record_property("again_after_seconds", round(rude.requests[1].at - killed_at, 1))
 
 
-async def ask(tab: Socket) -> dict:
-    content = [{"type": "text", "text": "hello"}]
+@pytest.mark.both_columns
+async def test_what_a_tool_came_to_keeps_its_id_over_the_death_of_whoever_sends_it(
+    site: LiveSite, rude: Receiver, mortal_redis: MortalRedis
+):
+    """One worker runs the tool and dies right after it; of those that send, one dies in the middle."""
+    site.settings |= {
+        "REDIS_URL": mortal_redis.url, "WEBHOOK_SECONDS": "4", "WEBHOOK_LEASE_SECONDS": "8",
+    }  # fmt: skip
+    rude.then(hang)
+    site.start("--no-worker")
+    tools, first = worker(site, "tools", "prefork", "-c", "1"), worker(site, "webhooks", "threads", "-c", "4")
+    with running(tools, first):
+        async with site.sign_in("alice").socket() as tab:
+            run = str((await ask(tab, SUM))["run"])
+            await tab.events(run, until="tool.finished")
+            tools.kill()
+            await tab.events(run)
+        wait_for(lambda: len(rude.requests) == 2)
+        first.kill()
+    rude.then(answer(200))
+    app = sender(mortal_redis.url)
+    with running(worker(site, "webhooks", "threads", "-c", "4")):
+
+        def again() -> bool:
+            """As the clock does every few seconds."""
+            app.send_task("webhooks.deliver")
+            time.sleep(0.2)
+            return [row["status"] for row in rows(site)] == ["delivered"] * 2
+
+        wait_for(again)
+
+    sent = {(one.headers["webhook-id"], json.loads(one.body)["event"]) for one in rude.requests}
+    assert sorted(event for _, event in sent) == ["function_call_completed", "run.finished"]
+    assert sorted(rude.ids()[:2]) == sorted(rude.ids()[2:])
+    assert all(row["epoch"] == 2 for row in rows(site))
+
+
+SUM = 'call:calculate {"expression": "6*7"}'
+SEND_AND_SUM = 'call:send_message {"to": "bob@example.org", "subject": "Minutes"} ' + SUM
+
+
+async def ask(tab: Socket, words: str = "hello") -> dict:
+    content = [{"type": "text", "text": words}]
     return await tab.ask("run.start", key=str(uuid.uuid4()), models=["demo/demo"], content=content)

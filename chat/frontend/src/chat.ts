@@ -191,7 +191,7 @@ export class Chat {
     const news = toolNews(live.state, event);
     if (!news) return;
     this.parts.announcer.tell(news.sentence, news.isNews);
-    const asks = openCalls(live.state).some(waitsForSomeone);
+    const asks = [...this.live()].some((one) => openCalls(one.state).some(waitsForSomeone));
     if (this.conversation) this.parts.sidebar.setDot(this.conversation, asks ? "waiting" : "running");
   }
 
@@ -218,9 +218,9 @@ export class Chat {
     } else if (notice.name === "run.ended") {
       this.parts.sidebar.setDot(conversation, isHere ? null : "unread");
     } else if (notice.name === "invocation.waiting") {
-      this.parts.sidebar.setDot(conversation, "waiting");
+      if (notice.for === "approval") this.parts.sidebar.setDot(conversation, "waiting");
     } else if (notice.name === "invocation.decided") {
-      if (!isHere) this.parts.sidebar.setDot(conversation, "running"); // here the run's own events tell
+      if (!isHere) this.parts.sidebar.catchUp(); // others may wait still; here the run's own events tell
     } else if (notice.name === "invocation.progress" && run && notice.invocation) {
       // Nobody makes a run that is parked, so that this is none of its events.
       const { invocation, fraction = null, note = "" } = notice;

@@ -164,6 +164,7 @@ export interface Notice {
   message?: string;
   user_message?: string;
   status?: string;
+  for?: "approval" | "callback" | "client";
   title?: string;
   deleted?: boolean;
   delayed?: boolean;

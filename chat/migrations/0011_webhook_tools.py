@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('chat', '0009_tool_retries'),
+        ('chat', '0010_run_worked'),
     ]
 
     operations = [
