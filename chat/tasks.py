@@ -45,5 +45,9 @@ def call_tool(invocation: str) -> str:
     runtime = wiring.running()
     node = runtime.node if runtime is not None else own_node()
     return tool_work.work(
-        UUID(invocation), node=node, told=wiring.tell_of_tool, interrupts=(SoftTimeLimitExceeded,)
+        UUID(invocation),
+        node=node,
+        told=wiring.tell_of_tool,
+        interrupts=(SoftTimeLimitExceeded,),
+        approval_seconds=settings.APPROVAL_SECONDS,
     )

@@ -27,7 +27,11 @@ class ToolOverride(Struct, frozen=True, kw_only=True):
     """Only callers in one of them, beside what the tool itself asks."""
 
     def __post_init__(self) -> None:
-        check_limits(self.timeout_seconds or 1.0, self.retries or 0, self.max_result_bytes or 256)
+        check_limits(
+            1.0 if self.timeout_seconds is None else self.timeout_seconds,
+            0 if self.retries is None else self.retries,
+            256 if self.max_result_bytes is None else self.max_result_bytes,
+        )
         if len(self.description) > DESCRIPTION_CHARACTERS:
             raise ToolDefinitionError(f"A description has at most {DESCRIPTION_CHARACTERS} characters.")
 

@@ -65,6 +65,18 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         """The one recorded result. False: somebody else has recorded one, or runs it now."""
         return self.write(key, epoch=epoch, status=status, finished_at=Now(), **values)
 
+    def hold(self, key: UUID, *, seconds: float) -> bool:
+        """It is not run before somebody has agreed, for which there are so many seconds. False: it is not pending."""
+        pending = self.filter(pk=key, status=ToolInvocation.Status.PENDING)
+        return bool(
+            pending.update(
+                status=ToolInvocation.Status.WAITING,
+                waits_for=ToolInvocation.Waits.APPROVAL,
+                deadline_at=_from_now(seconds),
+                dispatched_at=None,
+            )
+        )
+
     def put_off(self, key: UUID, *, epoch: int, seconds: float) -> bool:
         """Whoever runs it could not, now: it is to be given out again, not before so many seconds have gone by."""
         return self.write(

@@ -79,7 +79,14 @@ def test_nobody_makes_a_tool_repeatable_that_is_not():
 
 @pytest.mark.parametrize(
     "override",
-    [{"timeout_seconds": -1}, {"retries": 9}, {"max_result_bytes": 1}, {"description": "x" * 2000}],
+    [
+        {"timeout_seconds": -1},
+        {"timeout_seconds": 0},
+        {"retries": 9},
+        {"max_result_bytes": 0},
+        {"max_result_bytes": 1},
+        {"description": "x" * 2000},
+    ],
 )
 def test_an_override_that_makes_no_sense_cannot_be_made(override):
     with pytest.raises(ToolDefinitionError):
