@@ -30,7 +30,7 @@ class ToolSettingForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.fields:  # the row may only be looked at
+        if "description" not in self.fields:  # the row may only be looked at
             return
         tool = self.tool
         said = AS_IT_SAYS
