@@ -57,6 +57,7 @@ def test_two_tools_of_one_name_stop_the_start_with_both_places(package, words: t
     done = package("calculate", *(word.format(port=free_port()) for word in words))
 
     assert done.returncode != 0
-    assert "Two tools are called calculate: tools.builtin.calculate.calculate and backwards_tools.calculate" in (
-        done.stderr + done.stdout
+    assert (
+        "Two tools are called calculate: tools.builtin.calculate.calculate and backwards_tools.calculate"
+        in (done.stderr + done.stdout)
     )

@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_asked_for_again(desk: Desk):
         return desk.read()
 
     desk.overrides = Overrides(broken, lambda: desk.now)
-    with pytest.raises(OSError):  # noqa: PT011  (it says nothing)
+    with pytest.raises(OSError):
         desk.overrides()
 
     assert desk.overrides() == ON
