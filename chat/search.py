@@ -80,16 +80,16 @@ class Search:
         return hits
 
     def _found_in(self, key: UUID, title: str, when: datetime) -> Hit | None:
+        """The newest message that has, with the title, all words, and one of them itself; else the title alone."""
         in_title = folded(title)
-        words = [word for word in self._words if word not in in_title]
-        if not words:
-            return Hit(key, title, when)
+        missing = [word for word in self._words if word not in in_title]
         for message, role, said_at, parts in self._messages(key):
             text = text_of(parts)
             whole = folded(text)
-            if all(word in whole for word in words):
-                return Hit(key, title, said_at, message, role, snippet(text, words[0]))
-        return None
+            here = [word for word in missing or self._words if word in whole]
+            if here and len(here) >= len(missing):
+                return Hit(key, title, said_at, message, role, snippet(text, here[0]))
+        return None if missing else Hit(key, title, when)
 
     def _messages(self, conversation: UUID) -> Iterator[tuple[UUID, str, datetime, list[dict[str, Any]]]]:
         """The newest first, on all branches; a few at once are in memory."""
@@ -108,7 +108,7 @@ class Search:
     def _end_early(self) -> None:
         self.left_out = (
             f"The search ended at its limit. Conversations searched, the newest first: {self._conversations_read}. "
-            "There are older ones."
+            "There may be older ones."
         )
 
 

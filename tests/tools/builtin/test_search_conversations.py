@@ -77,6 +77,12 @@ def test_a_title_is_found_as_well_and_the_words_may_be_in_both(alice: User):
     assert answer(alice, "lamp cost")["found"][0]["snippet"] == "What does it cost?"
 
 
+def test_where_the_title_has_all_words_a_message_that_has_one_of_them_is_shown(alice: User):
+    said(alice, "Is this red?", "Hello", title="A red lamp")
+
+    assert answer(alice, "lamp red")["found"][0]["snippet"] == "Is this red?"
+
+
 @pytest.mark.parametrize(
     ("text", "query"),
     [
@@ -178,7 +184,7 @@ class TestLimits:
         looking = self.search(alice)
 
         assert looking.newest(5) == []
-        assert "the newest first: 1. There are older ones." in looking.left_out
+        assert "the newest first: 1. There may be older ones." in looking.left_out
 
     def test_beyond_so_many_conversations_too(self, alice: User, monkeypatch):
         monkeypatch.setattr(search, "MOST_CONVERSATIONS", 2)
