@@ -21,7 +21,7 @@ class ToolSettingForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         empty_value=None,
         coerce=lambda answer: answer == "True",
-        help_text=str(ToolSetting._meta.get_field("needs_approval").help_text),  # type: ignore[union-attr]
+        help_text=str(ToolSetting._meta.get_field("needs_approval").help_text),
     )
 
     class Meta:
