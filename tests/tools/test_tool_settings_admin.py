@@ -62,8 +62,8 @@ class TestTheList:
         shown = staff.get(LIST).content.decode()
 
         declared = next(tool for tool in installed() if tool.name == "calculate")
-        assert f"3 s (the tool says {declared.timeout_seconds:g} s)" in shown
-        assert "yes (the tool says no)" in shown
+        assert f"3\u00a0s (the tool says\u00a0{declared.timeout_seconds:g}\u00a0s)" in shown
+        assert "yes (the tool says\u00a0no)" in shown
         assert '<td class="field-state">off</td>' in shown
 
     def test_a_tool_that_is_gone_says_so(self, staff: Client):
@@ -102,7 +102,7 @@ class TestOnePage:
 
         declared = next(tool for tool in installed() if tool.name == "calculate")
         assert declared.place in shown
-        assert f"<th>time</th><td>{declared.timeout_seconds:g} s</td>" in shown
+        assert f'<th scope="row">time</th><td>{declared.timeout_seconds:g}\u00a0s</td>' in shown
         assert "as the tool says (no)" in shown
 
     def test_everything_can_be_set(self, staff: Client):

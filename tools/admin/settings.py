@@ -47,7 +47,7 @@ class ToolSettingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions = ("switch_on", "switch_off")
 
     time = admin.display(description="time")(_shown(lambda tool: words.seconds(tool.timeout_seconds)))
-    attempts = admin.display(description="attempts")(_shown(lambda tool: words.tries(tool.retries)))
+    attempts = admin.display(description="attempts at most")(_shown(lambda tool: words.tries(tool.retries)))
     approval = admin.display(description="needs approval")(
         _shown(lambda tool: words.yes_or_no(tool.needs_approval))
     )

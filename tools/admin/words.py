@@ -17,26 +17,30 @@ def yes_or_no(answer: bool) -> str:
 
 
 def seconds(figure: float) -> str:
-    return f"{figure:g} s"
+    return f"{figure:g}\u00a0s"
 
 
 def size(figure: int) -> str:
-    return f"{figure:,} bytes"
+    return f"{figure:,}\u00a0bytes"
 
 
 def tries(retries: int) -> str:
-    return f"{retries + 1} at most"
+    return str(retries + 1)
 
 
 def both(declared: str, now: str) -> str:
     """For a list: what is in force, and what the tool says where that is something else."""
-    return now if now == declared else f"{now} (the tool says {declared})"
+    return now if now == declared else f"{now} (the tool says\u00a0{declared})"
 
 
 def compared(declared: Tool, override: ToolOverride) -> SafeString:
     now = override.applied_to(declared)
-    head = format_html("<tr><th>{}</th><th>{}</th><th>{}</th></tr>", "", "the tool says", "in force")
-    rows = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", _rows(declared, now, override))
+    head = format_html(
+        '<tr><td></td><th scope="col">{}</th><th scope="col">{}</th></tr>', "the tool says", "in force"
+    )
+    rows = format_html_join(
+        "", '<tr><th scope="row">{}</th><td>{}</td><td>{}</td></tr>', _rows(declared, now, override)
+    )
     return format_html("<table><thead>{}</thead><tbody>{}</tbody></table>", head, rows)
 
 
@@ -44,7 +48,7 @@ def _rows(declared: Tool, now: Tool, override: ToolOverride) -> Iterator[tuple[s
     yield "may be called", "yes", yes_or_no(override.enabled)
     yield "description", declared.description, now.description
     yield "time", seconds(declared.timeout_seconds), seconds(now.timeout_seconds)
-    yield "attempts", tries(declared.retries), tries(now.retries)
+    yield "attempts at most", tries(declared.retries), tries(now.retries)
     yield "needs approval", yes_or_no(declared.needs_approval), yes_or_no(now.needs_approval)
     yield "result for the model", size(declared.max_result_bytes), size(now.max_result_bytes)
     whom = declared.allowed.__name__.replace("_", " ").strip("<>")
