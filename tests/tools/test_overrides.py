@@ -118,3 +118,18 @@ class TestStored:
             ToolSetting.objects.ensure(["look", "delete"])
 
         assert list(ToolSetting.objects.values_list("name", "enabled")) == [("delete", True), ("look", False)]
+
+    def test_a_tool_whose_groups_are_deleted_is_nobodys_and_not_everybodys(self):
+        sales, finance = (Group.objects.create(name=name) for name in ("sales", "finance"))
+        both, one, _ = (ToolSetting.objects.create(name=name) for name in ("both", "one", "open"))
+        both.groups.set([sales, finance])
+        one.groups.set([sales])
+
+        sales.delete()
+        assert stored() == {
+            "both": ToolOverride(groups=frozenset({"finance"})),
+            "one": ToolOverride(enabled=False),
+        }
+        both.groups.add(Group.objects.create(name="lab"))
+        Group.objects.all().delete()
+        assert stored() == {"both": ToolOverride(enabled=False), "one": ToolOverride(enabled=False)}

@@ -1,13 +1,18 @@
 """What staff have set for a tool. A row changes nothing by being there: each empty column leaves what the tool says."""
 
+import logging
 from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import F
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 
 from tools.base import MOST_RETRIES
+
+logger = logging.getLogger(__name__)
 
 VALUES = ("enabled", "description", "timeout_seconds", "retries", "needs_approval", "max_result_bytes")
 
@@ -74,3 +79,14 @@ class ToolSetting(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+@receiver(pre_delete, sender=Group)
+def close_to_everybody(instance: Group, **_: Any) -> None:
+    """A tool that was for this group alone would be everybody's without it, so it is switched off."""
+    for row in ToolSetting.objects.filter(groups=instance):
+        # One by one, and now: of several that are deleted at once each sees what the others have left.
+        row.groups.remove(instance)
+        if row.enabled and not row.groups.exists():
+            ToolSetting.objects.filter(pk=row.pk).update(enabled=False)
+            logger.warning("The tool %s is off: the last group it was for, %s, is deleted.", row, instance)
