@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from bench.processes import free_port
+from tests.project.workers import CELERY
 
+BOTH_PLACES = (
+    "Two tools are called calculate: tools.builtin.calculate.calculate and backwards_tools.calculate"
+)
 ROOT = Path(__file__).parents[2]
 MODULE = '''
 from tools.base import tool
@@ -30,11 +35,18 @@ def package(tmp_path: Path):
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: backwards\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[lectern.tools]\nbackwards = backwards_tools\n")
 
-    def command(tool: str, *words: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        tool: str, *words: str, begin: Sequence[str] = (sys.executable, "manage.py")
+    ) -> subprocess.CompletedProcess[str]:
         (folder / "backwards_tools.py").write_text(MODULE.format(name=tool))
-        surroundings = {**os.environ, "PYTHONPATH": str(folder), "DATA_DIR": str(tmp_path / "data")}
+        surroundings = {
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "DATA_DIR": str(tmp_path / "data"),
+            "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        }
         return subprocess.run(
-            [sys.executable, "manage.py", *words],
+            [*begin, *words],
             cwd=ROOT,
             env=surroundings,
             capture_output=True,
@@ -57,7 +69,11 @@ def test_two_tools_of_one_name_stop_the_start_with_both_places(package, words: t
     done = package("calculate", *(word.format(port=free_port()) for word in words))
 
     assert done.returncode != 0
-    assert (
-        "Two tools are called calculate: tools.builtin.calculate.calculate and backwards_tools.calculate"
-        in (done.stderr + done.stdout)
-    )
+    assert BOTH_PLACES in done.stderr + done.stdout
+
+
+def test_nor_does_a_worker_start(package):
+    done = package("calculate", "-A", "project", "worker", begin=[str(CELERY)])
+
+    assert done.returncode != 0
+    assert BOTH_PLACES in done.stderr + done.stdout

@@ -48,6 +48,13 @@ def test_who_may_not_use_a_tool_is_not_told_of_it():
     assert str(unknown.value) == "There is no tool called 'delete'. There are: look."
 
 
+def test_a_question_for_who_may_use_it_that_breaks_keeps_the_others_there(caplog: pytest.LogCaptureFixture):
+    broken = tool(name="broken", description="For a test.", allowed=lambda caller: 1 / 0 > 1)(lambda: "")
+
+    assert [told.name for told in Registry([broken, look]).describe(ALICE)] == ["look"]
+    assert "Nobody knows who may use broken" in caplog.text
+
+
 def test_a_tool_that_was_switched_off_is_not_there():
     off = {"look": ToolOverride(enabled=False)}
 
