@@ -48,6 +48,7 @@ def call_tool(invocation: str) -> str:
         told=wiring.tell_of_tool,
         tell=tell_invocations,
         interrupts=(SoftTimeLimitExceeded,),
+        approval_seconds=settings.APPROVAL_SECONDS,
     )
 
 

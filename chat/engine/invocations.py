@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from chat.engine.loop import AskedCall, read_arguments
 from chat.engine.neighbours import gone
+from chat.engine.offered_tools import seconds_of
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.llm.dialects.text import clean_json
 from chat.models import Run, ToolInvocation
@@ -63,6 +64,8 @@ class Seen(Struct, frozen=True):
     lost: bool
     """Whoever runs it does not live any more."""
     duration_ms: int
+    seconds: float | None
+    """Of one of our tools that is to be given out: what it has for its work, as that is set now."""
 
     @property
     def ended(self) -> bool:
@@ -151,6 +154,7 @@ def known(keys: Sequence[str]) -> dict[str, Seen]:
 
 
 def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
+    is_to_run = row.status == Status.PENDING and row.kind == ToolInvocation.Kind.LOCAL
     return Seen(
         id=str(row.pk),
         position=row.position,
@@ -173,6 +177,7 @@ def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
         lost=lost,
         late=row.deadline_at is not None and row.deadline_at <= now and row.status in ("waiting", "running"),
         duration_ms=row.took_ms or 0,
+        seconds=seconds_of(row.name) if is_to_run else None,
     )
 
 

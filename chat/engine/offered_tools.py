@@ -1,4 +1,4 @@
-"""Which tools a run may call, as they are offered now."""
+"""Which tools a run may call, as staff have them now: a change counts within a second."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -12,6 +12,7 @@ from tools.context import Caller
 from tools.discovery import installed
 from tools.exceptions import ToolError, UnknownTool
 from tools.json_schema import check_arguments
+from tools.overrides import in_force
 
 NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 
@@ -26,7 +27,7 @@ def tool_named(name: str, caller: Caller) -> Tool:
     Raises:
         UnknownTool: absent, switched off, or not for this caller.
     """
-    return installed().find(name, caller)
+    return installed().find(name, caller, in_force())
 
 
 def argument_errors(name: str, kind: str, arguments: str, user: User) -> str:
@@ -45,13 +46,15 @@ def argument_errors(name: str, kind: str, arguments: str, user: User) -> str:
 
 def names_for(user: User) -> frozenset[str]:
     """All that this user may use."""
-    ours = {tool.name for tool in installed().offered(caller_of(user))}
+    ours = {tool.name for tool in installed().offered(caller_of(user), in_force())}
     return frozenset(ours.union(WebhookTool.objects.usable_by(user).values_list("name", flat=True)))
 
 
 def seconds_of(name: str) -> float | None:
-    """What a tool has for its work; None where there is none of that name."""
-    return next((tool.timeout_seconds for tool in installed() if tool.name == name), None)
+    """What a tool has for its work, whoever calls it; None where there is none of that name."""
+    declared = next((tool.timeout_seconds for tool in installed() if tool.name == name), None)
+    override = in_force().get(name)
+    return declared if override is None or override.timeout_seconds is None else override.timeout_seconds
 
 
 def tools_for(
@@ -70,7 +73,7 @@ def tools_for(
     ours = {tool.name for tool in installed()}
     offered = [
         tool
-        for tool in installed().offered(caller_of(user))
+        for tool in installed().offered(caller_of(user), in_force())
         if (wanted is None or tool.name in wanted) and tool.name not in theirs
     ]
     elsewhere = [
@@ -97,6 +100,7 @@ def _offered(tool: Tool) -> OfferedTool:
         needs_approval=tool.needs_approval,
         seconds=tool.timeout_seconds,
         idempotent=tool.idempotent,
+        retries=tool.retries,
     )
 
 
@@ -107,5 +111,6 @@ def _called(tool: WebhookTool) -> OfferedTool:
         needs_approval=tool.needs_approval,
         seconds=tool.deadline_seconds,
         idempotent=tool.idempotent,
+        retries=tool.retries,
         webhook=tool.pk,
     )

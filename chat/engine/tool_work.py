@@ -10,6 +10,7 @@ from django.db import Error
 
 from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
+from chat.engine.plan import LoopLimits
 from chat.engine.storing import insist
 from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
@@ -17,8 +18,8 @@ from chat.models.tools import TellInvocations, tell_nobody
 from tools import runner
 from tools.base import Tool
 from tools.conf import site_cache
-from tools.context import ToolContext
-from tools.exceptions import ToolError, UnknownTool
+from tools.context import Caller, ToolContext
+from tools.exceptions import UnknownTool
 from tools.results import as_text
 from tools.runner import ToolOutcome
 
@@ -34,6 +35,7 @@ PAUSE_SECONDS = 1.0
 """Before the second attempt of a tool that was unavailable; doubled for the third."""
 MOST_PAUSE_SECONDS = 30.0
 MOST_RESULT_BYTES = 1_000_000
+GONE = "Nothing was run: {name} was switched off, or taken from this user, after it was called. {error}"
 TOO_LARGE = (
     "The tool's result is too large: {size} bytes, and at most {most} are taken. Ask for less at once."
 )
@@ -86,22 +88,24 @@ def work(
     told: Callable[[str], None],
     tell: TellInvocations = tell_nobody,
     interrupts: tuple[type[BaseException], ...] = (),
+    approval_seconds: float = LoopLimits().approval_seconds,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """How it ended; "" where there was nothing to do, or somebody else has recorded the result.
+    """How it ended; "" where there was nothing to do, or somebody else has recorded the result; "waiting" where staff
+    have said since it was asked for that a person must agree first.
 
-    `told` is called with the run when a row of its has changed; `tell` within the transaction that records the result.
+    The tool is the one that there is now, with what staff have set by now. `told` is called with the run when a row of
+    its has changed; `tell` within the transaction that records the result.
     """
     invocation = ToolInvocation.objects.select_related("user").filter(pk=key).first()
     if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
         return ""
     caller = caller_of(invocation.user)
-    tool: Tool | None = None
-    missing: ToolError | None = None
-    try:
-        tool = tool_named(invocation.name, caller)
-    except ToolError as error:
-        missing = error
+    tool, missing = _tool_of(invocation, caller)
+    if tool is not None and tool.needs_approval and invocation.decision != "approve":
+        held = ToolInvocation.objects.hold(key, seconds=approval_seconds, tell=tell)
+        told(str(invocation.run_id))
+        return "waiting" if held else ""
     epoch = ToolInvocation.objects.claim(
         key,
         node=node,
@@ -130,6 +134,14 @@ def work(
     status = record(invocation, epoch, outcome, tool.retries if tool is not None else 0, tell)
     told(run)
     return status
+
+
+def _tool_of(invocation: ToolInvocation, caller: Caller) -> tuple[Tool | None, UnknownTool | None]:
+    """One of both: it may be gone since the model has called it, or not be this caller's any more."""
+    try:
+        return tool_named(invocation.name, caller), None
+    except UnknownTool as error:
+        return None, UnknownTool(GONE.format(name=invocation.name, error=error))
 
 
 def record(

@@ -91,6 +91,22 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
                 tell([key])
         return won
 
+    def hold(self, key: UUID, *, seconds: float, tell: TellInvocations) -> bool:
+        """It is not run before somebody has agreed, for which there are so many seconds. False: it is not pending."""
+        pending = self.filter(pk=key, status=ToolInvocation.Status.PENDING)
+        with transaction.atomic():
+            held = bool(
+                pending.update(
+                    status=ToolInvocation.Status.WAITING,
+                    waits_for=ToolInvocation.Waits.APPROVAL,
+                    deadline_at=_from_now(seconds),
+                    dispatched_at=None,
+                )
+            )
+            if held:
+                tell([key])
+        return held
+
     def put_off(self, key: UUID, *, epoch: int, seconds: float) -> bool:
         """Whoever runs it could not, now: it is to be given out again, not before so many seconds have gone by."""
         return self.write(

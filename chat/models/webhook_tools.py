@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chat.models.users import User
 
 MOST_DEADLINE_SECONDS: Final = 7 * 86_400
+IDEMPOTENT_RETRIES: Final = 2
 
 
 def no_parameters() -> dict[str, Any]:
@@ -58,6 +59,10 @@ class WebhookTool(Row, RotatingSecrets):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def retries(self) -> int:
+        return IDEMPOTENT_RETRIES if self.idempotent else 0
 
 
 class ToolDelivery(Row):

@@ -27,7 +27,6 @@ from tools.json_schema import check_arguments
 
 logger = structlog.get_logger(__name__)
 
-IDEMPOTENT_RETRIES: Final = 2
 KEPT_CHARACTERS: Final = 1024
 GONE: Final = "This tool has been switched off or removed. Do without it."
 
@@ -43,12 +42,14 @@ class ToolCaller:
         exchange: Exchange,
         *,
         seconds: float,
+        approval_seconds: float,
         callback_url: Callable[[str], str],
         tell: TellInvocations,
         now: Callable[[], datetime],
     ) -> None:
         self._exchange = exchange
         self._seconds = seconds
+        self._approval_seconds = approval_seconds
         self._callback_url = callback_url
         self._tell = tell
         self._now = now
@@ -62,6 +63,12 @@ class ToolCaller:
         invocation = found.first()
         if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
             return ""
+        tool = invocation.webhook_tool
+        if tool is not None and tool.needs_approval and invocation.decision != "approve":
+            # Staff have said so since it was asked for.
+            held = ToolInvocation.objects.hold(key, seconds=self._approval_seconds, tell=self._tell)
+            told(str(invocation.run_id))
+            return ToolInvocation.Status.WAITING if held else ""
         epoch = ToolInvocation.objects.claim(
             key, node=node, birth=birth_of(os.getpid()), seconds=self._seconds + HANG_SECONDS
         )
@@ -100,7 +107,7 @@ class ToolCaller:
         retries, tool = 0, invocation.webhook_tool
         try:
             tool = _tool_of(invocation)
-            retries = IDEMPOTENT_RETRIES if tool.idempotent else 0
+            retries = tool.retries
             deadline = self._now() + timedelta(seconds=tool.deadline_seconds)
             answer = read_reply(self._sent(invocation, tool, deadline))
             if answer is None:

@@ -16,7 +16,6 @@ from kombu.exceptions import LimitExceeded, OperationalError
 
 from chat.engine.broadcast import Broadcast
 from chat.engine.invocations import Seen
-from chat.engine.offered_tools import seconds_of
 from chat.engine.tool_work import HANG_SECONDS
 from chat.wiring.backends import channel_layer
 
@@ -76,7 +75,7 @@ def send_tool(invocation: Seen) -> None:
     if invocation.kind == "webhook":
         send(CALL_WEBHOOK_TOOL, invocation.id)
         return
-    seconds = seconds_of(invocation.name)
+    seconds = invocation.seconds
     options: dict[str, Any] = {"queue": invocation.queue} if invocation.queue else {}
     if seconds is not None:
         options |= {"soft_time_limit": seconds + SOFT_SECONDS, "time_limit": seconds + HARD_SECONDS}

@@ -76,6 +76,7 @@ def tool_caller() -> ToolCaller:
     return ToolCaller(
         ToolPost(post, clock=time.monotonic, now=timezone.now),
         seconds=seconds,
+        approval_seconds=settings.APPROVAL_SECONDS,
         callback_url=callback_url,
         tell=tell_invocations,
         now=timezone.now,

@@ -195,6 +195,15 @@ async def test_a_next_question_is_asked_with_the_tools_of_the_answers_before(cha
     assert roles == ["user", "assistant", "tool", "assistant", "user"]
 
 
+async def test_a_model_finds_what_was_said_in_another_conversation(chat, upstream, worker):
+    await chat.events((await chat.ask("Die Lampe heißt Größe.")).run)
+    plays(upstream, asks_for(("search_conversations", '{"query": "GRÖSSE lampe"}')))
+    started = await chat.ask("Where did I speak of the Lampe of some Größe?")
+    await chat.events(started.run)
+    told = json.loads(upstream.requests[-1]["messages"][-1]["content"])
+    assert [found["snippet"] for found in told["found"]] == ["Die Lampe heißt Größe."]
+
+
 async def test_who_wants_no_tools_offers_none(chat, upstream, worker):
     started = await chat.ask("hello", options={"tools": []})
     await chat.events(started.run)
