@@ -10,9 +10,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from chat import wiring
+from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
+from chat.wiring.attachments import contents, files_of
 from chat.wiring.sending import CALL_TOOL
 from chat.wiring.webhooks import DELIVER, courier
 
@@ -29,6 +31,7 @@ def prune() -> dict[str, int]:
     )
     kept = timedelta(days=settings.WEBHOOK_DAYS)
     dropped["webhook_deliveries"] = prune_deliveries(timezone.now() - kept)
+    dropped |= prune_attachments(timezone.now(), contents())
     logger.info("pruned", **dropped)
     return dropped
 
@@ -45,5 +48,9 @@ def call_tool(invocation: str) -> str:
     runtime = wiring.running()
     node = runtime.node if runtime is not None else own_node()
     return tool_work.work(
-        UUID(invocation), node=node, told=wiring.tell_of_tool, interrupts=(SoftTimeLimitExceeded,)
+        UUID(invocation),
+        node=node,
+        told=wiring.tell_of_tool,
+        files_of=files_of,
+        interrupts=(SoftTimeLimitExceeded,),
     )

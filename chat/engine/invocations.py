@@ -10,13 +10,14 @@ from django.db import transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from chat.engine.loop import AskedCall, read_arguments
 from chat.engine.neighbours import gone
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
+from chat.events.run_events import FileFacts
 from chat.llm.dialects.text import clean_json
-from chat.models import Run, ToolInvocation
+from chat.models import Attachment, Run, ToolInvocation
 
 logger = structlog.get_logger(__name__)
 
@@ -62,6 +63,8 @@ class Seen(Struct, frozen=True):
     lost: bool
     """Whoever runs it does not live any more."""
     duration_ms: int
+    files: list[FileFacts] | UnsetType = UNSET
+    """That were kept of the attempt whose result is recorded."""
 
     @property
     def ended(self) -> bool:
@@ -133,7 +136,8 @@ def look(run: str, step: int, *, birth: str = "", lease_seconds: float | None = 
     rows = list(ToolInvocation.objects.of_step(UUID(run), step).with_life(lease_seconds))
     running = {row.worker_birth for row in rows if row.status == Status.RUNNING}
     dead = set(gone(running - {"", birth}, birth))
-    return [_seen(row, now, lost=_is_lost(row, birth, dead)) for row in rows]
+    files = Attachment.objects.of_results([row.pk for row in rows if row.status == Status.SUCCEEDED])
+    return [_seen(row, now, lost=_is_lost(row, birth, dead), files=files.get(row.pk, ())) for row in rows]
 
 
 def _is_lost(row: Any, birth: str, dead: set[str]) -> bool:
@@ -149,7 +153,9 @@ def known(keys: Sequence[str]) -> dict[str, Seen]:
     return {str(row.pk): _seen(row, now) for row in ToolInvocation.objects.filter(pk__in=keys)}
 
 
-def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
+def _seen(
+    row: ToolInvocation, now: datetime, *, lost: bool = False, files: Sequence[Attachment] = ()
+) -> Seen:
     return Seen(
         id=str(row.pk),
         position=row.position,
@@ -172,6 +178,7 @@ def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
         lost=lost,
         late=row.deadline_at is not None and row.deadline_at <= now and row.status in ("waiting", "running"),
         duration_ms=row.took_ms or 0,
+        files=[FileFacts(str(file.pk), file.name, file.media_type, file.size) for file in files] or UNSET,
     )
 
 

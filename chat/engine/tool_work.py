@@ -15,7 +15,7 @@ from chat.models import LateResult, ToolInvocation
 from tools import runner
 from tools.base import Tool
 from tools.conf import site_cache
-from tools.context import ToolContext
+from tools.context import Files, ToolContext
 from tools.exceptions import ToolError, UnknownTool
 from tools.results import as_text
 from tools.runner import ToolOutcome
@@ -82,12 +82,14 @@ def work(
     *,
     node: UUID | None,
     told: Callable[[str], None],
+    files_of: Callable[[ToolInvocation, int], Files],
     interrupts: tuple[type[BaseException], ...] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
     """How it ended; "" where there was nothing to do, or somebody else has recorded the result.
 
-    `told` is called with the run when its row has changed.
+    `told` is called with the run when its row has changed. `files_of` takes the files of an attempt: the invocation,
+    and the epoch under which it is made. They are the user's when that attempt's result is the one that is recorded.
     """
     invocation = ToolInvocation.objects.select_related("user").filter(pk=key).first()
     if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
@@ -116,6 +118,7 @@ def work(
         caller=caller,
         report=line.report,
         is_cancelled=line.is_cancelled,
+        files=files_of(invocation, epoch),
         cache=site_cache(),
     )
     if tool is None:
