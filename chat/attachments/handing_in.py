@@ -1,23 +1,18 @@
 """How one attempt of a tool hands in its files."""
 
-import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
-from django.db import connections
 
 from chat.attachments.contents import Contents, digest
 from chat.attachments.names import clean_name, clean_type
 from chat.conf import FileLimits
 from chat.models import Attachment, ToolInvocation
+from chat.models.beside import beside_the_loop
 from tools.exceptions import ToolFailed, ToolUnavailable
 
 logger = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 TOO_LARGE = "The file {name} is too large: at most {most} bytes are kept of one file."
 TOO_MANY = "The tool made too many files: at most {most} are kept of one call."
@@ -58,7 +53,7 @@ class AttemptFiles:
             size=len(read),
             sha256=digest(read),
         )
-        _beside_the_loop(lambda: self._keep(row, read))
+        beside_the_loop(lambda: self._keep(row, read))
         return str(row.pk)
 
     def _read(self, content: bytes | Path) -> bytes:
@@ -90,18 +85,3 @@ class AttemptFiles:
             )
             row.delete()
             raise ToolUnavailable(NOT_KEPT.format(name=row.name)) from error
-
-
-def _beside_the_loop(keep: Callable[[], T]) -> T:
-    """An `async def` tool calls us on its event loop, on which Django refuses to ask the database."""
-    if asyncio._get_running_loop() is None:
-        return keep()
-
-    def in_a_thread() -> T:
-        try:
-            return keep()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(in_a_thread).result()

@@ -12,6 +12,7 @@ from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
 from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
+from chat.models.beside import beside_the_loop
 from tools import runner
 from tools.base import Tool
 from tools.conf import site_cache
@@ -57,13 +58,16 @@ class Line:
             return
         self._told_at = self._looked_at = now
         try:
-            self._cancelled = not ToolInvocation.objects.write(
-                self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
-            )
+            self._cancelled = not beside_the_loop(lambda: self._write(fraction, note))
         except Error as error:  # the tool goes on: its result is what counts
             logger.warning("progress not written", invocation=str(self._key), reason=str(error))
             return
         self._told()
+
+    def _write(self, fraction: float | None, note: str) -> bool:
+        return ToolInvocation.objects.write(
+            self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
+        )
 
     def is_cancelled(self) -> bool:
         now = self._clock()
@@ -71,7 +75,7 @@ class Line:
             self._looked_at = now
             try:
                 ours = ToolInvocation.objects.filter(pk=self._key, epoch=self._epoch, status="running")
-                self._cancelled = not ours.exists()
+                self._cancelled = not beside_the_loop(ours.exists)
             except Error as error:
                 logger.warning("nobody knows whether a tool was stopped", reason=str(error))
         return self._cancelled

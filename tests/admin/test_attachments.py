@@ -1,8 +1,9 @@
 """Attachments in the admin: figures in the list, the name on the page, the bytes behind a note."""
 
+from typing import Any
+
 import pytest
 from asgiref.sync import sync_to_async
-from django.conf import settings as site
 from django.contrib.admin.models import LogEntry
 from django.test import AsyncClient
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.urls import reverse
 from chat.models import Attachment
 from chat.wiring.attachments import contents
 from tests.admin.test_invocations import signed_in
+from tests.attachments.folder import stored_in
 from tests.factories import AttachmentFactory, UserFactory
 
 LIST = "/admin/chat/attachment/"
@@ -17,8 +19,7 @@ LIST = "/admin/chat/attachment/"
 
 @pytest.fixture
 def row(db: None, settings, tmp_path) -> Attachment:
-    storage = {**site.STORAGES["attachments"], "OPTIONS": {"location": tmp_path / "files"}}
-    settings.STORAGES = {**site.STORAGES, "attachments": storage}
+    settings.STORAGES = stored_in(tmp_path / "files")
     row = AttachmentFactory.create(name="a private matter.csv", content=b"what is in it")
     contents().put(b"what is in it", row.sha256)
     return row
@@ -56,7 +57,7 @@ async def test_a_download_is_noted_and_is_only_a_download(row: Attachment):
     ada = await sync_to_async(UserFactory.create)(is_staff=True, is_superuser=True)
     client = AsyncClient()
     await client.aforce_login(ada)
-    answer = await client.get(address(row, "download"))
+    answer: Any = await client.get(address(row, "download"))
     assert b"".join([piece async for piece in answer.streaming_content]) == b"what is in it"
     answer.close()
     assert answer["Content-Disposition"].startswith("attachment;")

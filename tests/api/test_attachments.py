@@ -1,15 +1,16 @@
 """Downloading a file over REST: to its user alone, in pieces, and with nothing in it that a browser would run."""
 
 import uuid
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.conf import settings as site
 from django.test import AsyncClient
 
 from chat.attachments.download import PIECE_BYTES
 from chat.models import Attachment, ToolInvocation
 from chat.wiring.attachments import contents
+from tests.attachments.folder import stored_in
 from tests.factories import (
     AttachmentFactory,
     ConversationFactory,
@@ -23,8 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def own_folder(settings, tmp_path):
-    storage = {**site.STORAGES["attachments"], "OPTIONS": {"location": tmp_path / "files"}}
-    settings.STORAGES = {**site.STORAGES, "attachments": storage}
+    settings.STORAGES = stored_in(tmp_path / "files")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def get(user, address: str):
     client = AsyncClient()
     if user is not None:
         await client.aforce_login(user)
-    answer = await client.get(address)
+    answer: Any = await client.get(address)
     body = (
         b"".join([piece async for piece in answer.streaming_content]) if answer.streaming else answer.content
     )
@@ -94,7 +94,7 @@ async def test_a_large_file_comes_in_pieces(alice, invocation):
     content = bytes(range(256)) * 1024
     client = AsyncClient()
     await client.aforce_login(alice)
-    answer = await client.get(path(await run(made, invocation, content)))
+    answer: Any = await client.get(path(await run(made, invocation, content)))
     pieces = [piece async for piece in answer.streaming_content]
     answer.close()
     assert b"".join(pieces) == content
@@ -104,7 +104,7 @@ async def test_a_large_file_comes_in_pieces(alice, invocation):
 async def test_what_is_not_read_to_its_end_is_closed_with_the_answer(alice, invocation):
     client = AsyncClient()
     await client.aforce_login(alice)
-    answer = await client.get(path(await run(made, invocation, b"x" * 200_000)))
+    answer: Any = await client.get(path(await run(made, invocation, b"x" * 200_000)))
     stream = answer.streaming_content
     await anext(aiter(stream))
     answer.close()

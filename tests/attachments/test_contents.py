@@ -40,7 +40,7 @@ def test_nobody_else_on_the_machine_may_read_it(contents: Contents, folder: Path
 
 
 def test_a_writer_that_breaks_off_leaves_nothing(contents: Contents, folder: Path):
-    class Breaks(ContentFile):  # type: ignore[type-arg]  # only its stub has any
+    class Breaks(ContentFile):
         def chunks(self, chunk_size=None):
             yield b"half"
             raise OSError("no space left")

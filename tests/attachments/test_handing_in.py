@@ -73,10 +73,9 @@ def test_a_path_is_read_at_once(files, invocation, contents, tmp_path: Path):
 def test_a_file_that_is_too_large_is_refused_in_words_and_nothing_of_it_stays(
     files, folder, tmp_path, as_path
 ):
-    content: bytes | Path = b"x" * 11
-    if as_path:
-        content = tmp_path / "large"
-        content.write_bytes(b"x" * 1000)
+    path = tmp_path / "large"
+    path.write_bytes(b"x" * 1000)
+    content = path if as_path else b"x" * 11
     with pytest.raises(ToolFailed, match=r"large\.bin is too large: at most 10 bytes"):
         files.add("large.bin", "text/plain", content)
     assert not Attachment.objects.exists()

@@ -1,6 +1,6 @@
 """What is dropped of attachments: rows of attempts without a result, then bytes without a row."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from tests.factories import AttachmentFactory, ToolInvocationFactory
 pytestmark = pytest.mark.django_db
 
 
-def later() -> "timezone.datetime":
+def later() -> datetime:
     return timezone.now() + timedelta(hours=2)
 
 

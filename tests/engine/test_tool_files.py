@@ -2,9 +2,9 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
-from django.conf import settings as site
 from django.test import AsyncClient
 
 from chat.engine import offered_tools
@@ -13,6 +13,7 @@ from chat.models import Attachment, ToolInvocation
 from chat.wiring.attachments import files_of
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
+from tests.attachments.folder import stored_in
 from tests.engine.test_tool_workers import asked, die_with
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
@@ -26,8 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def own_folder(settings, tmp_path):
-    storage = {**site.STORAGES["attachments"], "OPTIONS": {"location": tmp_path / "files"}}
-    settings.STORAGES = {**site.STORAGES, "attachments": storage}
+    settings.STORAGES = stored_in(tmp_path / "files")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_a_report_is_made_shown_and_downloaded(chat, upstream, worker):
     assert part["files"] == told["files"]
     client = AsyncClient()
     await client.aforce_login(chat.user)
-    answer = await client.get(f"/api/v1/attachments/{told['files'][0]['attachment']}")
+    answer: Any = await client.get(f"/api/v1/attachments/{told['files'][0]['attachment']}")
     body = b"".join([piece async for piece in answer.streaming_content])
     answer.close()
     assert body.startswith(b"section,what,value\r\n")
