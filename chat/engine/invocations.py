@@ -136,7 +136,8 @@ def look(run: str, step: int, *, birth: str = "", lease_seconds: float | None = 
     rows = list(ToolInvocation.objects.of_step(UUID(run), step).with_life(lease_seconds))
     running = {row.worker_birth for row in rows if row.status == Status.RUNNING}
     dead = set(gone(running - {"", birth}, birth))
-    files = Attachment.objects.of_results([row.pk for row in rows if row.status == Status.SUCCEEDED])
+    done = [row.pk for row in rows if row.status == Status.SUCCEEDED and row.kind == row.Kind.LOCAL]
+    files = Attachment.objects.of_results(done)
     return [_seen(row, now, lost=_is_lost(row, birth, dead), files=files.get(row.pk, ())) for row in rows]
 
 

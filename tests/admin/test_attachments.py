@@ -11,7 +11,7 @@ from django.urls import reverse
 from chat.models import Attachment
 from chat.wiring.attachments import contents
 from tests.admin.test_invocations import signed_in
-from tests.attachments.folder import stored_in
+from tests.attachments.folder import close_connections, stored_in
 from tests.factories import AttachmentFactory, UserFactory
 
 LIST = "/admin/chat/attachment/"
@@ -63,6 +63,7 @@ async def test_a_download_is_noted_and_is_only_a_download(row: Attachment):
     assert answer["Content-Disposition"].startswith("attachment;")
     assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert (await LogEntry.objects.aget()).get_change_message() == "Downloaded it."
+    await close_connections()
 
 
 def test_bytes_that_are_gone_are_told_on_its_page(row: Attachment):

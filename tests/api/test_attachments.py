@@ -10,7 +10,7 @@ from django.test import AsyncClient
 from chat.attachments.download import PIECE_BYTES
 from chat.models import Attachment, ToolInvocation
 from chat.wiring.attachments import contents
-from tests.attachments.folder import stored_in
+from tests.attachments.folder import close_connections, stored_in
 from tests.factories import (
     AttachmentFactory,
     ConversationFactory,
@@ -23,8 +23,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
+async def own_folder(settings, tmp_path):
     settings.STORAGES = stored_in(tmp_path / "files")
+    yield
+    await close_connections()
 
 
 @pytest.fixture

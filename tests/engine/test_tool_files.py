@@ -13,7 +13,7 @@ from chat.models import Attachment, ToolInvocation
 from chat.wiring.attachments import files_of
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
-from tests.attachments.folder import stored_in
+from tests.attachments.folder import close_connections, stored_in
 from tests.engine.test_tool_workers import asked, die_with
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
@@ -26,8 +26,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
+async def own_folder(settings, tmp_path):
     settings.STORAGES = stored_in(tmp_path / "files")
+    yield
+    await close_connections()
 
 
 @pytest.fixture
