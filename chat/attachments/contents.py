@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import structlog
 from django.core.files.base import ContentFile
@@ -73,7 +73,7 @@ class Contents:
                     continue
                 kept = wanted([_sha256(name) for name in names])
                 for name in names:
-                    if _sha256(name) not in kept or name.endswith(ASIDE):
+                    if _sha256(name) not in kept or ASIDE in name:
                         dropped += self._remove(f"{folder}/{name}", wanted)
         return dropped
 
@@ -108,5 +108,5 @@ def _name(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256}"
 
 
-def _sha256(name: Any) -> str:
-    return str(name).removesuffix(ASIDE)
+def _sha256(name: str) -> str:
+    return name.partition(ASIDE)[0]

@@ -1,9 +1,9 @@
 """A folder in which a file is there whole or not at all, for Django's storage API (`STORAGES["attachments"]`)."""
 
 import os
+import secrets
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,17 +48,22 @@ class WholeFiles(FileSystemStorage):
         """Takes a file away that nobody wants, though somebody may write the same one at this moment.
 
         It is put aside first and asked for then. Who has said before that they want it is heard, and it comes back;
-        who says so later writes it after that, anew. Writers must therefore say so first, and always write.
+        who says so later writes it after that, anew. Writers must therefore say so first, and always write. `name` may
+        be one that an earlier pass put aside, before it was killed. What one pass puts aside has a name of its own:
+        another at the same time must not drop what was written since.
         """
-        name = name.removesuffix(ASIDE)
-        path = Path(self.path(name))
-        aside = path.with_name(path.name + ASIDE)
-        with suppress(FileNotFoundError):  # one that an earlier pass put aside, before it was killed
-            path.replace(aside)
-        if wanted():
-            aside.replace(path)
+        path = Path(self.path(name.partition(ASIDE)[0]))
+        aside = Path(self.path(name))
+        try:
+            if aside == path:
+                aside = path.with_name(f"{path.name}{ASIDE}{secrets.token_hex(4)}")
+                path.rename(aside)
+            if wanted():
+                aside.replace(path)
+                return False
+            aside.unlink()
+        except FileNotFoundError:  # another pass was quicker, with the same question
             return False
-        aside.unlink(missing_ok=True)
         return True
 
 

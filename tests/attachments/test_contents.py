@@ -1,6 +1,7 @@
 """The bytes in their folder: whole or not at all, once, and dropped only when nobody has them."""
 
 import os
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,7 +107,10 @@ def test_who_wants_it_while_it_is_being_dropped_gets_it_back(contents: Contents,
         return {sha256} if len(looks) > 1 else set()
 
     assert contents.sweep(SOON, wanted) == 0
-    assert looks == [{place(b"abc")}, {place(b"abc") + ".going"}]
+    first, second = looks
+    assert first == {place(b"abc")}
+    assert [name.partition(".going")[0] for name in second] == [place(b"abc")]
+    assert second != first
     assert kept(folder) == {place(b"abc")}
 
 
@@ -124,13 +128,36 @@ def test_who_writes_it_while_it_is_being_dropped_keeps_what_is_written(contents:
     assert kept(folder) == {place(b"abc")}
 
 
+def test_two_sweeps_at_once_do_not_drop_what_was_written_between_them(contents: Contents, folder: Path):
+    sha256 = put(contents, b"abc")
+    has_asked, may_go_on = threading.Event(), threading.Event()
+
+    def nobody_wants_it() -> bool:
+        has_asked.set()
+        may_go_on.wait(20)
+        return False
+
+    first = threading.Thread(target=WholeFiles(folder).remove_unless, args=(place(b"abc"), nobody_wants_it))
+    first.start()
+    has_asked.wait(20)
+    put(contents, b"abc")  # by somebody whose row came right after the first one's question
+
+    def somebody_wants_it() -> bool:
+        may_go_on.set()
+        first.join(20)
+        return True
+
+    assert WholeFiles(folder).remove_unless(place(b"abc"), somebody_wants_it) is False
+    assert contents.open(sha256, 3).read() == b"abc"
+
+
 @pytest.mark.parametrize("is_wanted", [True, False])
 def test_what_a_sweep_had_put_aside_when_it_was_killed_is_decided_by_the_next(
     contents: Contents, folder: Path, is_wanted: bool
 ):
     put(contents, b"abc")
     path = folder / place(b"abc")
-    path.rename(path.with_name(path.name + ".going"))
+    path.rename(path.with_name(path.name + ".going0a1b"))
     contents.sweep(SOON, lambda asked: set(asked) if is_wanted else set())
     assert kept(folder) == ({place(b"abc")} if is_wanted else set())
 
