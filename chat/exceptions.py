@@ -67,6 +67,14 @@ class Gone(InvalidRequest):
     message = "That is over."
 
 
+class FileGone(InvalidRequest):
+    """There was one, and it is yours; its bytes are not there any more."""
+
+    code = "file_gone"
+    http_status = 410
+    message = "This file is not kept any more."
+
+
 class TooLarge(InvalidRequest):
     code = "too_large"
     http_status = 413

@@ -10,9 +10,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from chat import wiring
+from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
+from chat.wiring.attachments import contents, files_of
 from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL, CALL_WEBHOOK_TOOL_AGAIN
 from chat.wiring.webhooks import DELIVER, courier, tell_invocations, tool_caller
 
@@ -29,6 +31,7 @@ def prune() -> dict[str, int]:
     )
     kept = timedelta(days=settings.WEBHOOK_DAYS)
     dropped["webhook_deliveries"] = prune_deliveries(timezone.now() - kept)
+    dropped |= prune_attachments(timezone.now(), contents())
     logger.info("pruned", **dropped)
     return dropped
 
@@ -47,6 +50,7 @@ def call_tool(invocation: str) -> str:
         node=_node(),
         told=wiring.tell_of_tool,
         tell=tell_invocations,
+        files_of=files_of,
         interrupts=(SoftTimeLimitExceeded,),
         approval_seconds=settings.APPROVAL_SECONDS,
     )

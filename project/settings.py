@@ -153,8 +153,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+FILES_DIR = env.path("FILES_DIR", DATA_DIR / "files")
+"""Web processes and workers share it, on whatever machines."""
+ATTACHMENT_BYTES = env.whole("ATTACHMENT_BYTES", 20_000_000, least=1000, most=100_000_000)
+"""The most of one file, which is in memory once while it is handed in."""
+TOOL_FILES = env.whole("TOOL_FILES", 20)
+TOOL_FILES_BYTES = env.whole("TOOL_FILES_BYTES", 50_000_000)
+"""What one invocation may make."""
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "attachments": {"BACKEND": "chat.attachments.storage.WholeFiles", "OPTIONS": {"location": FILES_DIR}},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = DATA_DIR / "media"

@@ -7,7 +7,9 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory, Password
 
+from chat.attachments.contents import digest
 from chat.models import (
+    Attachment,
     Conversation,
     LanguageModel,
     Message,
@@ -122,6 +124,26 @@ class ToolInvocationFactory(DjangoModelFactory[ToolInvocation]):
     arguments = '{"expression": "6*7"}'
     status = ToolInvocation.Status.WAITING
     waits_for = ToolInvocation.Waits.APPROVAL
+
+
+class AttachmentFactory(DjangoModelFactory[Attachment]):
+    """A file of the attempt whose result is recorded; its bytes are `content`, which is kept nowhere by itself."""
+
+    class Meta:
+        model = Attachment
+
+    class Params:
+        content = b"section,what,value\n"
+
+    invocation = SubFactory(
+        ToolInvocationFactory, status="succeeded", waits_for="", epoch=1, name="make_report"
+    )
+    user = SelfAttribute("invocation.user")
+    epoch = SelfAttribute("invocation.epoch")
+    name = "report.csv"
+    media_type = "text/csv"
+    size = LazyAttribute(lambda row: len(row.content))
+    sha256 = LazyAttribute(lambda row: digest(row.content))
 
 
 class ModelCallFactory(DjangoModelFactory[ModelCall]):

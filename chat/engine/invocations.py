@@ -10,14 +10,15 @@ from django.db import transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from chat.engine.loop import AskedCall, read_arguments
 from chat.engine.neighbours import gone
 from chat.engine.offered_tools import seconds_of
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
+from chat.events.run_events import FileFacts
 from chat.llm.dialects.text import clean_json
-from chat.models import Run, ToolInvocation
+from chat.models import Attachment, Run, ToolInvocation
 from chat.models.tools import TellInvocations
 
 logger = structlog.get_logger(__name__)
@@ -66,6 +67,8 @@ class Seen(Struct, frozen=True):
     duration_ms: int
     seconds: float | None
     """Of one of our tools that is to be given out: what it has for its work, as that is set now."""
+    files: list[FileFacts] | UnsetType = UNSET
+    """That were kept of the attempt whose result is recorded."""
 
     @property
     def ended(self) -> bool:
@@ -137,7 +140,9 @@ def look(run: str, step: int, *, birth: str = "", lease_seconds: float | None = 
     rows = list(ToolInvocation.objects.of_step(UUID(run), step).with_life(lease_seconds))
     running = {row.worker_birth for row in rows if row.status == Status.RUNNING}
     dead = set(gone(running - {"", birth}, birth))
-    return [_seen(row, now, lost=_is_lost(row, birth, dead)) for row in rows]
+    done = [row.pk for row in rows if row.status == Status.SUCCEEDED and row.kind == row.Kind.LOCAL]
+    files = Attachment.objects.of_results(done)
+    return [_seen(row, now, lost=_is_lost(row, birth, dead), files=files.get(row.pk, ())) for row in rows]
 
 
 def _is_lost(row: Any, birth: str, dead: set[str]) -> bool:
@@ -153,7 +158,9 @@ def known(keys: Sequence[str]) -> dict[str, Seen]:
     return {str(row.pk): _seen(row, now) for row in ToolInvocation.objects.filter(pk__in=keys)}
 
 
-def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
+def _seen(
+    row: ToolInvocation, now: datetime, *, lost: bool = False, files: Sequence[Attachment] = ()
+) -> Seen:
     is_to_run = row.status == Status.PENDING and row.kind == ToolInvocation.Kind.LOCAL
     return Seen(
         id=str(row.pk),
@@ -178,6 +185,7 @@ def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
         late=row.deadline_at is not None and row.deadline_at <= now and row.status in ("waiting", "running"),
         duration_ms=row.took_ms or 0,
         seconds=seconds_of(row.name) if is_to_run else None,
+        files=[FileFacts(str(file.pk), file.name, file.media_type, file.size) for file in files] or UNSET,
     )
 
 

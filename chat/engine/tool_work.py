@@ -14,11 +14,12 @@ from chat.engine.plan import LoopLimits
 from chat.engine.storing import insist
 from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
+from chat.models.beside import beside_the_loop
 from chat.models.tools import TellInvocations, tell_nobody
 from tools import runner
 from tools.base import Tool
 from tools.conf import site_cache
-from tools.context import Caller, ToolContext
+from tools.context import Caller, Files, ToolContext
 from tools.exceptions import UnknownTool
 from tools.results import as_text
 from tools.runner import ToolOutcome
@@ -61,13 +62,16 @@ class Line:
             return
         self._told_at = self._looked_at = now
         try:
-            self._cancelled = not ToolInvocation.objects.write(
-                self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
-            )
+            self._cancelled = not beside_the_loop(lambda: self._write(fraction, note))
         except Error as error:  # the tool goes on: its result is what counts
             logger.warning("progress not written", invocation=str(self._key), reason=str(error))
             return
         self._told()
+
+    def _write(self, fraction: float | None, note: str) -> bool:
+        return ToolInvocation.objects.write(
+            self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
+        )
 
     def is_cancelled(self) -> bool:
         now = self._clock()
@@ -75,7 +79,7 @@ class Line:
             self._looked_at = now
             try:
                 ours = ToolInvocation.objects.filter(pk=self._key, epoch=self._epoch, status="running")
-                self._cancelled = not ours.exists()
+                self._cancelled = not beside_the_loop(ours.exists)
             except Error as error:
                 logger.warning("nobody knows whether a tool was stopped", reason=str(error))
         return self._cancelled
@@ -86,6 +90,7 @@ def work(
     *,
     node: UUID | None,
     told: Callable[[str], None],
+    files_of: Callable[[ToolInvocation, int], Files],
     tell: TellInvocations = tell_nobody,
     interrupts: tuple[type[BaseException], ...] = (),
     approval_seconds: float = LoopLimits().approval_seconds,
@@ -95,7 +100,9 @@ def work(
     have said since it was asked for that a person must agree first.
 
     The tool is the one that there is now, with what staff have set by now. `told` is called with the run when a row of
-    its has changed; `tell` within the transaction that records the result.
+    its has changed; `tell` within the transaction that records the result. `files_of` takes the files of an
+    attempt: the invocation, and the epoch under which it is made. They are the user's when that attempt's result is the
+    one that is recorded.
     """
     invocation = ToolInvocation.objects.select_related("user").filter(pk=key).first()
     if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
@@ -123,6 +130,7 @@ def work(
         caller=caller,
         report=line.report,
         is_cancelled=line.is_cancelled,
+        files=files_of(invocation, epoch),
         cache=site_cache(),
     )
     if tool is None:

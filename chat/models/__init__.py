@@ -1,5 +1,6 @@
 """The tables, one file a subject, each QuerySet beside its model."""
 
+from chat.models.attachments import Attachment
 from chat.models.conversations import Conversation, Message
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
@@ -12,6 +13,7 @@ from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
 from chat.models.wire import WireRecord
 
 __all__ = [
+    "Attachment",
     "Conversation",
     "LanguageModel",
     "LateResult",

@@ -16,6 +16,7 @@ from chat.events.fold import StepState
 from chat.exceptions import AlreadyDecided, Internal
 from chat.models import LateResult, Run, ToolInvocation, User, WebhookDelivery
 from chat.models.tools import TellInvocations, tell_nobody
+from chat.wiring.attachments import files_of
 from chat.wiring.webhooks import tell_invocations
 from tests.engine.hearing import CLIENT, ENDED, LATE, PENDING, RUNNING, Office, ending, outline, run_of, told
 from tests.factories import ToolInvocationFactory, WebhookEndpointFactory
@@ -38,7 +39,7 @@ def listening(alice: User) -> Any:
 
 
 def records_a_result(row: ToolInvocation, tell: TellInvocations) -> object:
-    return work(row.pk, node=None, told=lambda _: None, tell=tell)
+    return work(row.pk, node=None, told=lambda _: None, tell=tell, files_of=files_of)
 
 
 def parks_for_a_callback(row: ToolInvocation, tell: TellInvocations) -> object:
@@ -262,7 +263,7 @@ def test_a_late_result_is_kept_and_told_to_nobody(run: Run, listening: Any):
     def stopped_meanwhile(_run: str) -> None:
         invocations.cancel([str(row.pk)], tell=tell_invocations)
 
-    assert work(row.pk, node=None, told=stopped_meanwhile, tell=tell_invocations) == ""
+    assert work(row.pk, node=None, told=stopped_meanwhile, tell=tell_invocations, files_of=files_of) == ""
 
     assert outline() == [(ENDED, "cancelled")]
     assert [late.result for late in LateResult.objects.all()] == ["42"]

@@ -130,9 +130,9 @@ class TestWhatARunIsOffered:
     def test_a_start_costs_at_most_one_query_more(self, alice, django_assert_max_num_queries):
         ToolSetting.objects.ensure([tool.name for tool in installed()])
         in_force.forget()
-        with django_assert_max_num_queries(2):  # her groups, and this
+        with django_assert_max_num_queries(3):  # her groups, webhook tools, and this
             tools_for(alice, None)
-        with django_assert_max_num_queries(1):
+        with django_assert_max_num_queries(2):
             tools_for(alice, None)
 
 

@@ -1,5 +1,6 @@
 """A model that calls tools: the loop from its words to the results and on, with a real worker beside it."""
 
+import asyncio
 import json
 import uuid
 
@@ -39,9 +40,26 @@ def dawdle(context: ToolContext, seconds: float = 30.0) -> str:
     return "at last"
 
 
+@tool(timeout_seconds=60)
+async def stroll(context: ToolContext, seconds: float = 30.0) -> str:
+    """Takes its time on an event loop of its own.
+
+    Args:
+        seconds: how much of it.
+    """
+    for number in range(10):
+        context.progress(number / 10, f"part {number}")
+        await asyncio.sleep(seconds / 10)
+    return "at last"
+
+
+SLOW = pytest.mark.parametrize("name", ["dawdle", "stroll"])
+"""A `def` and an `async def`."""
+
+
 @pytest.fixture
 def slow_tool(monkeypatch):
-    registry = Registry([*installed(), dawdle])
+    registry = Registry([*installed(), dawdle, stroll])
     monkeypatch.setattr(offered_tools, "installed", lambda: registry)
 
 
@@ -164,8 +182,9 @@ async def test_the_same_call_again_and_again_is_not_run(chat, upstream, worker):
     assert rows == ["succeeded", "succeeded", "failed"]
 
 
-async def test_progress_is_told_while_a_tool_works(chat, upstream, worker, slow_tool):
-    plays(upstream, asks_for(("dawdle", '{"seconds": 1.5}')))
+@SLOW
+async def test_progress_is_told_while_a_tool_works(chat, upstream, worker, slow_tool, name):
+    plays(upstream, asks_for((name, '{"seconds": 1.5}')))
     started = await chat.ask("Slowly")
     events = await chat.events(started.run)
     told = [(event["fraction"], event["note"]) for event in events if event["type"] == "tool.progress"]
@@ -174,8 +193,9 @@ async def test_progress_is_told_while_a_tool_works(chat, upstream, worker, slow_
     assert (await chat.runtime.database(ToolInvocation.objects.get)).result == "at last"
 
 
-async def test_stop_while_a_tool_runs_cancels_it(chat, upstream, worker, slow_tool):
-    plays(upstream, asks_for(("dawdle", "{}")))
+@SLOW
+async def test_stop_while_a_tool_runs_cancels_it(chat, upstream, worker, slow_tool, name):
+    plays(upstream, asks_for((name, "{}")))
     started = await chat.ask("Slowly")
     await chat.events(started.run, until="tool.running")
     await chat.stop(started)
