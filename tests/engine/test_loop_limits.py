@@ -187,14 +187,14 @@ async def test_as_many_calls_as_the_limit_says_are_run(chat, upstream, settings)
 
 
 async def test_an_answer_works_for_so_long_and_may_be_continued(chat, upstream, settings):
-    settings.LOOP_SECONDS = 0.5
-    plays(upstream, asks_for(call("rest", seconds=0.6)), asks_for(call("rest", seconds=0.1)))
+    settings.LOOP_SECONDS = 2
+    plays(upstream, asks_for(call("rest", seconds=2.2)), asks_for(call("rest", seconds=0.1)))
     started = await chat.ask("Rest")
     end = (await chat.events(started.run))[-1]
     assert (end["status"], end["error"]["code"]) == ("limit_reached", "tool_limit")
     assert await statuses(chat) == ["succeeded", "cancelled"]
     assert (await go_on(chat, upstream, started))["status"] == "completed"
-    assert told(upstream.requests[-1]) == ["rested", "Not run: an answer works for at most 0.5 seconds."]
+    assert told(upstream.requests[-1]) == ["rested", "Not run: an answer works for at most 2 seconds."]
 
 
 async def test_what_it_worked_before_it_was_parked_counts_and_what_it_waited_does_not(

@@ -21,6 +21,7 @@ from chat.wiring.webhooks import tell_invocations
 from tests.engine.hearing import CLIENT, ENDED, LATE, PENDING, RUNNING, Office, ending, outline, run_of, told
 from tests.factories import ToolInvocationFactory, WebhookEndpointFactory
 from tests.webhooks.carrying import at_once
+from tools.overrides import in_force
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -156,6 +157,7 @@ def test_the_change_and_what_is_told_of_it_are_one(change: Change, run: Run, lis
 
 @each_change
 def test_without_endpoints_it_costs_one_look_into_indexes(change: Change, alice: User):
+    in_force()  # kept for a second from now on
     first = ToolInvocationFactory.create(run=run_of(alice), **change.before)
     with CaptureQueriesContext(connection) as captured:
         change.make(first, tell_invocations)

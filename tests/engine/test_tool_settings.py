@@ -15,6 +15,7 @@ from chat.engine import offered_tools, tool_work
 from chat.engine.invocations import look
 from chat.engine.offered_tools import argument_errors, names_for, seconds_of, tools_for
 from chat.models import ToolInvocation
+from chat.wiring.attachments import files_of
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
 from tests.engine.test_tool_workers import die_with
@@ -75,7 +76,7 @@ async def given_out(chat, upstream, *call):
 
 
 def deliver(row, **more) -> str:
-    return tool_work.work(row.pk, node=None, told=wiring.tell_of_tool, **more)
+    return tool_work.work(row.pk, node=None, told=wiring.tell_of_tool, files_of=files_of, **more)
 
 
 async def row_of(chat):
