@@ -1,36 +1,50 @@
-"""`python -m tests [pytest's arguments]`: every test, and beside it on PostgreSQL those that depend on the database.
+"""`python -m tests [pytest's arguments]`: every test, and those that depend on the database on PostgreSQL, too.
 
-The second session's output comes when the first has ended. Ends with one line a session, and with the exit code of the
-worse one.
+Two lanes at the same time, of about the same length. The first one's output is shown as it comes, the second one's when
+both have ended. Ends with one line a session, and with the exit code of the worst one.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest import ExitCode  # noqa: PT013
 
-FIRST = ["-m", "pytest", "-p", "tests.plugins.require_all", "-p", "tests.plugins.closing_line"]
-SESSIONS = {"one machine (SQLite)": FIRST, "many machines (PostgreSQL)": ["-m", "tests.many_machines"]}
+SQLITE = ("-m", "pytest", "-p", "tests.plugins.require_all", "-p", "tests.plugins.closing_line")
+POSTGRESQL = ("-m", "tests.many_machines")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A session to be run. `share`: of the tests that it may run, as tests/columns.py reads it."""
+
+    name: str
+    words: Sequence[str]
+    share: str = ""
+
+
+LANES = (
+    (Plan("one machine (SQLite)", SQLITE, "no browser"),),
+    (Plan("many machines (PostgreSQL)", POSTGRESQL), Plan("in a browser", SQLITE, "browser")),
+)
 
 
 @dataclass
 class Session:
     """`folder` is its data folder, its output and its closing line; `shown`: the output goes to the terminal."""
 
-    name: str
+    plan: Plan
     folder: Path
     process: "subprocess.Popen[bytes]"
     shown: bool
 
     @classmethod
-    def start(
-        cls, name: str, words: Sequence[str], arguments: Sequence[str], folder: Path, *, shown: bool
-    ) -> "Session":
+    def start(cls, plan: Plan, arguments: Sequence[str], folder: Path, *, shown: bool) -> "Session":
         folder.mkdir()
         # A database of somebody's own is none for tests.
         environment = {
@@ -38,48 +52,92 @@ class Session:
             "DATABASE_URL": "",
             "DATA_DIR": str(folder),
             "TEST_CLOSING_LINE": str(folder / "line"),
+            "TEST_SHARE": plan.share,
         }
         with (folder / "output").open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *words, *arguments],
+                [sys.executable, *plan.words, *arguments],
                 env=environment,
                 stdout=None if shown else output,
                 stderr=None if shown else subprocess.STDOUT,
             )
-        return cls(name, folder, process, shown)
+        return cls(plan, folder, process, shown)
 
-    def end(self) -> tuple[int, str]:
-        """Its exit code and its closing line; says what has not been shown yet."""
-        code = self.process.wait()
+    def end(self) -> int:
+        """Waits for it; its exit code."""
+        try:
+            return self.process.wait()
+        finally:
+            if self.process.poll() is None:
+                self.process.terminate()
+                self.process.wait()
+
+    def tell(self) -> None:
+        """What has not been shown yet."""
         if not self.shown:
-            sys.stdout.write(f"\n#### {self.name}\n")
-            sys.stdout.write((self.folder / "output").read_text(errors="replace"))
-            sys.stdout.flush()
+            _say(f"\n#### {self.plan.name}\n{(self.folder / 'output').read_text(errors='replace')}")
+
+    @property
+    def closing_line(self) -> str:
         line = self.folder / "line"
-        return (
-            code,
-            f"#### {self.name}: {line.read_text() if line.exists() else f'ended with exit code {code}'}",
-        )
+        ended = line.read_text() if line.exists() else f"ended with exit code {self.process.returncode}"
+        return f"#### {self.plan.name}: {ended}"
+
+
+class Lane:
+    """One session after the other, on a thread of its own."""
+
+    def __init__(self, plans: Sequence[Plan], arguments: Sequence[str], folder: Path, *, shown: bool) -> None:
+        folder.mkdir()
+        self.sessions: list[Session] = []
+        self.codes: list[int] = []
+        self._stopped = threading.Event()
+        self._work = (plans, arguments, folder, shown)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for session in self.sessions:
+            if session.process.poll() is None:
+                session.process.terminate()
+        self._thread.join()
+
+    def _run(self) -> None:
+        plans, arguments, folder, shown = self._work
+        for number, plan in enumerate(plans):
+            if self._stopped.is_set():
+                return
+            self.sessions.append(Session.start(plan, arguments, folder / str(number), shown=shown))
+            self.codes.append(self.sessions[-1].end())
 
 
 def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        first, *_ = SESSIONS
-        sys.stdout.write(f"\n#### {first}\n")
-        sys.stdout.flush()
-        sessions = [
-            Session.start(name, words, arguments, Path(folder, str(number)), shown=name == first)
-            for number, (name, words) in enumerate(SESSIONS.items())
+        _say(f"\n#### {LANES[0][0].name}\n")
+        lanes = [
+            Lane(plans, arguments, Path(folder, str(number)), shown=number == 0)
+            for number, plans in enumerate(LANES)
         ]
         try:
-            ends = [session.end() for session in sessions]
+            for lane in lanes:
+                lane.join()
         finally:
-            for session in sessions:
-                if session.process.poll() is None:
-                    session.process.terminate()
-                    session.process.wait()
-    sys.stdout.write("\n" + "\n".join(line for _, line in ends) + "\n")
-    return worst([code for code, _ in ends])
+            for lane in lanes:
+                lane.stop()
+        sessions = [session for lane in lanes for session in lane.sessions]
+        for session in sessions:
+            session.tell()
+        _say("\n" + "\n".join(session.closing_line for session in sessions) + "\n")
+        return worst([code for lane in lanes for code in lane.codes])
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def worst(codes: Sequence[int]) -> int:

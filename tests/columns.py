@@ -1,9 +1,12 @@
 """Which tests run on which column of the table of sizes: one machine (SQLite), or many (PostgreSQL).
 
-A session has one database, so there are two sessions: `make test` starts both. What depends on the column runs in
-both; a test that speaks of one database alone is marked with its name, and is no part of the other session.
+A session has one database, so there are several: `make test` starts them. What depends on the column runs in both; a
+test that speaks of one database alone is marked with its name, and is no part of the other session. TEST_SHARE parts
+those of SQLite in two, so that each lane of `make test` (tests/__main__.py) has about half of the work.
 """
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,15 @@ BOTH = {
 every backend anyway (limits and breakers, tests/resilience) is not repeated."""
 
 
+SHARES: dict[str, Callable[[pytest.Item], bool]] = {
+    "": lambda _: True,
+    "browser": lambda item: "browser" in item.keywords,
+    "no browser": lambda item: "browser" not in item.keywords,
+}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    share = os.environ.get("TEST_SHARE", "")
     many = not settings.DATABASE_URL.startswith("sqlite")
     left_out = []
     for item in items:
@@ -26,6 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if folder in BOTH:
             item.add_marker("both_columns")
         wanted = "both_columns" in item.keywords or "postgresql" in item.keywords if many else True
+        wanted = wanted and SHARES[share](item)
         if not wanted or ("sqlite" if many else "postgresql") in item.keywords:
             left_out.append(item)
     if left_out:

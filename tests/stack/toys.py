@@ -1,6 +1,7 @@
 """Small processes that stand for the parts of a stack, and a supervisor over them."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +18,15 @@ STUBBORN = f"trap '' TERM INT; {LOOP}"
 WITH_CHILD = "sleep 300 & echo $! > {folder}/child; wait"
 
 
+AS_IN_A_TERMINAL = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp('sh', sys.argv[1:])"
+)
+"""Whoever begins with SIGINT ignored, as all in the background of a script, cannot trap it."""
+
+
 def toy(name: str, folder: Path, script: str = LIVE, *, begins: int = 0, ends: int = 0, **more: Any) -> Part:
-    command = ["sh", "-c", script.format(name=name, folder=folder)]
+    shell = ["sh", "-c", script.format(name=name, folder=folder)]
+    command = [sys.executable, "-SEc", AS_IN_A_TERMINAL, *shell]
     return Part(name=name, command=command, folder=folder, begins=begins, ends=ends, **more)
 
 

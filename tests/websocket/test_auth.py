@@ -147,6 +147,7 @@ async def answer_to(path: str, host: str, origin: str) -> dict[str, object]:
     )
     await asked.send_input({"type": "websocket.connect"})
     answer = await asked.receive_output(5)
+    await asked.send_input({"type": "websocket.disconnect", "code": 1006})
     await asked.wait(5)
     return answer
 
