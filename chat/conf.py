@@ -106,3 +106,11 @@ class SocketLimits(Struct, frozen=True):
     ack_seconds: float = 15.0
     silence_seconds: float = 60.0
     heartbeat_seconds: float = 20.0
+
+
+class FileLimits(Struct, frozen=True):
+    """What one invocation of a tool may hand in."""
+
+    file_bytes: int = 20_000_000
+    files: int = 20
+    all_bytes: int = 50_000_000

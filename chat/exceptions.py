@@ -59,6 +59,22 @@ class NotFound(InvalidRequest):
     message = "Not found."
 
 
+class Gone(InvalidRequest):
+    """It was there, and is over."""
+
+    code = "gone"
+    http_status = 410
+    message = "That is over."
+
+
+class FileGone(InvalidRequest):
+    """There was one, and it is yours; its bytes are not there any more."""
+
+    code = "file_gone"
+    http_status = 410
+    message = "This file is not kept any more."
+
+
 class TooLarge(InvalidRequest):
     code = "too_large"
     http_status = 413

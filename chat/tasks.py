@@ -10,11 +10,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from chat import wiring
+from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
 from chat.webhooks.retention import prune_deliveries
-from chat.wiring.sending import CALL_TOOL
-from chat.wiring.webhooks import DELIVER, courier, tell_invocations
+from chat.wiring.attachments import contents, files_of
+from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL, CALL_WEBHOOK_TOOL_AGAIN
+from chat.wiring.webhooks import DELIVER, courier, tell_invocations, tool_caller
 
 logger = structlog.get_logger(__name__)
 
@@ -29,6 +31,7 @@ def prune() -> dict[str, int]:
     )
     kept = timedelta(days=settings.WEBHOOK_DAYS)
     dropped["webhook_deliveries"] = prune_deliveries(timezone.now() - kept)
+    dropped |= prune_attachments(timezone.now(), contents())
     logger.info("pruned", **dropped)
     return dropped
 
@@ -42,12 +45,29 @@ def deliver_webhooks() -> int:
 @shared_task(name=CALL_TOOL)
 def call_tool(invocation: str) -> str:
     """Runs one tool invocation, if nobody else does."""
-    runtime = wiring.running()
-    node = runtime.node if runtime is not None else own_node()
     return tool_work.work(
         UUID(invocation),
-        node=node,
+        node=_node(),
         told=wiring.tell_of_tool,
         tell=tell_invocations,
+        files_of=files_of,
         interrupts=(SoftTimeLimitExceeded,),
+        approval_seconds=settings.APPROVAL_SECONDS,
     )
+
+
+@shared_task(name=CALL_WEBHOOK_TOOL)
+def call_webhook_tool(invocation: str) -> str:
+    """Calls the server of a webhook tool, if nobody else does; what it takes longer for comes by a callback."""
+    return tool_caller().call(UUID(invocation), node=_node(), told=wiring.tell_of_tool)
+
+
+@shared_task(name=CALL_WEBHOOK_TOOL_AGAIN)
+def call_webhook_tool_again(invocation: str) -> str:
+    """By hand: one that waits for its callback."""
+    return tool_caller().call_again(UUID(invocation), told=wiring.tell_of_answer)
+
+
+def _node() -> UUID | None:
+    runtime = wiring.running()
+    return runtime.node if runtime is not None else own_node()

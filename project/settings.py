@@ -153,8 +153,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+FILES_DIR = env.path("FILES_DIR", DATA_DIR / "files")
+"""Web processes and workers share it, on whatever machines."""
+ATTACHMENT_BYTES = env.whole("ATTACHMENT_BYTES", 20_000_000, least=1000, most=100_000_000)
+"""The most of one file, which is in memory once while it is handed in."""
+TOOL_FILES = env.whole("TOOL_FILES", 20)
+TOOL_FILES_BYTES = env.whole("TOOL_FILES_BYTES", 50_000_000)
+"""What one invocation may make."""
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "attachments": {"BACKEND": "chat.attachments.storage.WholeFiles", "OPTIONS": {"location": FILES_DIR}},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = DATA_DIR / "media"
@@ -252,6 +260,8 @@ WEBHOOK_SENDERS = env.whole("WEBHOOK_SENDERS", 4, least=1)
 """Threads of one worker; the others are for its other queues."""
 WEBHOOK_ENDPOINTS = env.whole("WEBHOOK_ENDPOINTS", 10)
 WEBHOOK_FAILING_DAYS = env.whole("WEBHOOK_FAILING_DAYS", 5, most=3650)
+WEBHOOK_TOOL_SECONDS = env.seconds("WEBHOOK_TOOL_SECONDS", 30, least=0.1)
+"""For the answer to a call of a webhook tool; what takes longer calls back."""
 WEBHOOK_DAYS = env.whole("WEBHOOK_DAYS", 30, least=1, most=3650)
 
 # --- sockets --------------------------------------------------------------------------------------

@@ -9,5 +9,6 @@ urlpatterns = [
     path("accounts/", include("chat.pages.account_urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("chat.api.urls")),
+    path("", include("chat.api.callbacks")),
     path("", include("chat.pages.urls")),
 ]

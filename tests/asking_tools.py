@@ -52,6 +52,18 @@ def count_boxes(context: ToolContext, seconds: float = 2.0) -> str:
     return "There are 1,204 boxes."
 
 
+@tool(timeout_seconds=60, idempotent=True)
+def list_boxes(context: ToolContext, seconds: float = 1.0) -> str:
+    """Writes down the boxes of the store, then looks whether they are all there.
+
+    Args:
+        seconds: how long that takes.
+    """
+    key = context.files.add("boxes.txt", "text/plain", b"one\ntwo\n")
+    context.wait(seconds)
+    return f"They are in {key}."
+
+
 @tool()
 def open_gate(number: int) -> str:
     """Opens a gate of the store.

@@ -14,7 +14,7 @@ from django.conf import settings
 
 HERE = Path(__file__).parent
 BOTH = {
-    "accounts", "actions", "admin", "api", "engine", "events", "pages", "providers", "usage", "webhooks",
+    "accounts", "actions", "admin", "api", "attachments", "engine", "events", "pages", "providers", "usage", "webhooks",
     "websocket",
 }  # fmt: skip
 """Folders that the second session repeats whole. Elsewhere files mark themselves with `both_columns`. What is run on

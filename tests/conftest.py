@@ -1,6 +1,9 @@
 """What every test stands on. The cast is in tests/cast.py."""
 
+import pytest
 from django.conf import settings
+
+from tools.overrides import in_force
 
 pytest_plugins = ["tests.cast", "tests.columns", "tests.live", "tests.services"]
 
@@ -10,3 +13,9 @@ settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.stora
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # WhiteNoise warns where nothing was ever collected, and warnings are errors.
 settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def tools_as_they_are_set() -> None:
+    """What staff have set for tools is remembered for a second: each test has a database of its own."""
+    in_force.forget()

@@ -7,7 +7,9 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory, Password
 
+from chat.attachments.contents import digest
 from chat.models import (
+    Attachment,
     Conversation,
     LanguageModel,
     Message,
@@ -20,6 +22,7 @@ from chat.models import (
     User,
     WebhookDelivery,
     WebhookEndpoint,
+    WebhookTool,
     WireRecord,
 )
 from chat.models.base import new_id
@@ -123,6 +126,26 @@ class ToolInvocationFactory(DjangoModelFactory[ToolInvocation]):
     waits_for = ToolInvocation.Waits.APPROVAL
 
 
+class AttachmentFactory(DjangoModelFactory[Attachment]):
+    """A file of the attempt whose result is recorded; its bytes are `content`, which is kept nowhere by itself."""
+
+    class Meta:
+        model = Attachment
+
+    class Params:
+        content = b"section,what,value\n"
+
+    invocation = SubFactory(
+        ToolInvocationFactory, status="succeeded", waits_for="", epoch=1, name="make_report"
+    )
+    user = SelfAttribute("invocation.user")
+    epoch = SelfAttribute("invocation.epoch")
+    name = "report.csv"
+    media_type = "text/csv"
+    size = LazyAttribute(lambda row: len(row.content))
+    sha256 = LazyAttribute(lambda row: digest(row.content))
+
+
 class ModelCallFactory(DjangoModelFactory[ModelCall]):
     class Meta:
         model = ModelCall
@@ -186,6 +209,24 @@ class WebhookEndpointFactory(DjangoModelFactory[WebhookEndpoint]):
     url = "http://127.0.0.1:9/hook"
     events = LazyFunction(lambda: sorted(EVENTS))
     secrets_encrypted = LazyAttribute(lambda endpoint: sealed(endpoint.secret))
+
+
+class WebhookToolFactory(DjangoModelFactory[WebhookTool]):
+    """`secret="whsec_…"` signs."""
+
+    class Meta:
+        model = WebhookTool
+
+    class Params:
+        secret = LazyFunction(new_secret)
+
+    name = Sequence(lambda n: f"ship_{n}")
+    description = "Sends a parcel."
+    url = "http://127.0.0.1:9/tool"
+    parameters = LazyFunction(
+        lambda: {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    )
+    secrets_encrypted = LazyAttribute(lambda tool: sealed(tool.secret))
 
 
 class WebhookDeliveryFactory(DjangoModelFactory[WebhookDelivery]):

@@ -52,7 +52,6 @@ class Tool:
     idempotent: bool = False
     queue: str = DEFAULT_QUEUE
     max_result_bytes: int = MODEL_RESULT_BYTES
-    version: str = "1"
     allowed: Allowed = everybody
     place: str = ""
     """Where it is declared, for people."""
@@ -92,7 +91,6 @@ def tool(
     queue: str = DEFAULT_QUEUE,
     max_result_bytes: int = MODEL_RESULT_BYTES,
     allowed: Allowed = everybody,
-    version: str = "1",
 ) -> Callable[[Callable[..., Any]], Tool]:
     """Makes a `Tool` of a typed function, `def` or `async def`.
 
@@ -107,7 +105,6 @@ def tool(
         queue: of the workers that run it.
         max_result_bytes: what the model is given of a result; all of it is kept.
         allowed: who may use it.
-        version: for people; nothing reads it yet.
 
     Raises:
         ToolDefinitionError: the function cannot be a tool as it is written; the text says why.
@@ -135,7 +132,6 @@ def tool(
                 idempotent=idempotent,
                 queue=queue,
                 max_result_bytes=max_result_bytes,
-                version=version,
                 allowed=allowed,
                 place=place,
             )

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
@@ -34,7 +35,7 @@ class ToolInvocationAdmin(Audited):
         "id", "name", "kind", "queue", "user", "conversation_link", "run_link", "step", "position", "call_id",
         "status", "waits_for", "attempts", "epoch", "worker", "worker_birth", "duration", "created_at",
         "dispatched_at", "due_at", "started_at", "deadline_at", "finished_at", "decision", "decided_by", "decided_at",
-        "arguments_text", "edited_text", "result_text", "shown_text", "late",
+        "arguments_text", "edited_text", "result_text", "shown_text", "files", "late",
     )  # fmt: skip
     list_filter = ("status", "kind", "name", "queue")
     list_select_related = ("user", "node")
@@ -84,6 +85,19 @@ class ToolInvocationAdmin(Audited):
     @admin.display(description="result as the model was given it")
     def shown_text(self, invocation: ToolInvocation) -> SafeString:
         return verbatim(invocation.shown)
+
+    @admin.display(description="files, of all attempts")
+    def files(self, invocation: ToolInvocation) -> Any:
+        rows = (
+            (
+                link("admin:chat_attachment_change", one.pk),
+                one.media_type,
+                filesizeformat(one.size),
+                one.epoch,
+            )
+            for one in invocation.attachments.order_by("pk")
+        )
+        return format_html_join("", "<p>{}: {}, {}, epoch {}</p>", rows) or "none"
 
     @admin.display(description="late results, not applied")
     def late(self, invocation: ToolInvocation) -> Any:

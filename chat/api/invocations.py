@@ -11,9 +11,22 @@ from chat import wiring
 from chat.actions.invocations import answer, decide, visible
 from chat.engine.loop import read_arguments
 from chat.exceptions import InvalidRequest
-from chat.models import ToolInvocation, User
+from chat.models import Attachment, ToolInvocation, User
 
 router = Router(tags=["invocations"])
+
+
+class FileOut(Schema):
+    """To be had at `/attachments/{attachment}`."""
+
+    attachment: UUID
+    name: str
+    media_type: str
+    size: int
+
+    @staticmethod
+    def resolve_attachment(row: Attachment) -> UUID:
+        return row.pk
 
 
 class InvocationOut(Schema):
@@ -40,6 +53,11 @@ class InvocationOut(Schema):
     deadline_at: datetime | None
     decided_at: datetime | None
     finished_at: datetime | None
+    files: list[FileOut]
+
+    @staticmethod
+    def resolve_files(invocation: ToolInvocation) -> list[Attachment]:
+        return Attachment.objects.of_results([invocation.pk]).get(invocation.pk, [])
 
     @staticmethod
     def resolve_run(invocation: ToolInvocation) -> UUID:

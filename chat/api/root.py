@@ -14,6 +14,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 from ninja.security import django_auth
 
+from chat.api.attachments import router as attachments
 from chat.api.conversations import router as conversations
 from chat.api.invocations import router as invocations
 from chat.engine.database import RETRY_AFTER_SECONDS, is_unavailable
@@ -60,6 +61,7 @@ api = NinjaAPI(
     docs_decorator=_for_users,
     parser=StrictParser(),
 )
+api.add_router("/attachments", attachments)
 api.add_router("/conversations", conversations)
 api.add_router("/invocations", invocations)
 

@@ -26,12 +26,18 @@ class WantedCall:
 class _Habit:
     """A tool whose name has `tool` in it is called when `words` are said; group 1 is its argument.
 
-    `many`: the argument is a list in words ("Berlin, Paris and Rome"), a call for each.
+    `many`: the argument is a list in words ("Berlin, Paris and Rome"), a call for each. A tool with `but` in its name
+    is another habit's.
     """
 
     tool: str
     words: re.Pattern[str]
     many: bool = False
+    but: str = ""
+
+    def fits(self, name: str) -> bool:
+        name = name.lower()
+        return self.tool in name and not (self.but and self.but in name)
 
 
 _ASKED = re.compile(r"\bcall:([\w.-]+)[ \t]*")
@@ -48,7 +54,18 @@ _HABITS = (
     _Habit("calc", re.compile(r"(\(*\d[\d.,]*(?:\s*[-+*/×÷^%][(\s]*\d[\d.,)]*)+)")),
     _Habit("stock", re.compile(r"\bstock\b.*?\b(?:of|for)\s+" + _UP_TO_THE_STOP, re.IGNORECASE), many=True),
     _Habit("order", re.compile(r"\b(ORD-\d{8}-\w{5})\b")),
-    _Habit("search", re.compile(r"\b(?:search|look)\b.*?\bfor\s+" + _UP_TO_THE_STOP, re.IGNORECASE)),
+    _Habit(
+        "conversation",
+        re.compile(r"\b(?:conversations|chats)\b.*?\b(?:for|about)\s+" + _UP_TO_THE_STOP, re.IGNORECASE),
+    ),
+    _Habit(
+        "search",
+        re.compile(
+            r"\b(?:search|look)\b(?!.*\b(?:conversations|chats)\b).*?\bfor\s+" + _UP_TO_THE_STOP,
+            re.IGNORECASE,
+        ),
+        but="conversation",
+    ),
 )
 
 
@@ -91,7 +108,7 @@ def _by_habit(prompt: str, tools: Mapping[str, DeclaredTool]) -> Iterator[Wanted
     called: set[str] = set()
     for habit in _HABITS:
         said = habit.words.search(prompt[:READ_CHARACTERS])
-        tool = next((tool for name, tool in tools.items() if habit.tool in name.lower()), None)
+        tool = next((tool for name, tool in tools.items() if habit.fits(name)), None)
         if said is None or tool is None or tool.name in called:
             continue
         called.add(tool.name)

@@ -10,13 +10,15 @@ from django.db import transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from chat.engine.loop import AskedCall, read_arguments
 from chat.engine.neighbours import gone
+from chat.engine.offered_tools import seconds_of
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
+from chat.events.run_events import FileFacts
 from chat.llm.dialects.text import clean_json
-from chat.models import Run, ToolInvocation
+from chat.models import Attachment, Run, ToolInvocation
 from chat.models.tools import TellInvocations
 
 logger = structlog.get_logger(__name__)
@@ -63,6 +65,10 @@ class Seen(Struct, frozen=True):
     lost: bool
     """Whoever runs it does not live any more."""
     duration_ms: int
+    seconds: float | None
+    """Of one of our tools that is to be given out: what it has for its work, as that is set now."""
+    files: list[FileFacts] | UnsetType = UNSET
+    """That were kept of the attempt whose result is recorded."""
 
     @property
     def ended(self) -> bool:
@@ -106,7 +112,7 @@ def _begin(
         row.status, row.finished_at = Status.FAILED, now
         row.result = UNKNOWN_TOOL.format(name=row.name[:64], names=", ".join(tools) or "none")
         return
-    row.kind, row.queue = ToolInvocation.Kind(tool.kind), tool.queue
+    row.kind, row.queue, row.webhook_tool_id = ToolInvocation.Kind(tool.kind), tool.queue, tool.webhook
     if tool.needs_approval:
         row.status, row.waits_for = Status.WAITING, Waits.APPROVAL
         row.deadline_at = now + timedelta(seconds=limits.approval_seconds)
@@ -134,11 +140,13 @@ def look(run: str, step: int, *, birth: str = "", lease_seconds: float | None = 
     rows = list(ToolInvocation.objects.of_step(UUID(run), step).with_life(lease_seconds))
     running = {row.worker_birth for row in rows if row.status == Status.RUNNING}
     dead = set(gone(running - {"", birth}, birth))
-    return [_seen(row, now, lost=_is_lost(row, birth, dead)) for row in rows]
+    done = [row.pk for row in rows if row.status == Status.SUCCEEDED and row.kind == row.Kind.LOCAL]
+    files = Attachment.objects.of_results(done)
+    return [_seen(row, now, lost=_is_lost(row, birth, dead), files=files.get(row.pk, ())) for row in rows]
 
 
 def _is_lost(row: Any, birth: str, dead: set[str]) -> bool:
-    if row.status != Status.RUNNING or row.kind != ToolInvocation.Kind.LOCAL:
+    if row.status != Status.RUNNING or row.kind == ToolInvocation.Kind.CLIENT:
         return False
     is_ours = bool(birth) and row.worker_birth == birth
     return not is_ours and (not row.lives or row.worker_birth in dead)
@@ -150,7 +158,10 @@ def known(keys: Sequence[str]) -> dict[str, Seen]:
     return {str(row.pk): _seen(row, now) for row in ToolInvocation.objects.filter(pk__in=keys)}
 
 
-def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
+def _seen(
+    row: ToolInvocation, now: datetime, *, lost: bool = False, files: Sequence[Attachment] = ()
+) -> Seen:
+    is_to_run = row.status == Status.PENDING and row.kind == ToolInvocation.Kind.LOCAL
     return Seen(
         id=str(row.pk),
         position=row.position,
@@ -173,6 +184,8 @@ def _seen(row: ToolInvocation, now: datetime, *, lost: bool = False) -> Seen:
         lost=lost,
         late=row.deadline_at is not None and row.deadline_at <= now and row.status in ("waiting", "running"),
         duration_ms=row.took_ms or 0,
+        seconds=seconds_of(row.name) if is_to_run else None,
+        files=[FileFacts(str(file.pk), file.name, file.media_type, file.size) for file in files] or UNSET,
     )
 
 

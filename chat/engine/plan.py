@@ -24,6 +24,10 @@ class OfferedTool(Struct, frozen=True):
     seconds: float = 30.0
     """For its work, or for the answer of whoever does it."""
     idempotent: bool = False
+    retries: int = 0
+    """After its worker died or it was unavailable; only of one that is idempotent."""
+    webhook: UUID | None = None
+    """Of the kind `webhook`: the row that says where it is called."""
 
 
 class LoopLimits(Struct, frozen=True):

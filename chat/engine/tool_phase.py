@@ -179,7 +179,7 @@ class ToolPhase:
                 self._waits(one)
         if one.ended:
             self._ended.add(one.id)
-            self._telling.tell(ev.ToolFinished(one.id, one.status, one.result, one.duration_ms))
+            self._telling.tell(ev.ToolFinished(one.id, one.status, one.result, one.duration_ms, one.files))
             self._watch.told_end(one)
             return
         if before is None or before[:3] != now[:3]:

@@ -58,4 +58,4 @@ class Deliveries:
 def may_run_again(seen: Seen, tools: Mapping[str, OfferedTool]) -> bool:
     """One that is not offered any more is not said to be idempotent."""
     tool = tools.get(seen.name)
-    return tool is not None and tool.idempotent and seen.attempts < MOST_ATTEMPTS
+    return tool is not None and tool.idempotent and seen.attempts <= min(tool.retries, MOST_ATTEMPTS - 1)

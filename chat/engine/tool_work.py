@@ -11,14 +11,17 @@ from django.db import Error, connection
 
 from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
+from chat.engine.plan import LoopLimits
+from chat.engine.storing import insist
 from chat.engine.tool_watch import MOST_ATTEMPTS
 from chat.models import LateResult, ToolInvocation
+from chat.models.beside import beside_the_loop
 from chat.models.tools import TellInvocations, tell_nobody
 from tools import runner
 from tools.base import Tool
 from tools.conf import site_cache
-from tools.context import ToolContext
-from tools.exceptions import ToolError, UnknownTool
+from tools.context import Caller, Files, ToolContext
+from tools.exceptions import UnknownTool
 from tools.results import as_text
 from tools.runner import ToolOutcome
 
@@ -36,6 +39,7 @@ PAUSE_SECONDS = 1.0
 """Before the second attempt of a tool that was unavailable; doubled for the third."""
 MOST_PAUSE_SECONDS = 30.0
 MOST_RESULT_BYTES = 1_000_000
+GONE = "Nothing was run: {name} was switched off, or taken from this user, after it was called. {error}"
 TOO_LARGE = (
     "The tool's result is too large: {size} bytes, and at most {most} are taken. Ask for less at once."
 )
@@ -62,7 +66,7 @@ class Line:
         with self._turn:
             early = self._told_at + TELL_SECONDS - self._clock()
             if early <= 0 or fraction == 1:
-                self._write(fraction, note)
+                self._tell_now(fraction, note)
                 return
             self._held = (fraction, note)
             if self._timer is None:
@@ -80,7 +84,7 @@ class Line:
         try:
             with self._turn:
                 if self._held is not None:
-                    self._write(*self._held)
+                    self._tell_now(*self._held)
         finally:
             connection.close()  # this thread's own
 
@@ -89,17 +93,20 @@ class Line:
             self._timer.cancel()
         self._timer = self._held = None
 
-    def _write(self, fraction: float | None, note: str) -> None:
+    def _tell_now(self, fraction: float | None, note: str) -> None:
         self._let_go()
         self._told_at = self._looked_at = self._clock()
         try:
-            self._cancelled = not ToolInvocation.objects.write(
-                self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
-            )
+            self._cancelled = not beside_the_loop(lambda: self._write(fraction, note))
         except Error as error:  # the tool goes on: its result is what counts
             logger.warning("progress not written", invocation=str(self._key), reason=str(error))
             return
         self._told()
+
+    def _write(self, fraction: float | None, note: str) -> bool:
+        return ToolInvocation.objects.write(
+            self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
+        )
 
     def is_cancelled(self) -> bool:
         now = self._clock()
@@ -107,7 +114,7 @@ class Line:
             self._looked_at = now
             try:
                 ours = ToolInvocation.objects.filter(pk=self._key, epoch=self._epoch, status="running")
-                self._cancelled = not ours.exists()
+                self._cancelled = not beside_the_loop(ours.exists)
             except Error as error:
                 logger.warning("nobody knows whether a tool was stopped", reason=str(error))
         return self._cancelled
@@ -118,24 +125,29 @@ def work(
     *,
     node: UUID | None,
     told: Callable[[str], None],
+    files_of: Callable[[ToolInvocation, int], Files],
     tell: TellInvocations = tell_nobody,
     interrupts: tuple[type[BaseException], ...] = (),
+    approval_seconds: float = LoopLimits().approval_seconds,
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """How it ended; "" where there was nothing to do, or somebody else has recorded the result.
+    """How it ended; "" where there was nothing to do, or somebody else has recorded the result; "waiting" where staff
+    have said since it was asked for that a person must agree first.
 
-    `told` is called with the run when a row of its has changed; `tell` within the transaction that records the result.
+    The tool is the one that there is now, with what staff have set by now. `told` is called with the run when a row of
+    its has changed; `tell` within the transaction that records the result. `files_of` takes the files of an
+    attempt: the invocation, and the epoch under which it is made. They are the user's when that attempt's result is the
+    one that is recorded.
     """
     invocation = ToolInvocation.objects.select_related("user").filter(pk=key).first()
     if invocation is None or invocation.status != ToolInvocation.Status.PENDING:
         return ""
     caller = caller_of(invocation.user)
-    tool: Tool | None = None
-    missing: ToolError | None = None
-    try:
-        tool = tool_named(invocation.name, caller)
-    except ToolError as error:
-        missing = error
+    tool, missing = _tool_of(invocation, caller)
+    if tool is not None and tool.needs_approval and invocation.decision != "approve":
+        held = ToolInvocation.objects.hold(key, seconds=approval_seconds, tell=tell)
+        told(str(invocation.run_id))
+        return "waiting" if held else ""
     epoch = ToolInvocation.objects.claim(
         key,
         node=node,
@@ -153,6 +165,7 @@ def work(
         caller=caller,
         report=line.report,
         is_cancelled=line.is_cancelled,
+        files=files_of(invocation, epoch),
         cache=site_cache(),
     )
     if tool is None:
@@ -162,19 +175,39 @@ def work(
     line.close()
     if outcome.detail:
         logger.error("tool broke", tool=invocation.name, invocation=str(key), detail=outcome.detail)
-    status = _record(invocation, epoch, outcome, tool, tell)
+    status = record(invocation, epoch, outcome, tool.retries if tool is not None else 0, tell)
     told(run)
     return status
 
 
-def _record(
-    invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tool: Tool | None, tell: TellInvocations
+def _tool_of(invocation: ToolInvocation, caller: Caller) -> tuple[Tool | None, UnknownTool | None]:
+    """One of both: it may be gone since the model has called it, or not be this caller's any more."""
+    try:
+        return tool_named(invocation.name, caller), None
+    except UnknownTool as error:
+        return None, UnknownTool(GONE.format(name=invocation.name, error=error))
+
+
+def record(
+    invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, retries: int, tell: TellInvocations
 ) -> str:
-    pause = _pause_before_the_next(invocation, outcome, tool)
-    if pause is not None and ToolInvocation.objects.put_off(invocation.pk, epoch=epoch, seconds=pause):
+    """How it ended, "again" where it is to be given out once more, "" where somebody else has recorded the result."""
+    pause = _pause_before_the_next(invocation, outcome, retries)
+    if pause is not None and insist(
+        lambda: ToolInvocation.objects.put_off(invocation.pk, epoch=epoch, seconds=pause)
+    ):
         return "again"
     outcome = _small_enough(outcome)
-    recorded = ToolInvocation.objects.finish(
+    if insist(lambda: _finish(invocation, epoch, outcome, tell)):
+        return outcome.status
+    logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
+    if outcome.status != "cancelled":
+        insist(lambda: _keep_late(invocation, epoch, outcome))
+    return ""
+
+
+def _finish(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tell: TellInvocations) -> bool:
+    return ToolInvocation.objects.finish(
         invocation.pk,
         epoch=epoch,
         status=outcome.status,
@@ -182,21 +215,18 @@ def _record(
         result=outcome.whole,
         shown=outcome.text if outcome.shortened else "",
     )
-    if recorded:
-        return outcome.status
-    logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
-    if outcome.status != "cancelled" and ToolInvocation.objects.filter(pk=invocation.pk).exists():
+
+
+def _keep_late(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> None:
+    if ToolInvocation.objects.filter(pk=invocation.pk).exists():
         LateResult.objects.create(
             invocation=invocation, epoch=epoch, status=outcome.status, result=outcome.whole
         )
-    return ""
 
 
-def _pause_before_the_next(
-    invocation: ToolInvocation, outcome: ToolOutcome, tool: Tool | None
-) -> float | None:
+def _pause_before_the_next(invocation: ToolInvocation, outcome: ToolOutcome, retries: int) -> float | None:
     """None: this outcome is the result."""
-    if not outcome.retryable or tool is None or invocation.attempts > min(tool.retries, MOST_ATTEMPTS - 1):
+    if not outcome.retryable or invocation.attempts > min(retries, MOST_ATTEMPTS - 1):
         return None
     asked = outcome.retry_after_seconds
     if asked is not None and asked > MOST_PAUSE_SECONDS:

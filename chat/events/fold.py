@@ -230,14 +230,15 @@ def _tool_finished(state: RunState, event: ev.ToolFinished) -> None:
     step = found[0] if found is not None else state._step()
     if found is not None:
         _forget_how_it_stands(found[1])
-    step.parts.append(
-        {
-            "type": "tool_result",
-            "invocation": event.invocation,
-            "status": event.status,
-            "result": event.result,
-        }
-    )
+    part = {
+        "type": "tool_result",
+        "invocation": event.invocation,
+        "status": event.status,
+        "result": event.result,
+    }
+    if event.files:
+        part["files"] = msgspec.to_builtins(event.files)
+    step.parts.append(part)
 
 
 _FOLDS: dict[type, Callable[[RunState, Any], None]] = {

@@ -152,11 +152,23 @@ class ToolProgress(_Event, frozen=True, tag="tool.progress"):
     note: str = ""
 
 
+class FileFacts(Struct, frozen=True):
+    """A file that a tool has made, to be had at `/api/v1/attachments/{attachment}`."""
+
+    attachment: str
+    name: str
+    media_type: str
+    size: int
+
+
 class ToolFinished(_Event, frozen=True, tag="tool.finished"):
+    """`files`: those that were kept for this call, whatever its `result` says of files; absent where there are none."""
+
     invocation: str
     status: str
     result: Any
     duration_ms: int
+    files: list[FileFacts] | UnsetType = UNSET
 
 
 class RunRetrying(_Event, frozen=True, tag="run.retrying"):

@@ -1,5 +1,6 @@
 """The tables, one file a subject, each QuerySet beside its model."""
 
+from chat.models.attachments import Attachment
 from chat.models.conversations import Conversation, Message
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
@@ -7,10 +8,12 @@ from chat.models.runs import Run
 from chat.models.tools import LateResult, ToolInvocation
 from chat.models.usage import ModelCall
 from chat.models.users import SetupLink, User
+from chat.models.webhook_tools import ToolCallback, ToolDelivery, WebhookTool
 from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
 from chat.models.wire import WireRecord
 
 __all__ = [
+    "Attachment",
     "Conversation",
     "LanguageModel",
     "LateResult",
@@ -21,9 +24,12 @@ __all__ = [
     "Provider",
     "Run",
     "SetupLink",
+    "ToolCallback",
+    "ToolDelivery",
     "ToolInvocation",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookTool",
     "WireRecord",
 ]

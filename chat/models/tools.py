@@ -91,6 +91,22 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
                 tell([key])
         return won
 
+    def hold(self, key: UUID, *, seconds: float, tell: TellInvocations) -> bool:
+        """It is not run before somebody has agreed, for which there are so many seconds. False: it is not pending."""
+        pending = self.filter(pk=key, status=ToolInvocation.Status.PENDING)
+        with transaction.atomic():
+            held = bool(
+                pending.update(
+                    status=ToolInvocation.Status.WAITING,
+                    waits_for=ToolInvocation.Waits.APPROVAL,
+                    deadline_at=_from_now(seconds),
+                    dispatched_at=None,
+                )
+            )
+            if held:
+                tell([key])
+        return held
+
     def put_off(self, key: UUID, *, epoch: int, seconds: float) -> bool:
         """Whoever runs it could not, now: it is to be given out again, not before so many seconds have gone by."""
         return self.write(
@@ -126,6 +142,26 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
                 ToolInvocation.objects.filter(pk__in=keys).update(finished_at=Now(), **values)
                 tell(keys)
         return keys
+
+    def called(self) -> "ToolInvocationQuerySet":
+        """Webhook tools' that were sent out, have no result, and have time left: whoever was called may answer, also
+        before we know what it said to the call itself."""
+        sent = models.Q(status=ToolInvocation.Status.RUNNING) | models.Q(
+            status=ToolInvocation.Status.WAITING, waits_for=ToolInvocation.Waits.CALLBACK
+        )
+        tried = models.Q(status=ToolInvocation.Status.PENDING, attempts__gt=0)
+        in_time = models.Q(deadline_at=None) | models.Q(deadline_at__gt=Now())
+        return self.filter(sent | tried, in_time, kind=ToolInvocation.Kind.WEBHOOK)
+
+    def answer_call(self, key: UUID, *, tell: TellInvocations, **values: Any) -> bool:
+        """The result of a webhook tool. False: nobody asks for it, or not any more; nothing was written."""
+        # The epoch as well: a worker that is still in the middle of the call records nothing any more.
+        called = self.called().filter(pk=key)
+        with transaction.atomic():
+            won = bool(called.update(waits_for="", epoch=F("epoch") + 1, finished_at=Now(), **values))
+            if won:
+                tell([key])
+        return won
 
     def put_back(self, key: UUID, *, epoch: int) -> bool:
         """Its worker is dead: whoever claims it next runs it anew. The old epoch records nothing any more."""
@@ -201,6 +237,10 @@ class ToolInvocation(Row):
     """Goes back to the provider with the call."""
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, choices=Kind)
+    webhook_tool = models.ForeignKey(
+        "chat.WebhookTool", models.SET_NULL, null=True, related_name="invocations"
+    )
+    """Of the kind `webhook`: whose server runs it, and whose secrets sign; null where staff have removed it since."""
     queue = models.CharField(max_length=40, blank=True)
     arguments = models.TextField()
     edited_arguments = models.TextField(blank=True)

@@ -4,23 +4,18 @@ The outbox is the queue: a row is written with what it tells of, in one transact
 given up. The broker carries only hints (chat/webhooks/dispatch.py).
 """
 
-import json
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from cryptography.fernet import InvalidToken
 from django.db import connection, models, transaction
 from django.db.models.functions import Now
 
-from chat.exceptions import Internal
 from chat.models.base import Row, new_id, second_of
-from chat.models.sealing import fernet
+from chat.models.rotating_secrets import RotatingSecrets
 
 if TYPE_CHECKING:
     from chat.models.users import User
 
-PURPOSE: Final = "webhook-secrets"
 PREFIX_DIGITS: Final = 18
 """Of a UUIDv7 these hold the time and the version; the rest is random."""
 
@@ -44,7 +39,7 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         )
 
 
-class WebhookEndpoint(Row):
+class WebhookEndpoint(Row, RotatingSecrets):
     class Off(models.TextChoices):
         BY_OWNER = "by_owner"
         BY_STAFF = "by_staff"
@@ -56,7 +51,6 @@ class WebhookEndpoint(Row):
     description = models.CharField(max_length=200, blank=True)
     events = models.JSONField(default=list)
     """Names of the events it is told (chat/webhooks/payloads.py)."""
-    secrets_encrypted = models.BinaryField(default=b"", editable=False)
 
     enabled = models.BooleanField(default=True)
     disabled_because = models.CharField(max_length=16, choices=Off, blank=True)
@@ -75,41 +69,6 @@ class WebhookEndpoint(Row):
 
     def __str__(self) -> str:
         return self.description or self.url.split("?")[0]
-
-    def set_secret(self, secret: str) -> None:
-        """This one alone signs from now on."""
-        self._seal([(secret, None)])
-
-    def rotate(self, secret: str, *, now: datetime, keep: timedelta) -> None:
-        """This one signs first; those before it sign as well for a while, so that the receiver can change over."""
-        until = (now + keep).isoformat()
-        earlier = [(known, end or until) for known, end in self._unsealed() if _holds(end, now)]
-        self._seal([(secret, None), *earlier])
-
-    def secrets_at(self, now: datetime) -> list[str]:
-        """Those that hold, the newest first.
-
-        Raises:
-            Internal: they cannot be read.
-        """
-        return [secret for secret, until in self._unsealed() if _holds(until, now)]
-
-    def _seal(self, secrets: list[tuple[str, str | None]]) -> None:
-        self.secrets_encrypted = fernet(PURPOSE).encrypt(json.dumps(secrets).encode())
-
-    def _unsealed(self) -> list[tuple[str, str | None]]:
-        if not self.secrets_encrypted:
-            return []
-        try:
-            return [(s, end) for s, end in json.loads(fernet(PURPOSE).decrypt(bytes(self.secrets_encrypted)))]
-        except InvalidToken:
-            raise Internal(
-                detail="The webhook's secrets do not fit the secret key any more; give it a new one."
-            ) from None
-
-
-def _holds(until: str | None, now: datetime) -> bool:
-    return until is None or datetime.fromisoformat(until) > now
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):

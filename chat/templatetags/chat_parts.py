@@ -40,7 +40,12 @@ class _Segments:
             self._call(part)
         elif kind == "tool_result" and part.get("invocation") in self._calls:
             call = self._calls[str(part["invocation"])]
-            call.update(status=str(part.get("status", "unknown")), result=part.get("result"), waits_for="")
+            call.update(
+                status=str(part.get("status", "unknown")),
+                result=part.get("result"),
+                waits_for="",
+                files=part.get("files", ()),
+            )
         elif kind == "citation":
             self.sources.append({"number": len(self.sources) + 1, **part})
 
@@ -62,6 +67,7 @@ class _Segments:
             "status": self._unanswered or row.get("status") or "pending",
             "waits_for": "" if self._unanswered else row.get("waits_for", ""),
             "result": None,
+            "files": (),
             "fraction": row.get("fraction"),
             "note": row.get("note", ""),
             "duration_ms": row.get("duration_ms"),
@@ -162,6 +168,16 @@ def money(cost: Mapping[str, str] | None) -> str:
         text = text.rstrip("0").rstrip(".")
     currency = cost.get("currency", "USD")
     return f"${text}" if currency == "USD" else f"{text} {currency}"
+
+
+@register.filter
+def file_size(size: int) -> str:
+    """`812 bytes`, `4 kB`, `1.2 MB`. Whole numbers throughout, so that both languages round alike."""
+    if size < 1000:
+        return f"{size} {'byte' if size == 1 else 'bytes'}"
+    if size < 999_500:
+        return f"{(size + 500) // 1000} kB"
+    return f"{(size + 50_000) // 100_000 / 10:.1f} MB"
 
 
 @register.filter

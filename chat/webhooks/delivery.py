@@ -20,7 +20,7 @@ from tools.net.policy import Policy
 from tools.net.urls import Place, read_url
 
 MOST_KEPT: Final = 1024
-"""Bytes of an answer's body."""
+"""Bytes of an answer's body, where it does not matter."""
 USER_AGENT: Final = "Lectern-Webhooks/1"
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Left out, one that is not needed would be made for each request, which reads all roots from the disk."""
@@ -33,7 +33,9 @@ class NotDelivered(Exception):
 class Answer(Struct, frozen=True):
     status: int
     body: str = ""
-    """Its first kilobyte."""
+    """As much of it as is kept."""
+    whole: bool = True
+    """That is all there was; not where it was longer, or broke off."""
     retry_after_seconds: float | None = None
 
     @property
@@ -51,19 +53,22 @@ class Post:
         seconds: float,
         resolve: Resolve = system_resolver,
         tls: ssl.SSLContext | None = None,
+        most_kept: int = MOST_KEPT,
     ) -> None:
-        """`seconds`: for everything, from looking up the name to the last byte that is read."""
+        """`seconds`: for everything, from looking up the name to the last byte that is read. `most_kept`: bytes of an
+        answer's body; no more is read."""
         self._policy = policy
         self._seconds = seconds
         self._resolve = resolve
         self._tls = tls
+        self._most_kept = most_kept
 
     async def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """
         Raises:
             NotDelivered: the guard does not let us go there, or no status came in time.
         """
-        began = _Beginning()
+        began = _Beginning(self._most_kept)
         failure = ""
         try:
             place = read_url(url)
@@ -133,9 +138,11 @@ def _request(place: Place, address: Address, headers: Mapping[str, str], body: b
 class _Beginning:
     """As much of an answer as has come."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._response: httpx.Response | None = None
         self._kept = bytearray()
+        self._whole = False
 
     @property
     def answered(self) -> bool:
@@ -144,15 +151,19 @@ class _Beginning:
     async def read(self, response: httpx.Response) -> None:
         self._response = response
         async for chunk in response.aiter_raw():
-            self._kept += chunk[: MOST_KEPT - len(self._kept)]
-            if len(self._kept) >= MOST_KEPT:
+            room = self._most - len(self._kept)
+            self._kept += chunk[:room]
+            if len(chunk) > room:
                 return
+        self._whole = True
 
     def answer(self) -> Answer:
         assert self._response is not None  # noqa: S101  (`answered` was asked)
         text = self._kept.decode("utf-8", "replace").replace("\0", "\ufffd")
         headers = {name.lower(): value for name, value in self._response.headers.items()}
-        return Answer(self._response.status_code, text, retry_after(headers))
+        return Answer(
+            self._response.status_code, text, whole=self._whole, retry_after_seconds=retry_after(headers)
+        )
 
 
 def _why(error: Exception | None) -> str:

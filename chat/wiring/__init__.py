@@ -1,6 +1,7 @@
 """The composition root: the one place that builds what works together, with the figures of the settings."""
 
 import asyncio
+from uuid import UUID
 
 from django.conf import settings
 
@@ -22,6 +23,16 @@ def tell_of_tool(run: str) -> None:
         _runtime.tool_changed(run)
     elif settings.REDIS_URL:
         line_of_process().hint("tool.changed", run=run)
+
+
+def tell_of_answer(run: str, parked: bool) -> None:
+    """One of the run's tool invocations has its result; a parked run is free for who takes it up. From any thread."""
+    if not parked:
+        tell_of_tool(run)
+    elif _runtime is not None:
+        _runtime.woken(UUID(run))
+    elif settings.REDIS_URL:
+        line_of_process().hint("runs.free")
 
 
 def runtime() -> Runtime:

@@ -314,7 +314,7 @@ class Runtime:
             self.supervisor.tool_news(fields["run"])
 
     async def _give_out_tool(self, invocation: Seen) -> None:
-        if invocation.kind == "local":
+        if invocation.kind in ("local", "webhook"):
             await asyncio.to_thread(self._send_tool, invocation)
 
     def _tool_waits(self, plan: RunPlan, invocation: Seen) -> None:

@@ -16,13 +16,14 @@ from kombu.exceptions import LimitExceeded, OperationalError
 
 from chat.engine.broadcast import Broadcast
 from chat.engine.invocations import Seen
-from chat.engine.offered_tools import seconds_of
 from chat.engine.tool_work import HANG_SECONDS
 from chat.wiring.backends import channel_layer
 
 logger = structlog.get_logger(__name__)
 
 CALL_TOOL: Final = "tools.call"
+CALL_WEBHOOK_TOOL: Final = "tools.webhook"
+CALL_WEBHOOK_TOOL_AGAIN: Final = "tools.webhook_again"
 SOFT_SECONDS: Final = 1.0
 HARD_SECONDS: Final = HANG_SECONDS + 2.0
 AWAY_SECONDS: Final = 1.0
@@ -71,7 +72,10 @@ def send_tool(invocation: Seen) -> None:
     Celery's limits count where tools have processes of their own. The soft one interrupts a tool that has not seen that
     its time is up, the hard one kills its process, when the row has told already that nobody waits any more.
     """
-    seconds = seconds_of(invocation.name)
+    if invocation.kind == "webhook":
+        send(CALL_WEBHOOK_TOOL, invocation.id)
+        return
+    seconds = invocation.seconds
     options: dict[str, Any] = {"queue": invocation.queue} if invocation.queue else {}
     if seconds is not None:
         options |= {"soft_time_limit": seconds + SOFT_SECONDS, "time_limit": seconds + HARD_SECONDS}

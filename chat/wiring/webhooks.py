@@ -7,8 +7,10 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from celery import current_app
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from chat.engine.loop import read_arguments
@@ -25,7 +27,13 @@ from chat.webhooks.payloads import (
     invocation_waiting,
     run_finished,
 )
+from chat.webhooks.tool_calls import ToolCaller
+from chat.webhooks.tool_post import ToolPost
+from chat.webhooks.tool_protocol import MOST_BODY_BYTES
 from tools.conf import outbound_policy
+from tools.exceptions import ToolFailed
+
+logger = structlog.get_logger(__name__)
 
 DELIVER: Final = "webhooks.deliver"
 """The task, by its name: the tasks stand above this room."""
@@ -58,6 +66,34 @@ def courier() -> Courier:
         uniform=random.uniform,
         more=hint,
     )
+
+
+@cache
+def tool_caller() -> ToolCaller:
+    """This process's own."""
+    seconds = settings.WEBHOOK_TOOL_SECONDS
+    post = Post(outbound_policy(), seconds=seconds, most_kept=MOST_BODY_BYTES)
+    return ToolCaller(
+        ToolPost(post, clock=time.monotonic, now=timezone.now),
+        seconds=seconds,
+        approval_seconds=settings.APPROVAL_SECONDS,
+        callback_url=callback_url,
+        tell=tell_invocations,
+        now=timezone.now,
+    )
+
+
+def callback_url(invocation: str) -> str:
+    """Where the server of a webhook tool says what came of a call.
+
+    Raises:
+        ToolFailed: a worker of its own does not know where the site is.
+    """
+    if not settings.PUBLIC_URL:
+        logger.error("webhook tools need PUBLIC_URL, so that their servers can call back")
+        raise ToolFailed("This tool is not set up: the site does not know its own address.")
+    path: str = reverse("callbacks:invocation", args=[invocation])
+    return settings.PUBLIC_URL.rstrip("/") + path
 
 
 def tell_end(ending: Ending) -> None:

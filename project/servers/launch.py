@@ -48,7 +48,9 @@ def launch(wish: Wish, say: Say) -> NoReturn:
         )
     hold_data_folder()
     prepare(say)
-    _greet((settings.PUBLIC_URL or here) if wish.setup_link else None, say)
+    # Also for the worker inside: servers of webhook tools are told where to call back.
+    settings.PUBLIC_URL = settings.PUBLIC_URL or here
+    _greet(settings.PUBLIC_URL if wish.setup_link else None, say)
     worker = _worker() if wish.worker else None
     if worker is None and settings.CELERY_BROKER_URL == IN_MEMORY:
         say(

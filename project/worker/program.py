@@ -12,6 +12,7 @@ from celery.concurrency.thread import TaskPool as Threads
 from celery.exceptions import CPendingDeprecationWarning
 from celery.utils.nodenames import NODENAME_DEFAULT, default_nodename
 from django.conf import settings
+from django.core import checks
 
 from project.broker import IN_MEMORY
 from project.worker import database
@@ -56,6 +57,7 @@ class Worker(celery_worker.Worker):
         # Imported only now, when Django is ready.
         from chat.engine.worker_node import WorkerHeartbeat
 
+        refuse_what_is_wrong()
         super().on_init_blueprint()
         # Told at every lost connection, of a default that we have chosen ourselves.
         warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
@@ -94,3 +96,10 @@ def refuse_broker_in_memory() -> None:
         raise SystemExit(
             "Without REDIS_URL (or BROKER_URL) tasks stay in the process that sends them: manage.py serve runs them."
         )
+
+
+def refuse_what_is_wrong() -> None:
+    """Such as two tools of one name, which no other start gets past. Celery asks for it too, and does not listen."""
+    wrong = [message for message in checks.run_checks() if message.is_serious() and not message.is_silenced()]
+    if wrong:
+        raise SystemExit("\n".join(str(message) for message in wrong))

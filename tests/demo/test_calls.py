@@ -18,6 +18,7 @@ TOOLS = (
     tool("current_time", timezone=STRING),
     tool("calculate", expression=STRING),
     tool("query_order", order_id=STRING),
+    tool("search_conversations", query=STRING),
     tool("search_database", query=STRING),
     tool("get_stock_price", symbol=STRING),
 )
@@ -42,6 +43,8 @@ def calls(prompt, tools=TOOLS, **more):
         ("What is 17 * (23 + 4)?", [("calculate", '{"expression": "17 * (23 + 4)"}')]),
         ("where is ORD-20240131-AB12C", [("query_order", '{"order_id": "ORD-20240131-AB12C"}')]),
         ("search for red lamps.", [("search_database", '{"query": "red lamps"}')]),
+        ("search my conversations for red lamps.", [("search_conversations", '{"query": "red lamps"}')]),
+        ("Which of my chats was about lamps?", [("search_conversations", '{"query": "lamps"}')]),
         (
             "stock price of ACME and XYZ",
             [("get_stock_price", f'{{"symbol": "{s}"}}') for s in ("ACME", "XYZ")],

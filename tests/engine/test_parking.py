@@ -18,6 +18,7 @@ from chat.engine.tool_work import work
 from chat.exceptions import AlreadyDecided
 from chat.models import ModelCall, Run, ToolInvocation
 from chat.websocket.subscription import stored_entries
+from chat.wiring.attachments import files_of
 from project.celery import app
 from project.worker.embedded import EmbeddedWorker
 from tests.beside import locked
@@ -354,7 +355,9 @@ async def given_out(chat, position):
 
 async def work_on(chat, row):
     """A worker's side of it."""
-    await chat.runtime.database(lambda: work(row.pk, node=None, told=chat.runtime.tool_changed))
+    await chat.runtime.database(
+        lambda: work(row.pk, node=None, told=chat.runtime.tool_changed, files_of=files_of)
+    )
 
 
 async def test_a_database_that_is_away_when_a_run_is_to_be_parked_fails_no_run(chat, upstream):
@@ -362,7 +365,7 @@ async def test_a_database_that_is_away_when_a_run_is_to_be_parked_fails_no_run(c
     started = await chat.ask("Write to Ada")
     row = await given_out(chat, 1)
     # The engine is not told, and finds out at its next look, while nothing can be written.
-    await chat.runtime.database(lambda: work(row.pk, node=None, told=lambda run: None))
+    await chat.runtime.database(lambda: work(row.pk, node=None, told=lambda run: None, files_of=files_of))
     with locked("chat_run"):
         await asyncio.sleep(4)
     await parked(chat, started.run)

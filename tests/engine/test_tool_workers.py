@@ -13,6 +13,7 @@ from chat.engine import offered_tools, tool_watch, tool_work
 from chat.models import LateResult, Node, ToolInvocation
 from chat.models.base import new_id
 from chat.models.tools import tell_nobody
+from chat.wiring.attachments import files_of
 from project.celery import app
 from project.queues import queue_depths
 from project.worker.embedded import EmbeddedWorker
@@ -163,7 +164,7 @@ async def test_a_second_delivery_of_the_same_invocation_does_nothing(chat, upstr
 
 
 def deliver(row):
-    return tool_work.work(row.pk, node=None, told=lambda run: None)
+    return tool_work.work(row.pk, node=None, told=lambda run: None, files_of=files_of)
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(0, "false"), (60, "true")])
@@ -295,4 +296,4 @@ async def test_a_result_with_characters_that_databases_refuse_is_stored(chat, up
 
 
 def test_an_invocation_that_is_not_there_any_more_is_nothing_to_do(db):
-    assert tool_work.work(uuid.uuid4(), node=None, told=lambda run: None) == ""
+    assert tool_work.work(uuid.uuid4(), node=None, told=lambda run: None, files_of=files_of) == ""

@@ -54,9 +54,26 @@ def fall_silent(context: ToolContext) -> str:
     return "done"
 
 
+@tool(timeout_seconds=60)
+async def stroll(context: ToolContext, seconds: float = 30.0) -> str:
+    """Takes its time on an event loop of its own.
+
+    Args:
+        seconds: how much of it.
+    """
+    for number in range(10):
+        context.progress(number / 10, f"part {number}")
+        await asyncio.sleep(seconds / 10)
+    return "at last"
+
+
+SLOW = pytest.mark.parametrize("name", ["dawdle", "stroll"])
+"""A `def` and an `async def`."""
+
+
 @pytest.fixture
 def slow_tool(monkeypatch):
-    registry = Registry([*installed(), dawdle, fall_silent])
+    registry = Registry([*installed(), dawdle, stroll, fall_silent])
     monkeypatch.setattr(offered_tools, "installed", lambda: registry)
 
 
@@ -179,8 +196,9 @@ async def test_the_same_call_again_and_again_is_not_run(chat, upstream, worker):
     assert rows == ["succeeded", "succeeded", "failed"]
 
 
-async def test_progress_is_told_while_a_tool_works(chat, upstream, worker, slow_tool):
-    plays(upstream, asks_for(("dawdle", '{"seconds": 1.5}')))
+@SLOW
+async def test_progress_is_told_while_a_tool_works(chat, upstream, worker, slow_tool, name):
+    plays(upstream, asks_for((name, '{"seconds": 1.5}')))
     started = await chat.ask("Slowly")
     events = await chat.events(started.run)
     told = [(event["fraction"], event["note"]) for event in events if event["type"] == "tool.progress"]
@@ -214,8 +232,9 @@ async def told_so_far(chat, run):
         feed.close()
 
 
-async def test_stop_while_a_tool_runs_cancels_it(chat, upstream, worker, slow_tool):
-    plays(upstream, asks_for(("dawdle", "{}")))
+@SLOW
+async def test_stop_while_a_tool_runs_cancels_it(chat, upstream, worker, slow_tool, name):
+    plays(upstream, asks_for((name, "{}")))
     started = await chat.ask("Slowly")
     await chat.events(started.run, until="tool.running")
     await chat.stop(started)
@@ -233,6 +252,15 @@ async def test_a_next_question_is_asked_with_the_tools_of_the_answers_before(cha
     await chat.events(following.run)
     roles = [message["role"] for message in upstream.requests[2]["messages"]]
     assert roles == ["user", "assistant", "tool", "assistant", "user"]
+
+
+async def test_a_model_finds_what_was_said_in_another_conversation(chat, upstream, worker):
+    await chat.events((await chat.ask("Die Lampe heißt Größe.")).run)
+    plays(upstream, asks_for(("search_conversations", '{"query": "GRÖSSE lampe"}')))
+    started = await chat.ask("Where did I speak of the Lampe of some Größe?")
+    await chat.events(started.run)
+    told = json.loads(upstream.requests[-1]["messages"][-1]["content"])
+    assert [found["snippet"] for found in told["found"]] == ["Die Lampe heißt Größe."]
 
 
 async def test_who_wants_no_tools_offers_none(chat, upstream, worker):

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { moment, timeOfKey } from "../../chat/frontend/src/details";
-import { duration, estimateTokens, languageOfText, money, shortModel, titleOf } from "../../chat/frontend/src/format";
+import { duration, estimateTokens, fileSize, languageOfText, money, shortModel, titleOf } from "../../chat/frontend/src/format";
 import { segments } from "../../chat/frontend/src/render/segments";
 import type { Part } from "../../chat/frontend/src/protocol";
 
@@ -12,6 +12,12 @@ test("money shows cents, or as many digits as say something", () => {
   ]);
   assert.equal(money({ amount: "1", currency: "EUR" }), "1.00 EUR");
   assert.equal(money(null), "");
+});
+
+test("sizes are as exact as they matter", () => {
+  assert.deepEqual([0, 1, 999, 1000, 3977, 999_499, 999_500, 20_000_000].map(fileSize), [
+    "0 bytes", "1 byte", "999 bytes", "1 kB", "4 kB", "999 kB", "1.0 MB", "20.0 MB",
+  ]);
 });
 
 test("durations are as exact as they matter", () => {

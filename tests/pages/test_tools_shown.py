@@ -80,3 +80,37 @@ def test_the_details_tell_each_steps_calls_with_their_tools_and_what_they_cost(c
         "calculate failed took 2.0 s 3 tries "
         "Step 2 q/small answered total 0.90 s 20 in 2 out $0.002 reported"
     )
+
+
+def reported(owner, result: object, **more):
+    """An answer with one call that has ended; `files` are what the part says of it."""
+    run = answer(owner)
+    call = ToolInvocationFactory.create(run=run, name="make_report", status="succeeded", waits_for="")
+    run.message.parts = [
+        {"type": "tool_call", "invocation": str(call.pk), "name": "make_report", "arguments": {}},
+        {"type": "tool_result", "invocation": str(call.pk), "status": "succeeded", "result": result, **more},
+    ]
+    run.message.save()
+    return run
+
+
+def test_the_files_of_a_call_are_links_below_its_card_that_say_what_they_are(client, alice):
+    key = "0191f3a0-0000-7000-8000-0000000000f1"
+    file = {"attachment": key, "name": "报告 <1>.csv", "media_type": "text/csv", "size": 3977}
+    client.force_login(alice)
+    run = reported(alice, "{}", files=[file])
+    html = client.get(f"/c/{run.conversation_id}/").content.decode()
+    files = html[html.index('<ul class="files"') :]
+    assert files.startswith('<ul class="files" role="list" aria-label="Files of make_report"><li>')
+    assert f'href="/api/v1/attachments/{key}" download="报告 &lt;1&gt;.csv"' in files
+    assert 'aria-label="Download 报告 &lt;1&gt;.csv, 4 kB"' in files
+
+
+def test_a_result_that_speaks_of_files_makes_no_links(client, alice):
+    key = "0191f3a0-0000-7000-8000-0000000000f1"
+    html = page(
+        client,
+        alice,
+        reported(alice, {"files": [{"file": key, "name": "a.csv", "bytes": 1, "attachment": key}]}),
+    )
+    assert '<ul class="files"' not in column(html)

@@ -2,6 +2,7 @@ from typing import Any
 
 from chat.templatetags.chat_parts import (
     duration,
+    file_size,
     in_words,
     language,
     model_facts,
@@ -94,6 +95,11 @@ def test_a_model_without_a_price_is_free_and_the_units_are_told():
     priced = {"price_in": "0.10", "price_out": "3", "currency": "EUR"}
     assert model_facts(priced) == "0.1 / 3 EUR"
     assert model_facts_title(priced) == "EUR per million tokens in / out"
+
+
+def test_sizes_are_as_exact_as_they_matter():
+    shown = [file_size(size) for size in (0, 1, 999, 1000, 3977, 999_499, 999_500, 20_000_000)]
+    assert shown == ["0 bytes", "1 byte", "999 bytes", "1 kB", "4 kB", "999 kB", "1.0 MB", "20.0 MB"]
 
 
 def test_durations_are_as_exact_as_they_matter():

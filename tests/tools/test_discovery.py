@@ -34,12 +34,12 @@ def point(name: str, value: str = "plugin_of_a_test") -> EntryPoint:
 def test_the_built_in_tools_are_there():
     assert {known.name for known in installed()} >= {
         "calculate", "current_time", "fetch_page", "get_stock_price", "get_weather", "make_report", "query_order",
-        "search_database",
+        "search_conversations", "search_database",
     }  # fmt: skip
 
 
 def test_every_built_in_tool_can_be_run_again_after_its_worker_died():
-    assert all(known.idempotent for known in discover([apps.get_app_config("tools")], []))
+    assert all(known.idempotent for known in discover(map(apps.get_app_config, ("chat", "tools")), []))
 
 
 def test_an_app_without_tools_has_none():

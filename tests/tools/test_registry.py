@@ -48,6 +48,13 @@ def test_who_may_not_use_a_tool_is_not_told_of_it():
     assert str(unknown.value) == "There is no tool called 'delete'. There are: look."
 
 
+def test_a_question_for_who_may_use_it_that_breaks_keeps_the_others_there(caplog: pytest.LogCaptureFixture):
+    broken = tool(name="broken", description="For a test.", allowed=lambda caller: 1 / 0 > 1)(lambda: "")
+
+    assert [told.name for told in Registry([broken, look]).describe(ALICE)] == ["look"]
+    assert "Nobody knows who may use broken" in caplog.text
+
+
 def test_a_tool_that_was_switched_off_is_not_there():
     off = {"look": ToolOverride(enabled=False)}
 
@@ -79,7 +86,14 @@ def test_nobody_makes_a_tool_repeatable_that_is_not():
 
 @pytest.mark.parametrize(
     "override",
-    [{"timeout_seconds": -1}, {"retries": 9}, {"max_result_bytes": 1}, {"description": "x" * 2000}],
+    [
+        {"timeout_seconds": -1},
+        {"timeout_seconds": 0},
+        {"retries": 9},
+        {"max_result_bytes": 0},
+        {"max_result_bytes": 1},
+        {"description": "x" * 2000},
+    ],
 )
 def test_an_override_that_makes_no_sense_cannot_be_made(override):
     with pytest.raises(ToolDefinitionError):

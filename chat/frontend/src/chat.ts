@@ -221,6 +221,10 @@ export class Chat {
       if (notice.for === "approval") this.parts.sidebar.setDot(conversation, "waiting");
     } else if (notice.name === "invocation.decided") {
       if (!isHere) this.parts.sidebar.catchUp(); // others may wait still; here the run's own events tell
+    } else if (notice.name === "invocation.progress" && run && notice.invocation) {
+      // Nobody makes a run that is parked, so that this is none of its events.
+      const { invocation, fraction = null, note = "" } = notice;
+      this.runs.get(run)?.take({ type: "tool.progress", invocation, fraction, note });
     } else if (notice.name === "conversation.updated" && notice.deleted) this.gone(conversation);
     else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
   }

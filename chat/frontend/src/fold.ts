@@ -97,8 +97,8 @@ export function fold(state: RunState, event: RunEvent): RunState {
       const found = findCall(state, event.invocation);
       if (found) forgetHowItStands(found.call);
       const step = found?.step ?? lastStep(state);
-      const { invocation, status, result } = event;
-      step.parts.push({ type: "tool_result", invocation, status, result });
+      const { invocation, status, result, files } = event;
+      step.parts.push({ type: "tool_result", invocation, status, result, ...(files?.length ? { files } : {}) });
       break;
     }
     default:

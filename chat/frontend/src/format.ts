@@ -15,6 +15,13 @@ export function tokens(count: number, estimated: boolean): string {
   return `${estimated ? "~" : ""}${thousands(count)} tok`;
 }
 
+/** `812 bytes`, `4 kB`, `1.2 MB`. */
+export function fileSize(size: number): string {
+  if (size < 1000) return `${size} ${size === 1 ? "byte" : "bytes"}`;
+  if (size < 999_500) return `${Math.floor((size + 500) / 1000)} kB`;
+  return `${(Math.floor((size + 50_000) / 100_000) / 10).toFixed(1)} MB`;
+}
+
 /** Cents, or as many digits as say something: $20.03, $0.0155, $0.000012. */
 export function money(cost: Money | null | undefined): string {
   const amount = Number(cost?.amount);

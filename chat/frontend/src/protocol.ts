@@ -32,6 +32,14 @@ export interface StopReceipt {
   usage_source: string;
 }
 
+/** A file that a tool has made. The server says so; what the result says of files is only words. */
+export interface FileFacts {
+  attachment: string;
+  name: string;
+  media_type: string;
+  size: number;
+}
+
 export type Part =
   | { type: "text" | "reasoning" | "refusal"; text: string; opaque?: unknown }
   | { type: "image"; attachment?: string; url?: string; alt?: string }
@@ -45,7 +53,7 @@ export type Part =
       status?: "waiting" | "running";
       for?: "approval" | "callback" | "client";
     }
-  | { type: "tool_result"; invocation: string; status: string; result: unknown }
+  | { type: "tool_result"; invocation: string; status: string; result: unknown; files?: FileFacts[] }
   | { type: "citation"; url: string; title: string; start: number | null; end: number | null }
   | { type: "box"; attachment: string; label: string; box: number[]; start: number; end: number };
 
@@ -108,8 +116,8 @@ export type RunEvent =
   | { type: "tool.ready"; invocation: string; arguments: unknown }
   | { type: "tool.waiting"; invocation: string; for: "approval" | "callback" | "client" }
   | { type: "tool.running"; invocation: string; attempt: number }
-  | { type: "tool.progress"; invocation: string; fraction: number; note: string }
-  | { type: "tool.finished"; invocation: string; status: string; result: unknown; duration_ms: number }
+  | { type: "tool.progress"; invocation: string; fraction: number | null; note: string }
+  | { type: "tool.finished"; invocation: string; status: string; result: unknown; duration_ms: number; files?: FileFacts[] }
   | { type: "run.retrying"; attempt: number; wait_ms: number; reason: string }
   | { type: "run.waiting"; place: number }
   | ({ type: "step.note"; step: number } & Note)
@@ -168,6 +176,9 @@ export interface Notice {
   title?: string;
   deleted?: boolean;
   delayed?: boolean;
+  invocation?: string;
+  fraction?: number | null;
+  note?: string;
 }
 
 export type ServerFrame =

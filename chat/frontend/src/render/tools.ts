@@ -5,6 +5,7 @@ import { duration } from "../format";
 import type { RunState } from "../protocol";
 import { text } from "../text";
 import { ApprovalForm } from "./approval";
+import { filesOf } from "./files";
 import type { Call } from "./segments";
 import { fieldsOf, gistOf, resultText, stateIcon, stateWord, whyWords, type Field } from "./tool-words";
 
@@ -101,6 +102,7 @@ class ToolView {
   private readonly facts = find(this.element, ".facts");
   private readonly fold = find(this.element, ".fold");
   private approval: ApprovalForm | null = null;
+  private files: HTMLElement | null = null;
   private fields: Field[] = [];
   private asksFor = "";
   private shownArguments: unknown = "";
@@ -135,6 +137,7 @@ class ToolView {
     this.showProgress(goesOn ? progress : undefined);
     this.showEnd(standing, call);
     this.showApproval(running && waitsForSomeone(standing), call);
+    this.showFiles(call);
   }
 
   private readArguments(written: unknown): void {
@@ -187,6 +190,15 @@ class ToolView {
     const shown = result ? resultText(status, what) : "";
     setText(find(this.fold, "pre"), shown);
     setHidden(this.fold, shown === "");
+  }
+
+  /** Once: a result stays as it is, unless its step is forgotten. */
+  private showFiles({ call, result }: Call): void {
+    const files = result?.files ?? [];
+    if (files.length > 0 === (this.files !== null)) return;
+    this.files?.remove();
+    this.files = files.length > 0 ? filesOf(call.name, files) : null;
+    if (this.files) this.element.after(this.files);
   }
 
   private showApproval(asks: boolean, { call }: Call): void {

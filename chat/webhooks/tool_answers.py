@@ -1,0 +1,97 @@
+"""What a webhook tool's server has said, applied to its invocation, and to the run that waits for it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from chat.exceptions import ChatError, Gone, NotFound, TooLarge
+from chat.models import Run, ToolInvocation
+from chat.models.tools import TellInvocations
+from chat.webhooks.tool_protocol import (
+    MOST_RESULT_BYTES,
+    Failed,
+    Progress,
+    Said,
+    Succeeded,
+    error_of,
+)
+from tools import runner
+from tools.results import as_text, shortened
+from tools.runner import ToolOutcome
+
+
+def _never() -> bool:
+    return False
+
+
+def apply(
+    invocation: ToolInvocation,
+    said: Said,
+    *,
+    tell: TellInvocations,
+    told: Callable[[bool], object],
+    seen: Callable[[], bool] = _never,
+    keep: Callable[[], object] = lambda: None,
+) -> bool:
+    """False: `seen` says that this has had its effect before. `keep` is called inside the transaction of the effect,
+    `tell` likewise, `told` after it, with whether the run was parked; a result has made it free then.
+
+    Raises:
+        TooLarge: the result.
+        NotFound: the invocation is gone, or was not sent out.
+        Gone: it has ended, or its time is over.
+    """
+    write = _writer(invocation, said, tell)
+    with transaction.atomic():
+        # The run's row first, as whoever parks it: it sees this answer, or this sees that it is parked.
+        if not Run.objects.select_for_update().filter(pk=invocation.run_id).values_list("pk"):
+            raise NotFound
+        if seen():
+            return False
+        if not write():
+            raise _refusal(invocation.pk)
+        keep()
+        parked = Run.objects.filter(pk=invocation.run_id, status=Run.Status.WAITING).exists()
+        if parked and not isinstance(said, Progress):
+            Run.objects.wake(invocation.run_id)
+        transaction.on_commit(lambda: told(parked))
+    return True
+
+
+def outcome_of(answer: Succeeded | Failed, most_bytes: int) -> ToolOutcome:
+    """What is recorded: the whole, and what of it the model is given."""
+    if isinstance(answer, Failed):
+        return runner.outcome_of(error_of(answer))
+    whole = as_text(answer.result)
+    return ToolOutcome("succeeded", shortened(whole, most_bytes), whole)
+
+
+def _writer(invocation: ToolInvocation, said: Said, tell: TellInvocations) -> Callable[[], bool]:
+    if isinstance(said, Progress):
+        asked = ToolInvocation.objects.called().filter(pk=invocation.pk)
+        return lambda: bool(asked.update(fraction=said.fraction, note=said.note))
+    tool = invocation.webhook_tool
+    if tool is None:
+        raise NotFound
+    outcome = outcome_of(said, tool.max_result_bytes)
+    if len(outcome.whole.encode()) > MOST_RESULT_BYTES:
+        raise TooLarge("A result may have 1 MB at most.", field="result")
+    columns: dict[str, Any] = {
+        "status": outcome.status,
+        "result": outcome.whole,
+        "shown": outcome.text if outcome.shortened else "",
+    }
+    return lambda: ToolInvocation.objects.answer_call(invocation.pk, tell=tell, **columns)
+
+
+def _refusal(key: UUID) -> ChatError:
+    now = ToolInvocation.objects.filter(pk=key).first()
+    if now is None:
+        return NotFound()
+    if now.ended:
+        return Gone(f"This has its result already: {now.status}.")
+    if now.waits_for == ToolInvocation.Waits.CALLBACK:
+        return Gone("That comes too late: the deadline has passed.")
+    return NotFound("This does not wait for an answer.")

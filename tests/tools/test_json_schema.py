@@ -1,0 +1,96 @@
+"""Arguments against schemas that staff have written."""
+
+import pytest
+
+from tools.exceptions import BadArguments
+from tools.json_schema import check_arguments, problem_of_schema
+
+PARCEL = {
+    "type": "object",
+    "properties": {
+        "to": {"type": "string", "minLength": 2},
+        "speed": {"enum": ["economy", "express"]},
+        "boxes": {"type": "array", "items": {"$ref": "#/$defs/box"}},
+    },
+    "required": ["to"],
+    "additionalProperties": False,
+    "$defs": {"box": {"type": "object", "properties": {"kg": {"type": "number", "maximum": 30}}}},
+}
+
+
+def test_what_fits_is_read():
+    assert problem_of_schema(PARCEL) == ""
+    assert check_arguments("ship", PARCEL, '{"to": "Ada", "boxes": [{"kg": 3}]}') == {
+        "to": "Ada",
+        "boxes": [{"kg": 3}],
+    }
+
+
+def test_no_arguments_are_an_empty_object():
+    assert check_arguments("ping", {"type": "object"}, "") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "'to' is a required property"),
+        ('{"to": "A"}', "to: 'A' is too short"),
+        ('{"to": 7}', "to: 7 is not of type 'string'"),
+        ('{"to": "Ada", "speed": "now"}', "speed: 'now' is not one of ['economy', 'express']"),
+        (
+            '{"to": "Ada", "boxes": [{"kg": 1}, {"kg": 70}]}',
+            "boxes.1.kg: 70 is greater than the maximum of 30",
+        ),
+        ('{"to": "Ada", "sped": "express"}', "'sped' was unexpected"),
+        ("[]", "They must be one JSON object."),
+        ('{"to": "Ad', "They are no valid JSON."),
+        ('{"to": NaN}', "They are no valid JSON."),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words(text, words):
+    with pytest.raises(BadArguments) as refused:
+        check_arguments("ship", PARCEL, text)
+    assert words in str(refused.value)
+    assert "nothing was run" in str(refused.value)
+
+
+def test_of_many_problems_five_are_said():
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in "abcdefg"}}
+    with pytest.raises(BadArguments) as refused:
+        check_arguments("many", schema, '{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1}')
+    assert str(refused.value).count("is not of type") == 5
+    assert "and 2 more" in str(refused.value)
+
+
+def test_arguments_that_are_nested_too_deeply_are_refused():
+    deep = '{"a":' * 5000 + "1" + "}" * 5000
+    schema = {
+        "type": "object",
+        "$defs": {"a": {"properties": {"a": {"$ref": "#/$defs/a"}}}},
+        "$ref": "#/$defs/a",
+    }
+    with pytest.raises(BadArguments):
+        check_arguments("deep", schema, deep)
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ([], "no schema of an object"),
+        ({"type": "string"}, "no schema of an object"),
+        ({"type": "object", "required": "to"}, "no JSON schema"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}}, "refers to what is not in it"),
+        (
+            {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:1/s"}}},
+            "refers to what is not in it",
+        ),
+    ],
+)
+def test_what_is_no_schema_of_a_tools_parameters_is_said(schema, words):
+    assert words in problem_of_schema(schema)
+
+
+def test_what_a_schema_refers_to_elsewhere_is_not_fetched():
+    elsewhere = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:1/s"}}}
+    with pytest.raises(BadArguments, match="schema cannot be read"):
+        check_arguments("away", elsewhere, '{"a": 1}')

@@ -1,0 +1,95 @@
+"""Arguments checked against a JSON schema that somebody else wrote, in words that help a model to write them again."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from tools.exceptions import BadArguments
+
+MOST_PROBLEMS: Final = 5
+SHOWN_CHARACTERS: Final = 200
+
+
+def problem_of_schema(schema: Any) -> str:
+    """Why it cannot be the parameters of a tool; "" if it can."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return 'The parameters are no schema of an object ("type": "object").'
+    try:
+        Draft202012Validator.check_schema(schema)
+        _check_references(schema)
+    except SchemaError as error:
+        return f"This is no JSON schema: {_short(error.message)}"
+    except (Unresolvable, RecursionError):
+        return "The schema refers to what is not in it."
+    return ""
+
+
+def _check_references(schema: dict[str, Any]) -> None:
+    """Raises Unresolvable."""
+    resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
+    for reference in _references(schema):
+        resolver.lookup(reference)
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (each for name, each in value.items() if name == "$ref" and isinstance(each, str))
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _references(each)
+
+
+def check_arguments(name: str, schema: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """What a model has written for the tool.
+
+    Raises:
+        BadArguments: no JSON object, or not as the schema wants it; the words say where.
+    """
+    try:
+        given = msgspec.json.decode(text) if text.strip() else {}
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise _refused(name, [f"They are no valid JSON. They began with: {text[:80]}"]) from None
+    if not isinstance(given, dict):
+        raise _refused(name, ["They must be one JSON object."])
+    try:
+        problems = _problems(json.dumps(schema), given)
+    except (Unresolvable, RecursionError):
+        problems = ["They are nested too deeply, or the tool's schema cannot be read."]
+    if problems:
+        raise _refused(name, problems)
+    return given
+
+
+def _problems(schema: str, given: dict[str, Any]) -> list[str]:
+    found = sorted(
+        _validator(schema).iter_errors(given), key=lambda error: list(map(str, error.absolute_path))
+    )
+    shown = [_in_words(error) for error in found[:MOST_PROBLEMS]]
+    return shown + ([f"and {len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else [])
+
+
+@lru_cache(maxsize=128)
+def _validator(schema: str) -> Draft202012Validator:
+    # A registry of its own: what the schema refers to is never fetched from elsewhere.
+    return Draft202012Validator(json.loads(schema), registry=Registry())
+
+
+def _in_words(error: ValidationError) -> str:
+    where = ".".join(str(step) for step in error.absolute_path)
+    return f"{where}: {_short(error.message)}" if where else _short(error.message)
+
+
+def _short(words: str) -> str:
+    return words if len(words) <= SHOWN_CHARACTERS else f"{words[:SHOWN_CHARACTERS]}…"
+
+
+def _refused(name: str, problems: list[str]) -> BadArguments:
+    lines = "\n".join(f"- {problem}" for problem in problems)
+    return BadArguments(f"The arguments for {name} were not accepted, and nothing was run:\n{lines}")
