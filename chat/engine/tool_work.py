@@ -1,12 +1,13 @@
 """A worker's side of a tool invocation: claim it, run the tool, record the one result. Knows no Celery."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from uuid import UUID
 
 import structlog
-from django.db import Error
+from django.db import Error, connection
 
 from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
@@ -27,7 +28,9 @@ from tools.runner import ToolOutcome
 logger = structlog.get_logger(__name__)
 
 TELL_SECONDS = 0.1
-"""Between two notes of progress; the last one always counts."""
+"""Between two notes of progress. What comes sooner is held; it is told if nothing comes instead of it."""
+SILENT_SECONDS = 0.05
+"""So much later it is told although the tool says nothing more."""
 LOOK_SECONDS = 0.5
 """How late a tool hears that it was stopped."""
 HANG_SECONDS = 3.0
@@ -55,12 +58,44 @@ class Line:
         self._told_at = float("-inf")
         self._looked_at = clock()
         self._cancelled = False
+        self._turn = threading.Lock()
+        self._held: tuple[float | None, str] | None = None
+        self._timer: threading.Timer | None = None
 
     def report(self, fraction: float | None, note: str) -> None:
-        now = self._clock()
-        if now - self._told_at < TELL_SECONDS and fraction != 1:
-            return
-        self._told_at = self._looked_at = now
+        with self._turn:
+            early = self._told_at + TELL_SECONDS - self._clock()
+            if early <= 0 or fraction == 1:
+                self._tell_now(fraction, note)
+                return
+            self._held = (fraction, note)
+            if self._timer is None:
+                # Whoever tells more is soon here again, and needs no other thread and connection.
+                self._timer = threading.Timer(early + SILENT_SECONDS, self._tell_held)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        """The tool has ended: how far it was is no news any more."""
+        with self._turn:
+            self._let_go()
+
+    def _tell_held(self) -> None:
+        try:
+            with self._turn:
+                if self._held is not None:
+                    self._tell_now(*self._held)
+        finally:
+            connection.close()  # this thread's own
+
+    def _let_go(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._held = None
+
+    def _tell_now(self, fraction: float | None, note: str) -> None:
+        self._let_go()
+        self._told_at = self._looked_at = self._clock()
         try:
             self._cancelled = not beside_the_loop(lambda: self._write(fraction, note))
         except Error as error:  # the tool goes on: its result is what counts
@@ -137,6 +172,7 @@ def work(
         outcome = runner.outcome_of(missing or UnknownTool())
     else:
         outcome = runner.run(tool, invocation.effective_arguments or "{}", context, interrupts=interrupts)
+    line.close()
     if outcome.detail:
         logger.error("tool broke", tool=invocation.name, invocation=str(key), detail=outcome.detail)
     status = record(invocation, epoch, outcome, tool.retries if tool is not None else 0, tell)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import uuid
 
 import pytest
@@ -40,6 +41,19 @@ def dawdle(context: ToolContext, seconds: float = 30.0) -> str:
     return "at last"
 
 
+silent = threading.Event()
+
+
+@tool(timeout_seconds=60)
+def fall_silent(context: ToolContext) -> str:
+    """Says a few things at once, then nothing more."""
+    context.progress(0.0, "begun")
+    context.progress(0.1, "looking")
+    context.progress(0.2, "loading")
+    silent.wait(30)
+    return "done"
+
+
 @tool(timeout_seconds=60)
 async def stroll(context: ToolContext, seconds: float = 30.0) -> str:
     """Takes its time on an event loop of its own.
@@ -59,7 +73,7 @@ SLOW = pytest.mark.parametrize("name", ["dawdle", "stroll"])
 
 @pytest.fixture
 def slow_tool(monkeypatch):
-    registry = Registry([*installed(), dawdle, stroll])
+    registry = Registry([*installed(), dawdle, stroll, fall_silent])
     monkeypatch.setattr(offered_tools, "installed", lambda: registry)
 
 
@@ -191,6 +205,31 @@ async def test_progress_is_told_while_a_tool_works(chat, upstream, worker, slow_
     assert len(told) > 3
     assert told == sorted(told)
     assert (await chat.runtime.database(ToolInvocation.objects.get)).result == "at last"
+
+
+async def test_what_a_tool_said_last_is_told_though_it_says_nothing_more(chat, upstream, worker, slow_tool):
+    """Too soon after another note to be told at once; then the tool is silent."""
+    silent.clear()
+    plays(upstream, asks_for(("fall_silent", "{}")))
+    started = await chat.ask("Slowly")
+    events = []
+    async with asyncio.timeout(20):
+        while not any(event.get("note") == "loading" for event in events):
+            events = await told_so_far(chat, started.run)
+            await asyncio.sleep(0.02)
+    assert not any(event["type"] == "tool.finished" for event in events)
+    notes = [event["note"] for event in events if event["type"] == "tool.progress"]
+    assert (notes[0], notes[-1]) == ("begun", "loading")
+    silent.set()
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+
+
+async def told_so_far(chat, run):
+    feed = chat.runtime.log.follow(run, None, lambda: None)
+    try:
+        return [json.loads(made.frame)["event"] for made in feed.take(1000)]
+    finally:
+        feed.close()
 
 
 @SLOW

@@ -71,6 +71,40 @@ async def test_a_tool_that_hangs_is_left_behind_on_both_pools(bed: Tooled, pool:
                 until(lambda: not Path(f"/proc/{child}").exists())
 
 
+async def test_the_soft_limit_interrupts_a_tool_and_leaves_its_process_to_the_next_one(bed: Tooled):
+    with running(bed.worker("prefork", concurrency=1)):
+        async with bed.tab() as tab:
+            run = await ask(tab, ("sleep_on", {"name": "sleeper"}))
+            ends = await finished(tab, run)
+            run = await ask(tab, ("stay_once", {"name": "after it"}))
+            assert [end["status"] for end in await finished(tab, run)] == ["succeeded"]
+    assert [end["status"] for end in ends] == ["timed_out"]
+    assert "left behind" not in ends[0]["result"]
+    assert began(bed, "sleeper")[0]["pid"] == began(bed, "after it")[0]["pid"]
+
+
+async def test_stop_reaches_a_tool_of_a_worker_that_has_threads_alone(bed: Tooled):
+    """One that looks up hears of it and ends; one that does not goes on in vain, and its result is not applied."""
+    with running(bed.worker("threads", concurrency=2)):
+        async with bed.tab() as tab:
+            calls = (
+                ("stay_once", {"name": "listens", "seconds": 30}),
+                ("never_look_up", {"name": "heedless", "seconds": 5}),
+            )
+            run = await ask(tab, *calls)
+            until(lambda: began(bed, "listens") and began(bed, "heedless"))
+            await tab.ask("run.stop", run=run)
+            assert [end["status"] for end in await finished(tab, run)] == ["cancelled", "cancelled"]
+            until(lambda: [line for line in bed.lines("ended") if line["name"] == "heedless"])
+            # The place of the one that listened is free long before it would have been done.
+            run = await ask(tab, ("stay_once", {"name": "next one"}))
+            assert [end["status"] for end in await finished(tab, run)] == ["succeeded"]
+    assert not [line for line in bed.lines("ended") if line["name"] == "listens"]
+    until(lambda: bed.sql("SELECT result FROM chat_lateresult") == [("heedless",)])
+    heedless = bed.rows()[began(bed, "heedless")[0]["invocation"]]
+    assert (heedless.status, heedless.result) == ("cancelled", "")
+
+
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 async def test_progress_of_a_tool_in_another_process_is_told(bed: Tooled, pool: str):
     with running(bed.worker(pool, concurrency=1)):

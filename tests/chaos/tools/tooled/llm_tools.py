@@ -57,6 +57,15 @@ def never_look_up(context: ToolContext, name: str, seconds: float) -> str:
 
 
 @tool(timeout_seconds=1)
+def sleep_on(context: ToolContext, name: str) -> str:
+    """Sleeps in one piece, and never looks at the time."""
+    _note("began", context, name)
+    time.sleep(60)
+    _note("ended", context, name)
+    return name
+
+
+@tool(timeout_seconds=1)
 def hang_in_c(context: ToolContext, name: str) -> str:
     """Sleeps where no exception reaches it, with the soft limit's signal blocked as well."""
     import signal
