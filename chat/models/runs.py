@@ -112,8 +112,8 @@ class Run(Row):
     epoch = models.PositiveIntegerField(default=0)
     """How many times it has been claimed; the fencing token."""
     takeovers = models.PositiveIntegerField(default=0, db_default=0)
-    """How often it was claimed since it has last come anywhere: to the end of a step, to a wait, or out of a process that
-    gave it up in good order."""
+    """How often it was claimed since it has last come anywhere: to the end of a step, to a wait, or out of a process
+    that gave it up in good order."""
     node = models.ForeignKey(Node, models.SET_NULL, null=True, related_name="runs")
     stop_requested_at = models.DateTimeField(null=True)
     last_seq = models.PositiveIntegerField(default=0)
