@@ -4,6 +4,8 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
+import psutil
+
 from bench.report import row
 from tests.chaos.callbacks.bed import Bed, Call, bed, path_of
 from tests.chaos.callbacks.parked import COLUMNS
@@ -13,7 +15,7 @@ from tests.chaos.report import Section
 
 LEAST_PER_SECOND = 150.0
 CONNECTIONS = 16
-HEADS = ("", "callbacks", "a second", "goal", "ms: p50", "p95", "max", "wrong")
+HEADS = ("", "callbacks", "a second", "goal", "ms: p50", "p95", "max", "ms of a core each", "wrong")
 MAKE_ELSEWHERE = """
 import uuid
 from datetime import timedelta
@@ -75,6 +77,7 @@ class Rate:
     def __init__(self, found: Bed, section: Section, name: str) -> None:
         self._bed, self._section, self._name = found, section, name
         self._port = found.sites[0].port
+        self._cpu_ms = 0.0
         self.wrong: list[str] = []
 
     async def progress(self, calls: Sequence[Call], count: int) -> None:
@@ -118,7 +121,12 @@ class Rate:
         self._show("copies of one result", answers, wrong, goal=False)
 
     async def _send(self, requests: Sequence[bytes]) -> Answers:
-        return await send(self._port, requests, CONNECTIONS)
+        process = self._bed.sites[0].process
+        assert process is not None
+        before = sum(psutil.Process(process.pid).cpu_times()[:2])
+        answers = await send(self._port, requests, CONNECTIONS)
+        self._cpu_ms = (sum(psutil.Process(process.pid).cpu_times()[:2]) - before) * 1000 / len(requests)
+        return answers
 
     def _result(self, call: Call) -> bytes:
         return self._signed(call, status="succeeded", result=f"parcel {call.id}")
@@ -144,7 +152,7 @@ class Rate:
     def _show(self, what: str, answers: Answers, wrong: Sequence[str], *, goal: bool = True) -> None:
         self.wrong += [f"{self._name}, {what}: {said}" for said in wrong]
         took = [seconds * 1000 for seconds in answers.took]
-        figures = (f"{p(took, 0.5):.0f}", f"{p(took, 0.95):.0f}", f"{max(took):.0f}")
+        figures = (f"{p(took, 0.5):.0f}", f"{p(took, 0.95):.0f}", f"{max(took):.0f}", f"{self._cpu_ms:.1f}")
         wanted = f"≥ {LEAST_PER_SECOND:.0f}" if goal else ""
         self._section.add(
             row(
