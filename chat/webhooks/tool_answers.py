@@ -44,14 +44,16 @@ def apply(
     write = _writer(invocation, said)
     with transaction.atomic():
         # The run's row first, as whoever parks it: it sees this answer, or this sees that it is parked.
-        if not Run.objects.select_for_update().filter(pk=invocation.run_id).values_list("pk"):
+        run = Run.objects.select_for_update().filter(pk=invocation.run_id)
+        status = run.values_list("status", flat=True).first()
+        if status is None:
             raise NotFound
         if seen():
             return False
         if not write():
             raise _refusal(invocation.pk)
         keep()
-        parked = Run.objects.filter(pk=invocation.run_id, status=Run.Status.WAITING).exists()
+        parked = status == Run.Status.WAITING
         if parked and not isinstance(said, Progress):
             Run.objects.wake(invocation.run_id)
         transaction.on_commit(lambda: told(parked))

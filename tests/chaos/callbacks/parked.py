@@ -73,7 +73,7 @@ async def measure(runs: int, killed: int) -> list[Section]:
             found.append((f"{name}: their process was killed", await wake_after_kill(found_bed, killed)))
     counted.complain(wrong)
     counted.note(
-        f"Before: after {WARM_UP} runs that have ended, so that pools and caches are filled. Allowed beyond that: "
+        f"None any more: {WARM_UP} runs have ended, so pools and caches are filled. Allowed beyond what is held then: "
         f"{SHARE:.0%} of the runs. Celery: calls of tools; `queued` is what waits for a worker."
     )
     woken = Section("Parked runs and their callbacks", WOKEN_HEADS)
@@ -90,9 +90,10 @@ async def measure(runs: int, killed: int) -> list[Section]:
 
 async def hold(found: Bed, runs: int, section: Section, name: str) -> list[str]:
     """Parks them and counts."""
+    await _counted(found, section, name, "before the first run")
     await found.park(min(WARM_UP, runs))
     await wake(found)
-    before = await _counted(found, section, name, "before")
+    before = await _counted(found, section, name, "none parked any more")
     await found.park(runs)
     after = await _counted(found, section, name, f"{runs} parked")
     wrong = held_too_much(before, after, allowed=max(3, round(SHARE * runs)))

@@ -91,7 +91,9 @@ class Rate:
         calls = [call for call in self._bed.calls() if call.id not in known]
         answers = await self._send([self._result(call) for call in calls])
         wrong = self._not_once(answers)
-        wrong += [f"{call.id}: not applied" for call in self._bed.calls() if call.effects != (call.id not in known)]
+        wrong += [
+            f"{call.id}: not applied" for call in self._bed.calls() if call.effects != (call.id not in known)
+        ]
         self._show("results, elsewhere", answers, wrong)
         await self._manage(CLEAR_ELSEWHERE)
 
@@ -100,7 +102,9 @@ class Rate:
         await self._bed.all_ended()
         wrong = self._not_once(answers)
         wrong += [f"{call.id}: {call.status}" for call in self._bed.calls() if call.status != "succeeded"]
-        wrong += [f"{run}: {end.status}" for run, end in self._bed.ends().items() if end.status != "completed"]
+        wrong += [
+            f"{run}: {end.status}" for run, end in self._bed.ends().items() if end.status != "completed"
+        ]
         self._show("results, here", answers, wrong, goal=False)
 
     async def copies(self, count: int) -> None:
