@@ -48,7 +48,7 @@ class CallbackDoor(ASGIHandler):
         await self.send_response(response, send)
 
     async def _answer(self, found: ResolverMatch, request: ASGIRequest) -> HttpResponse:
-        view = convert_exception_to_response(partial(found.func, **found.kwargs))
+        view: Any = convert_exception_to_response(partial(found.func, **found.kwargs))
         try:
             answer: HttpResponse = await self._threads(view, request)
         except StorageUnavailable as error:

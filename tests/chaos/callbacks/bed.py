@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,8 @@ class Bed:
     receiver: Receiver
     secret: str
     inside: Path
-    workers: list[Process] = field(default_factory=list)
+    worker: Process | None = None
+    """Where it is not inside of the one web process."""
 
     @property
     def sites(self) -> list[LiveSite]:
@@ -150,6 +151,12 @@ class Bed:
         headers = sign([self.secret], f"msg_{uuid.uuid4().hex}", int(time.time()), body)
         return body, {**headers, "content-type": "application/json"}
 
+    def start_all(self) -> None:
+        """Those that were killed, again."""
+        for site in self.sites:
+            if site.process is None:
+                site.start(*self.fleet.words)
+
     # --- how it stands ------------------------------------------------------------------------------------
 
     def calls(self) -> list[Call]:
@@ -174,8 +181,10 @@ class Bed:
 
     def held(self) -> dict[str, Held]:
         webs = [site.process.pid for site in self.sites if site.process is not None]
-        found = {f"web {n}": held_by(pid, self.inside) for n, pid in enumerate(webs, 1)}
-        return found | {"worker": held_by(worker.pid, self.inside) for worker in self.workers}
+        pids = {f"web {n}": pid for n, pid in enumerate(webs, 1)}
+        if self.worker is not None:
+            pids["worker"] = self.worker.pid
+        return {name: held_by(pid, self.inside) for name, pid in pids.items()}
 
     def queued(self) -> int:
         """Calls of tools that wait for a worker."""
@@ -246,6 +255,6 @@ def bed(*, many: bool, server: Postgres | None = None, **settings: str) -> Itera
         made = Bed(whole, fake, secret, inside)
         if many:
             words = ["worker", "-Q", "tools", "-P", "threads", "-c", "8"]
-            made.workers = [Process(site, words, "worker ready")]
-        stack.enter_context(running(*made.workers))
+            made.worker = Process(site, words, "worker ready")
+            stack.enter_context(running(made.worker))
         yield made

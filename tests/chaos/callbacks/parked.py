@@ -19,6 +19,7 @@ SHARE = 0.05
 SETTLE_SECONDS = 8.0
 """Longer than connections of HTTP clients are kept open for nobody."""
 COLUMNS = {"SQLite": False, "PostgreSQL, Redis": True}
+HELD_HEADS = ("", "", *HEADS, "queued")
 WOKEN_HEADS = (
     "",
     "runs",
@@ -61,31 +62,31 @@ class Woken:
         )
 
 
-async def measure(runs: int, killed: int) -> list[Section]:
+async def measure(runs: int, killed: int) -> Section:
     """Two tables: what is held, and how soon they go on."""
-    counted = Section(f"{runs} runs that wait for a webhook tool: what is held", ("", "", *HEADS, "queued"))
-    found: list[tuple[str, Woken]] = []
+    section = Section(f"{runs} runs that wait for a webhook tool: what is held", HELD_HEADS)
     wrong: list[str] = []
+    woken: dict[str, Woken] = {}
     for name, many in COLUMNS.items():
-        with bed(many=many) as found_bed:
-            wrong += await hold(found_bed, runs, counted, name)
-            found.append((f"{name}: {PER_SECOND:.0f} callbacks a second", await wake(found_bed)))
-            found.append((f"{name}: their process was killed", await wake_after_kill(found_bed, killed)))
-    counted.complain(wrong)
-    counted.note(
+        with bed(many=many) as found:
+            wrong += await hold(found, runs, section, name)
+            woken[f"{name}: {PER_SECOND:.0f} callbacks a second"] = await wake(found)
+            woken[f"{name}: their process was killed"] = await wake_after_kill(found, killed)
+    section.complain(wrong)
+    section.note(
         f"None any more: {WARM_UP} runs have ended, so pools and caches are filled. Allowed beyond what is held then: "
         f"{SHARE:.0%} of the runs. Celery: calls of tools; `queued` is what waits for a worker."
     )
-    woken = Section("Parked runs and their callbacks", WOKEN_HEADS)
-    for name, one in found:
-        woken.add(one.shown(name), failed=one.late or one.wrong)
-    woken.complain([said for _, one in found for said in one.wrong])
-    woken.note(
-        f"Taken up: from the 200 to the row's claim by a process, goal ≤ {MOST_SECONDS:.0f} s for each. Whole answer: to "
-        "the end of the run. Wrong: not one result, one claim, two calls of the model, one call of the tool's server and "
-        "the whole text for each. Eight people start them all, so a socket's limits of commands are raised."
+    section.table("Parked runs and their callbacks", WOKEN_HEADS)
+    for name, one in woken.items():
+        section.add(one.shown(name), failed=one.late or one.wrong)
+    section.complain([said for one in woken.values() for said in one.wrong])
+    section.note(
+        f"Taken up: from the 200 to the row's claim by a process, goal ≤ {MOST_SECONDS:.0f} s for each. Whole answer: "
+        "to the end of the run. Wrong: not one result, one claim, two calls of the model, one call of the tool's "
+        "server and the whole text for each. Eight people start them all, so a socket's limits of commands are raised."
     )
-    return [counted, woken]
+    return section
 
 
 async def hold(found: Bed, runs: int, section: Section, name: str) -> list[str]:

@@ -72,6 +72,8 @@ class Fleet:
     cookies: list[str]
     redis: MortalRedis | None = None
     models: dict[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    """With which its processes were started."""
     expected: dict[str, str] = field(default_factory=dict)
     """What each run that was ever started has to say."""
 
@@ -158,7 +160,7 @@ def fleet(size: Size, server: Postgres | None = None) -> Iterator[Fleet]:
         for site in sites:
             site.start(*size.words)
         cookies = [sites[0].sign_in(name).cookie for name in itertools.islice(NAMES, size.people)]
-        yield Fleet(sites, upstream, url, cookies, redis)
+        yield Fleet(sites, upstream, url, cookies, redis, words=size.words)
 
 
 def _site(folder: Path, server: str, size: Size, url: str, redis: MortalRedis | None) -> LiveSite:
