@@ -27,6 +27,8 @@ logger = structlog.get_logger(__name__)
 AT_ONCE = 50
 MOST_CLAIMS = 20
 """A run that was taken up as often has something about it that ends its maker."""
+MOST_WAKINGS = 2
+"""Of each of a run's invocations, which do not count: somebody has agreed to it, somebody has brought its result."""
 
 
 class Lost(Struct, frozen=True):
@@ -114,7 +116,7 @@ def free_orphans(lease_seconds: float) -> int:
 
 def _take_up(key: UUID, *, given_up: bool, tell_end: TellEnd | None) -> RunPlan | Lost:
     run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
-    if run.epoch > MOST_CLAIMS:
+    if run.epoch > MOST_CLAIMS and run.epoch > MOST_CLAIMS + MOST_WAKINGS * run.invocations.count():
         return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"), tell_end)
     try:
         # What fails in the database here must not take the run's end along.

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from msgspec.structs import replace
 
 from chat.exceptions import ChatError, Gone, NotFound, TooLarge
 from chat.models import Run, ToolInvocation
@@ -63,7 +64,8 @@ def apply(
 def outcome_of(answer: Succeeded | Failed, most_bytes: int) -> ToolOutcome:
     """What is recorded: the whole, and what of it the model is given."""
     if isinstance(answer, Failed):
-        return runner.outcome_of(error_of(answer))
+        outcome = runner.outcome_of(error_of(answer))
+        return replace(outcome, text=shortened(outcome.whole, most_bytes))
     whole = as_text(answer.result)
     return ToolOutcome("succeeded", shortened(whole, most_bytes), whole)
 
