@@ -15,7 +15,7 @@ import structlog
 from chat.engine.neighbours import birth_of
 from chat.engine.storing import insist
 from chat.engine.tool_work import HANG_SECONDS, record
-from chat.exceptions import ChatError
+from chat.exceptions import InvalidRequest
 from chat.models import ToolDelivery, ToolInvocation, WebhookTool
 from chat.webhooks.payloads import encoded
 from chat.webhooks.tool_answers import apply, outcome_of
@@ -88,7 +88,7 @@ class ToolCaller:
             if answer is not None:
                 apply(invocation, answer, told=lambda parked: told(run, parked))
                 return "succeeded" if isinstance(answer, Succeeded) else "failed"
-        except (ToolError, ChatError) as error:
+        except (ToolError, InvalidRequest) as error:
             # It still waits: who did not take it the second time may have taken it the first time, and may have called
             # back meanwhile.
             logger.warning("webhook tool not called again", invocation=str(key), reason=str(error))

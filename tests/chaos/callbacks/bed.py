@@ -54,7 +54,8 @@ FROM chat_run r JOIN chat_message m ON m.id = r.message_id
 """
 ROWS = """
 SELECT i.id, i.run_id, i.status, i.result, i.attempts,
-  (SELECT count(*) FROM chat_toolcallback c WHERE c.invocation_id = i.id AND c.accepted AND c.what = 'succeeded')
+  (SELECT count(*) FROM chat_toolcallback c WHERE c.invocation_id = i.id AND c.accepted AND c.what = 'succeeded'),
+  i.finished_at
 FROM chat_toolinvocation i
 """
 
@@ -91,6 +92,7 @@ class Call:
     result: str
     attempts: int
     effects: int
+    finished_at: float | None
 
 
 @dataclass
@@ -160,7 +162,8 @@ class Bed:
     # --- how it stands ------------------------------------------------------------------------------------
 
     def calls(self) -> list[Call]:
-        return [Call(_key(key), _key(run), *rest) for key, run, *rest in self.fleet.rows(ROWS)]
+        rows = self.fleet.rows(ROWS)
+        return [Call(_key(key), _key(run), *rest, _moment(at)) for key, run, *rest, at in rows]
 
     def ends(self) -> dict[str, End]:
         found = {}
