@@ -102,10 +102,12 @@ class Rate:
         await self._bed.all_ended()
         wrong = self._not_once(answers)
         wrong += [f"{call.id}: {call.status}" for call in self._bed.calls() if call.status != "succeeded"]
-        wrong += [
-            f"{run}: {end.status}" for run, end in self._bed.ends().items() if end.status != "completed"
-        ]
-        self._show("results, here", answers, wrong, goal=False)
+        ends = self._bed.ends()
+        wrong += [f"{run}: {end.status}" for run, end in ends.items() if end.status != "completed"]
+        at = {call.run: call.finished_at or 0.0 for call in self._bed.calls()}
+        taken_up = [end.claimed_at - at[run] for run, end in ends.items()]
+        late = f"taken up after s: p50 {p(taken_up, 0.5):.2f}, max {max(taken_up):.2f}"
+        self._show(f"results, here ({late})", answers, wrong, goal=False)
 
     async def copies(self, count: int) -> None:
         [call] = await self._bed.park(1)
