@@ -163,7 +163,10 @@ class Bed:
 
     def calls(self) -> list[Call]:
         rows = self.fleet.rows(ROWS)
-        return [Call(_key(key), _key(run), *rest, _moment(at)) for key, run, *rest, at in rows]
+        return [
+            Call(_key(key), _key(run), status, result, attempts, effects, _moment(at))
+            for key, run, status, result, attempts, effects, at in rows
+        ]
 
     def ends(self) -> dict[str, End]:
         found = {}
