@@ -182,7 +182,8 @@ class Bed:
                 await asyncio.sleep(0.2)
 
     async def all_ended(self, seconds: float = 120.0) -> None:
-        asked = "SELECT count(*) FROM chat_run WHERE finished_at IS NULL"
+        """All that do not wait."""
+        asked = "SELECT count(*) FROM chat_run WHERE finished_at IS NULL AND status <> 'waiting'"
         await self.until(lambda: self.fleet.rows(asked) == [(0,)], seconds)
 
     def held(self) -> dict[str, Held]:

@@ -25,15 +25,15 @@ def site() -> Iterator[Bed]:
 
 
 async def test_nothing_is_held_for_runs_that_wait_for_a_callback(site: Bed):
-    assert await hold(site, 20, Section("held", HELD_HEADS), "") == []
+    wrong = await hold(site, 20, Section("held", HELD_HEADS), "", settle_seconds=1)
     woken = await wake(site)
-    assert (woken.wrong, len(woken.answered)) == ([], 20)
+    assert (wrong, woken.wrong, len(woken.answered)) == ([], [], 20)
 
 
 async def test_a_callback_wakes_a_run_whose_process_was_killed(site: Bed):
     woken = await wake_after_kill(site, 5)
-    assert (woken.wrong, len(woken.answered)) == ([], 5)
     site.start_all()
+    assert (woken.wrong, len(woken.answered)) == ([], 5)
 
 
 async def test_a_hundred_copies_of_a_result_have_one_effect(site: Bed):
