@@ -91,9 +91,8 @@ class Rate:
         calls = [call for call in self._bed.calls() if call.id not in known]
         answers = await self._send([self._result(call) for call in calls])
         wrong = self._not_once(answers)
-        wrong += [
-            f"{call.id}: not applied" for call in self._bed.calls() if call.effects != (call.id not in known)
-        ]
+        taken = {call.id: call.effects for call in self._bed.calls()}
+        wrong += [f"{call.id}: {taken[call.id]} effects" for call in calls if taken[call.id] != 1]
         self._show("results, elsewhere", answers, wrong)
         await self._manage(CLEAR_ELSEWHERE)
 
