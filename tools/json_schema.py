@@ -62,8 +62,6 @@ def check_arguments(name: str, schema: Mapping[str, Any], text: str) -> dict[str
         problems = _problems(json.dumps(schema), given)
     except (Unresolvable, RecursionError):
         problems = ["They are nested too deeply, or the tool's schema cannot be read."]
-    except OverflowError:  # `multipleOf` divides
-        problems = ["A number is too large."]
     if problems:
         raise _refused(name, problems)
     return given

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from msgspec import structs
 
 from chat.exceptions import ChatError, Gone, NotFound, TooLarge
 from chat.models import Run, ToolInvocation
@@ -64,8 +63,7 @@ def apply(
 def outcome_of(answer: Succeeded | Failed, most_bytes: int) -> ToolOutcome:
     """What is recorded: the whole, and what of it the model is given."""
     if isinstance(answer, Failed):
-        failed = runner.outcome_of(error_of(answer))
-        return structs.replace(failed, text=shortened(failed.whole, most_bytes))
+        return runner.outcome_of(error_of(answer))
     whole = as_text(answer.result)
     return ToolOutcome("succeeded", shortened(whole, most_bytes), whole)
 

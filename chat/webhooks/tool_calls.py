@@ -151,8 +151,7 @@ class ToolCaller:
             response=reply.body[:KEPT_CHARACTERS],
             duration_ms=reply.duration_ms,
         )
-        # Where the line broke at the commit it is there already, and the answer still has to be recorded.
-        insist(lambda: ToolDelivery.objects.bulk_create([delivery], ignore_conflicts=True))
+        insist(lambda: delivery.save(force_insert=True))
         logger.info(
             "webhook tool called",
             tool=tool.name, invocation=key, status=reply.status, reason=reply.error, duration_ms=reply.duration_ms,
