@@ -3,6 +3,8 @@
 import json
 import time
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,8 +12,8 @@ from django.utils import timezone
 from chat.actions.callbacks import Delivered, receive
 from chat.exceptions import NotFound
 from chat.models import Conversation, ToolCallback, ToolInvocation
+from chat.models.tools import tell_nobody
 from chat.webhooks.signing import new_secret, sign
-from tests.api.test_invocations import Notes
 from tests.factories import RunFactory, ToolInvocationFactory, WebhookToolFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_columns]
@@ -43,6 +45,7 @@ def test_one_for_what_is_deleted_at_that_moment_is_not_found(called: ToolInvocat
             return super().items()
 
     request = Delivered(BODY, ReadWhileItIsDeleted(headers_of(BODY)))
+    nobody_hears: Any = SimpleNamespace(tell_invocations=tell_nobody)
     with pytest.raises(NotFound):
-        receive(called.pk, request, Notes(), now=timezone.now())
+        receive(called.pk, request, nobody_hears, now=timezone.now())
     assert ToolCallback.objects.count() == 0

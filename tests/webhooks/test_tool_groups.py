@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 def test_a_tool_whose_groups_are_deleted_is_nobodys_and_not_everybodys():
     sales, finance = (Group.objects.create(name=name) for name in ("sales", "finance"))
-    both, one, for_all = (WebhookToolFactory.create(name=name) for name in ("both", "one", "for_all"))
+    both, one, _ = (WebhookToolFactory.create(name=name) for name in ("both", "one", "for_all"))
     both.groups.set([sales, finance])
     one.groups.set([sales])
     stranger = UserFactory.create()

@@ -1,4 +1,4 @@
-"""A tool that is kept for groups, when one of them is deleted: tools of ours, and those that other apps keep rows of."""
+"""A tool that is kept for groups, when one of them is deleted: of ours or of another app."""
 
 import logging
 from typing import Any
