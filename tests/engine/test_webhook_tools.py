@@ -9,6 +9,7 @@ import uuid
 import pytest
 import standardwebhooks
 from django.contrib.auth.models import Group
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -386,6 +387,65 @@ async def test_one_that_waits_can_be_called_again_and_its_answer_counts(chat, up
         lambda: list(ToolDelivery.objects.order_by("pk").values_list("status", "again"))
     )
     assert kept == [(202, False), (500, True), (200, True)]
+
+
+async def test_a_callback_that_comes_while_it_is_called_again_is_what_counts(
+    chat, upstream, server, ship, secret
+):
+    def call_back_first(line):
+        body = json.dumps({"status": "succeeded", "result": "by the callback"}).encode()
+        headers = sign([secret], "msg_1", int(time.time()), body)
+        receive(row.pk, Delivered(body, headers), chat.runtime, now=timezone.now())
+        connection.close()
+        answer(200, b'{"result": "by the answer"}')(line)
+
+    server.then(answer(202), call_back_first)
+    started = await ask_to_ship(chat, upstream)
+    await parked(chat, started.run)
+    row = await row_of(chat)
+    await chat.runtime.database(lambda: webhooks.tool_caller().call_again(row.pk, told=wiring.tell_of_answer))
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+    assert told_to_the_model(upstream) == "by the callback"
+
+
+async def test_of_a_long_complaint_the_model_is_given_the_beginning(chat, upstream, server, ship, secret):
+    await chat.runtime.database(WebhookTool.objects.update, max_result_bytes=300)
+    server.then(answer(202))
+    started = await ask_to_ship(chat, upstream)
+    await parked(chat, started.run)
+    row = await row_of(chat)
+    await called_back(chat, secret, row.pk, status="failed", error="No. " * 1000)
+    await chat.events(started.run)
+    assert "shortened to" in told_to_the_model(upstream)
+    assert len(told_to_the_model(upstream)) <= 300
+    assert (await row_of(chat)).result == "No. " * 1000
+
+
+async def test_a_worker_whose_line_broke_when_it_noted_the_call_goes_on(chat, upstream, server, ship, worker):
+    """The note was written, and the worker was not told so."""
+    broken = []
+
+    def break_after(execute, sql, *rest):
+        done = execute(sql, *rest)
+        if "INSERT" in sql and "chat_tooldelivery" in sql and not broken:
+            broken.append(sql)
+            raise OperationalError("the line broke")
+        return done
+
+    def call():
+        with connection.execute_wrapper(break_after):
+            return webhooks.tool_caller().call(row.pk, node=None, told=lambda run: None)
+
+    server.then(answer(202))
+    worker.stop()
+    await ask_to_ship(chat, upstream)
+    async with asyncio.timeout(20):
+        while not await chat.runtime.database(ToolInvocation.objects.filter(name="ship").exists):
+            await asyncio.sleep(0.02)
+    row = await row_of(chat)
+    assert await asyncio.to_thread(call) == "waiting"
+    assert broken
+    assert await chat.runtime.database(ToolDelivery.objects.count) == 1
 
 
 async def test_a_worker_that_knows_no_address_of_the_site_says_so(chat, upstream, server, ship, settings):
