@@ -198,7 +198,7 @@ def record(
     ):
         return "again"
     outcome = _small_enough(outcome)
-    if insist(lambda: _finish(invocation, epoch, outcome, tell)):
+    if insist(lambda: _finish(invocation, epoch, outcome, tell) or _is_recorded(invocation, epoch, outcome)):
         return outcome.status
     logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
     if outcome.status != "cancelled":
@@ -215,6 +215,12 @@ def _finish(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tell: 
         result=outcome.whole,
         shown=outcome.text if outcome.shortened else "",
     )
+
+
+def _is_recorded(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> bool:
+    """By ourselves: the line broke at the commit."""
+    ours = ToolInvocation.objects.filter(pk=invocation.pk, epoch=epoch, status=outcome.status)
+    return ours.filter(result=outcome.whole).exists()
 
 
 def _keep_late(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> None:
