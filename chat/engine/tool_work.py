@@ -22,7 +22,7 @@ from tools.base import Tool
 from tools.conf import site_cache
 from tools.context import Caller, Files, ToolContext
 from tools.exceptions import UnknownTool
-from tools.results import as_text
+from tools.results import MOST_RESULT_BYTES, as_text
 from tools.runner import ToolOutcome
 
 logger = structlog.get_logger(__name__)
@@ -38,7 +38,6 @@ HANG_SECONDS = 3.0
 PAUSE_SECONDS = 1.0
 """Before the second attempt of a tool that was unavailable; doubled for the third."""
 MOST_PAUSE_SECONDS = 30.0
-MOST_RESULT_BYTES = 1_000_000
 GONE = "Nothing was run: {name} was switched off, or taken from this user, after it was called. {error}"
 TOO_LARGE = (
     "The tool's result is too large: {size} bytes, and at most {most} are taken. Ask for less at once."

@@ -45,3 +45,9 @@ def test_one_that_somebody_else_has_recorded_is_kept_as_late(running: ToolInvoca
     ToolInvocation.objects.update(status="timed_out", result="42")
     assert record(running, 3, ToolOutcome("succeeded", "42", "42"), 0, tell_nobody) == ""
     assert LateResult.objects.get().result == "42"
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, "succeeded"), (1, "failed")])
+def test_a_megabyte_is_taken_from_whoever_brings_it(running: ToolInvocation, more: int, status: str):
+    whole = "x" * (1_048_576 + more)
+    assert record(running, 3, ToolOutcome("succeeded", "x", whole), 0, tell_nobody) == status
