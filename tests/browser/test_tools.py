@@ -170,6 +170,31 @@ async def test_other_tabs_show_that_somebody_is_waited_for_until_all_is_decided(
     await expect(dot).to_have_attribute("data-kind", "unread")
 
 
+async def test_the_first_of_two_answers_that_ends_elsewhere_leaves_the_dot_of_the_one_that_waits(
+    desk, storehouse
+):
+    person = storehouse.sign_in("alice")
+    tab = await desk.tab(person)
+    async with person.socket() as program:
+        async with tab.page.expect_response("**/*"):  # the list, anew, because this conversation is not in it
+            reply = await program.ask(
+                "run.start",
+                key=str(uuid.uuid4()),
+                models=["demo/demo", "demo/demo-n200-r100-d20"],
+                content=[{"type": "text", "text": ASK}],
+            )
+        waits, ends = (run["run"] for run in reply["runs"])
+        dot = tab.page.locator(f"[data-conversation='{reply['conversation']}'] .dot")
+        await expect(dot).to_have_attribute("data-kind", "waiting")
+        async with tab.page.expect_response("**/*"):  # the list, anew
+            await program.events(ends)
+        await expect(dot).to_have_attribute("data-kind", "waiting")
+        await tab.page.reload()
+        await expect(dot).to_have_attribute("data-kind", "waiting")
+        await program.ask("run.stop", run=waits)
+        await expect(dot).to_have_attribute("data-kind", "unread")
+
+
 async def test_a_call_that_waits_for_its_caller_asks_nobody_in_front_of_a_screen(desk, storehouse):
     person = storehouse.sign_in("alice")
     tab = await desk.tab(person)
