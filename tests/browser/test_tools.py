@@ -73,6 +73,28 @@ async def test_calls_of_a_step_stand_together_each_with_its_end_and_read_the_sam
     assert await turns(tab) == live
 
 
+async def test_a_call_that_failed_offers_another_answer_when_its_own_has_ended(desk, storehouse):
+    tab = await ask(desk, storehouse, 'call:open_gate {"number": 4} call:count_boxes {"seconds": 3}')
+    gate = card(tab, "open_gate")
+    again = gate.get_by_role("button", name="Try again: ask for another answer")
+    await gate.locator("> summary").click()
+    await expect(gate).to_contain_text("Gate 4 does not answer.")
+    await expect(again).to_have_count(0)  # the other call is at work
+    await tab.wait_for_end()
+    await expect(again).to_be_visible()
+    await card(tab, "count_boxes").locator("> summary").click()
+    await expect(tab.answer.get_by_role("button", name="Try again")).to_have_count(1)
+    live = await turns(tab)
+    await tab.page.reload()
+    for name in ("open_gate", "count_boxes"):
+        await card(tab, name).locator("> summary").click()
+    assert await turns(tab) == live
+    await again.press("Enter")
+    await expect(tab.answer.get_by_text("2/2")).to_be_visible(timeout=20_000)
+    await expect(tab.answers).to_have_count(1)
+    await expect(tab.message).to_be_focused()
+
+
 async def test_what_waits_is_decided_in_place_with_other_arguments(desk, storehouse):
     tab = await ask(desk, storehouse, ASK)
     asked = card(tab, "send_message")
