@@ -10,9 +10,10 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402  (needs the app registry)
 
 from chat.websocket.routing import websocket_application  # noqa: E402
+from project.callback_door import CallbackDoor  # noqa: E402
 from project.machine_pages import MachinePages  # noqa: E402
 from project.request_lines import RequestLines  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": MachinePages(RequestLines(django_application)), "websocket": websocket_application}
+    {"http": MachinePages(RequestLines(CallbackDoor(django_application))), "websocket": websocket_application}
 )

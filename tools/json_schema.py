@@ -60,8 +60,10 @@ def check_arguments(name: str, schema: Mapping[str, Any], text: str) -> dict[str
         raise _refused(name, ["They must be one JSON object."])
     try:
         problems = _problems(json.dumps(schema), given)
-    except (Unresolvable, RecursionError):
-        problems = ["They are nested too deeply, or the tool's schema cannot be read."]
+    except Exception:  # noqa: BLE001  (one side is written by a model, the other one by staff; 10**400 is no float)
+        problems = [
+            "They are nested too deeply, have too large a number, or the tool's schema cannot be read."
+        ]
     if problems:
         raise _refused(name, problems)
     return given

@@ -203,6 +203,7 @@ def _save_step(ending: StepEnding, tell: TellInvocations) -> None:
             epoch=ending.epoch,
             steps=stored_steps(ending.steps),
             last_seq=ending.last_seq,
+            takeovers=0,
         )
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps))
         _save_calls(call.columns for call in ending.calls)
@@ -233,6 +234,7 @@ def park(partial: Partial, worked_seconds: float) -> bool:
             epoch=partial.epoch,
             status=Run.Status.WAITING,
             node=None,
+            takeovers=0,
             worked_ms=round(worked_seconds * 1000),
             steps=stored_steps(partial.steps),
             last_seq=partial.last_seq,

@@ -26,8 +26,8 @@ from chat.usage.pricing import PriceList, cost_of, estimate_tokens
 logger = structlog.get_logger(__name__)
 
 AT_ONCE = 50
-MOST_CLAIMS = 20
-"""A run that was taken up as often has something about it that ends its maker."""
+MOST_TAKEOVERS = 20
+"""A run that was taken over as often, and never came further, has something about it that ends its maker."""
 
 
 class Lost(Struct, frozen=True):
@@ -124,8 +124,8 @@ def free_orphans(lease_seconds: float) -> int:
 
 def _take_up(key: UUID, *, given_up: bool, tell: Tell) -> RunPlan | Lost:
     run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
-    if run.epoch > MOST_CLAIMS:
-        return _fail(run, Internal(detail=f"taken up {MOST_CLAIMS} times"), tell)
+    if run.takeovers > MOST_TAKEOVERS:
+        return _fail(run, Internal(detail=f"taken over {MOST_TAKEOVERS} times"), tell)
     try:
         # What fails in the database here must not take the run's end along.
         with transaction.atomic():
@@ -143,7 +143,7 @@ def _take_up(key: UUID, *, given_up: bool, tell: Tell) -> RunPlan | Lost:
 
 def give_up(node: UUID) -> int:
     """The node's runs are nobody's from now on; any process may claim them at once. How many."""
-    return Run.objects.open().filter(node_id=node).update(node=None)
+    return Run.objects.open().filter(node_id=node).update(node=None, takeovers=0)
 
 
 def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:

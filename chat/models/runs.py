@@ -60,6 +60,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             return bool(
                 seen.update(
                     epoch=seen_epoch + 1,
+                    takeovers=models.F("takeovers") + 1,
                     last_seq=0,
                     node_id=node,
                     status=Run.Status.RUNNING,
@@ -110,6 +111,9 @@ class Run(Row):
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     epoch = models.PositiveIntegerField(default=0)
     """How many times it has been claimed; the fencing token."""
+    takeovers = models.PositiveIntegerField(default=0, db_default=0)
+    """How often it was claimed since it has last come anywhere: to the end of a step, to a wait, or out of a process
+    that gave it up in good order."""
     node = models.ForeignKey(Node, models.SET_NULL, null=True, related_name="runs")
     stop_requested_at = models.DateTimeField(null=True)
     last_seq = models.PositiveIntegerField(default=0)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from msgspec.structs import replace
 
 from chat.exceptions import ChatError, Gone, NotFound, TooLarge
 from chat.models import Run, ToolInvocation
@@ -46,14 +47,16 @@ def apply(
     write = _writer(invocation, said, tell)
     with transaction.atomic():
         # The run's row first, as whoever parks it: it sees this answer, or this sees that it is parked.
-        if not Run.objects.select_for_update().filter(pk=invocation.run_id).values_list("pk"):
+        run = Run.objects.select_for_update().filter(pk=invocation.run_id)
+        status = run.values_list("status", flat=True).first()
+        if status is None:
             raise NotFound
         if seen():
             return False
         if not write():
             raise _refusal(invocation.pk)
         keep()
-        parked = Run.objects.filter(pk=invocation.run_id, status=Run.Status.WAITING).exists()
+        parked = status == Run.Status.WAITING
         if parked and not isinstance(said, Progress):
             Run.objects.wake(invocation.run_id)
         transaction.on_commit(lambda: told(parked))
@@ -63,7 +66,8 @@ def apply(
 def outcome_of(answer: Succeeded | Failed, most_bytes: int) -> ToolOutcome:
     """What is recorded: the whole, and what of it the model is given."""
     if isinstance(answer, Failed):
-        return runner.outcome_of(error_of(answer))
+        outcome = runner.outcome_of(error_of(answer))
+        return replace(outcome, text=shortened(outcome.whole, most_bytes))
     whole = as_text(answer.result)
     return ToolOutcome("succeeded", shortened(whole, most_bytes), whole)
 

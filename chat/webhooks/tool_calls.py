@@ -99,7 +99,8 @@ class ToolCaller:
                 apply(invocation, answer, tell=self._tell, told=lambda parked: told(run, parked))
                 return "succeeded" if isinstance(answer, Succeeded) else "failed"
         except (ToolError, InvalidRequest) as error:
-            # It still waits: who did not take it the second time may have taken it the first time.
+            # It still waits: who did not take it the second time may have taken it the first time, and may have called
+            # back meanwhile.
             logger.warning("webhook tool not called again", invocation=str(key), reason=str(error))
         return ToolInvocation.Status.WAITING
 
@@ -151,7 +152,8 @@ class ToolCaller:
             response=reply.body[:KEPT_CHARACTERS],
             duration_ms=reply.duration_ms,
         )
-        insist(lambda: delivery.save(force_insert=True))
+        # Where the line broke at its commit it is there already.
+        insist(lambda: ToolDelivery.objects.bulk_create([delivery], ignore_conflicts=True))
         logger.info(
             "webhook tool called",
             tool=tool.name, invocation=key, status=reply.status, reason=reply.error, duration_ms=reply.duration_ms,

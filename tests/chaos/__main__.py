@@ -15,7 +15,9 @@ from tests.chaos.bed import ROOT, Bed, run_on_bed
 from tests.chaos.report import Section, say
 
 SECTIONS = ("faults", "storm", "failure", "breaker", "probes", "line")
-FLEET = ("tools", "tool_times", "cuts", "cursors", "kills", "zombies", "redis", "restarts", "single")
+FLEET = (
+    "tools", "tool_times", "parked", "callbacks", "cuts", "cursors", "kills", "zombies", "redis", "restarts", "single",
+)  # fmt: skip
 """Over several server processes, on a bed of their own (docs/measuring.md)."""
 SERVER_SECTIONS = ("away", "lock", "slow", "flood", "revocation", "costs")
 """About a whole server of its own, with real sockets."""
@@ -74,6 +76,7 @@ def server_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any
 
 
 def fleet_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any, Section]:
+    from tests.chaos.callbacks import parked, rate
     from tests.chaos.fleet import cursors, cuts, kills, losses, restarts
     from tests.chaos.tools import kills as tool_kills
     from tests.chaos.tools import times as tool_times
@@ -84,6 +87,8 @@ def fleet_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any,
     makers: dict[str, Callable[[], Coroutine[Any, Any, Section]]] = {
         "tools": lambda: tool_kills.measure(much(20)),
         "tool_times": lambda: tool_times.measure(much(30)),
+        "parked": lambda: parked.measure(much(1000), much(50)),
+        "callbacks": lambda: rate.measure(much(3000), much(2000), much(300), much(1000)),
         "cuts": lambda: cuts.measure(much(1000)),
         "cursors": lambda: cursors.measure(much(40)),
         "kills": lambda: kills.measure_kills(much(20), runs=10),

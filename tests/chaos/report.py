@@ -12,6 +12,10 @@ class Section:
     def __init__(self, title: str, heads: Sequence[str]) -> None:
         self.failed = 0
         self._lines: list[str] = []
+        self.table(title, heads)
+
+    def table(self, title: str, heads: Sequence[str]) -> None:
+        """Goes on with another one."""
         self._say(f"## {title}\n")
         self._say(row(*heads))
         self._say(row("---", *["---:"] * (len(heads) - 1)))

@@ -110,6 +110,19 @@ async def test_approved_it_is_run_and_the_answer_goes_on(chat, upstream, worker)
     assert row.decided_at is not None
 
 
+async def test_a_run_may_be_parked_as_often_as_it_likes(chat, upstream, worker, settings):
+    """What has something about it that ends its makers is given up; what was waited for has not."""
+    settings.LOOP_INVOCATIONS = 30
+    mails = [("send_mail", f'{{"to": "{number}@example.com"}}') for number in range(25)]
+    started = await ask_for_mail(chat, upstream, *mails)
+    for place in range(25):
+        row = await waiting(chat, position=place)
+        await chat.runtime.database(decide, chat.user, row.pk, "reject", chat.runtime)
+        if place < 24:
+            await parked(chat, started.run)
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+
+
 async def test_each_model_call_is_billed_once_however_often_it_was_parked(chat, upstream, worker):
     other = ("send_mail", '{"to": "bob@example.com"}')
     started = await ask_for_mail(chat, upstream, MAIL, other)

@@ -150,9 +150,9 @@ async def test_a_run_that_its_own_process_lost_is_taken_up_again_after_a_lease(c
     await chat.events(started.run)
 
 
-async def test_a_run_that_was_taken_up_too_often_fails(chat, upstream):
+async def test_a_run_that_was_taken_over_too_often_without_coming_further_fails(chat, upstream):
     started = await chat.runtime.database(half_done, chat, "Hel")
-    await chat.runtime.database(Run.objects.filter(pk=started.run).update, epoch=20)
+    await chat.runtime.database(Run.objects.filter(pk=started.run).update, takeovers=20)
     assert await chat.runtime.supervisor.rescue() == 0
     assert (await chat.row(started.run)).status == "failed"
     assert upstream.requests == []

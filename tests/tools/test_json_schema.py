@@ -74,6 +74,18 @@ def test_arguments_that_are_nested_too_deeply_are_refused():
 
 
 @pytest.mark.parametrize(
+    ("wanted", "given"),
+    [
+        ({"type": "number", "multipleOf": 0.1}, "1" + "0" * 400),
+        ({"type": "string", "pattern": "("}, '"x"'),
+    ],
+)
+def test_what_the_check_itself_trips_over_is_refused(wanted, given):
+    with pytest.raises(BadArguments, match="nothing was run"):
+        check_arguments("odd", {"type": "object", "properties": {"a": wanted}}, f'{{"a": {given}}}')
+
+
+@pytest.mark.parametrize(
     ("schema", "words"),
     [
         ([], "no schema of an object"),

@@ -45,6 +45,8 @@ class Size:
     settings: dict[str, str] = field(default_factory=dict)
     servers: tuple[str, ...] = ("daphne", "uvicorn")
     """In turn."""
+    words: tuple[str, ...] = ()
+    """To `serve`."""
 
     @property
     def embedded(self) -> bool:
@@ -70,6 +72,8 @@ class Fleet:
     cookies: list[str]
     redis: MortalRedis | None = None
     models: dict[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    """With which its processes were started."""
     expected: dict[str, str] = field(default_factory=dict)
     """What each run that was ever started has to say."""
 
@@ -99,7 +103,7 @@ class Fleet:
         return int(answer.json()["total"])
 
     def calls_billed(self) -> int:
-        [(count,)] = self._rows("SELECT count(*) FROM chat_modelcall")
+        [(count,)] = self.rows("SELECT count(*) FROM chat_modelcall")
         return int(count)
 
     def set_apart(self) -> dict[Any, str]:
@@ -116,13 +120,13 @@ class Fleet:
 
     def stored(self) -> dict[str, Stored]:
         found = {}
-        for run, status, epoch, parts, calls in self._rows(STORED):
+        for run, status, epoch, parts, calls in self.rows(STORED):
             said = msgspec.json.decode(parts) if isinstance(parts, str) else parts
             text = "".join(part["text"] for part in said if part["type"] == "text")
             found[str(UUID(str(run)))] = Stored(str(UUID(str(run))), status, epoch, text, calls)
         return found
 
-    def _rows(self, question: str) -> list[tuple[Any, ...]]:
+    def rows(self, question: str) -> list[tuple[Any, ...]]:
         if self.database_url.startswith("sqlite:///"):
             line: Any = sqlite3.connect(self.database_url.removeprefix("sqlite:///"))
         else:
@@ -154,9 +158,9 @@ def fleet(size: Size, server: Postgres | None = None) -> Iterator[Fleet]:
             witness.watch(url)
         stack.callback(_end, sites)
         for site in sites:
-            site.start()
+            site.start(*size.words)
         cookies = [sites[0].sign_in(name).cookie for name in itertools.islice(NAMES, size.people)]
-        yield Fleet(sites, upstream, url, cookies, redis)
+        yield Fleet(sites, upstream, url, cookies, redis, words=size.words)
 
 
 def _site(folder: Path, server: str, size: Size, url: str, redis: MortalRedis | None) -> LiveSite:

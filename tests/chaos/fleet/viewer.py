@@ -96,13 +96,13 @@ class Viewer:
 
     # --- what a person does -----------------------------------------------------------------------------
 
-    async def start(self, model: str) -> Screen:
+    async def start(self, model: str, text: str = "hello") -> Screen:
         """Asks until it is answered, under one key: however often it arrives, it is one run."""
         frame = {
             "type": "run.start",
             "key": str(uuid.uuid4()),
             "models": [model],
-            "content": [{"type": "text", "text": "hello"}],
+            "content": [{"type": "text", "text": text}],
         }
         while True:
             reply = await self._ask(frame)

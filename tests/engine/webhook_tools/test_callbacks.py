@@ -7,6 +7,7 @@ import time
 import uuid
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -14,7 +15,7 @@ from chat import wiring
 from chat.actions.callbacks import Delivered, receive, receive_flat
 from chat.engine import offered_tools
 from chat.exceptions import Gone
-from chat.models import ToolDelivery, ToolInvocation, WebhookDelivery
+from chat.models import ToolDelivery, ToolInvocation, WebhookDelivery, WebhookTool
 from chat.webhooks.signing import sign, sign_body
 from chat.wiring import webhooks
 from tests.engine.tool_plays import asks_for, parked, plays
@@ -199,6 +200,38 @@ async def test_one_that_waits_can_be_called_again_and_its_answer_counts(chat, up
         lambda: list(ToolDelivery.objects.order_by("pk").values_list("status", "again"))
     )
     assert kept == [(202, False), (500, True), (200, True)]
+
+
+async def test_a_callback_that_comes_while_it_is_called_again_is_what_counts(
+    chat, upstream, server, ship, secret
+):
+    def call_back_first(line):
+        body = json.dumps({"status": "succeeded", "result": "by the callback"}).encode()
+        headers = sign([secret], "msg_1", int(time.time()), body)
+        receive(row.pk, Delivered(body, headers), chat.runtime, now=timezone.now())
+        connection.close()
+        answer(200, b'{"result": "by the answer"}')(line)
+
+    server.then(answer(202), call_back_first)
+    started = await ask_to_ship(chat, upstream)
+    await parked(chat, started.run)
+    row = await row_of(chat)
+    await chat.runtime.database(lambda: webhooks.tool_caller().call_again(row.pk, told=wiring.tell_of_answer))
+    assert (await chat.events(started.run))[-1]["status"] == "completed"
+    assert told_to_the_model(upstream) == "by the callback"
+
+
+async def test_of_a_long_complaint_the_model_is_given_the_beginning(chat, upstream, server, ship, secret):
+    await chat.runtime.database(WebhookTool.objects.update, max_result_bytes=300)
+    server.then(answer(202))
+    started = await ask_to_ship(chat, upstream)
+    await parked(chat, started.run)
+    row = await row_of(chat)
+    await called_back(chat, secret, row.pk, status="failed", error="No. " * 1000)
+    await chat.events(started.run)
+    assert "shortened to" in told_to_the_model(upstream)
+    assert len(told_to_the_model(upstream)) <= 300
+    assert (await row_of(chat)).result == "No. " * 1000
 
 
 async def test_the_users_own_systems_hear_of_the_wait_and_of_the_result_once(

@@ -1,14 +1,17 @@
 """Tools that other people's servers run: what is called, and what they answer at once."""
 
+import asyncio
 import json
 
 import pytest
 import standardwebhooks
 from django.contrib.auth.models import Group
+from django.db import OperationalError, connection
 
 from chat.actions.invocations import decide
 from chat.exceptions import InvalidRequest
-from chat.models import ToolDelivery, WebhookTool
+from chat.models import ToolDelivery, ToolInvocation, WebhookTool
+from chat.wiring import webhooks
 from tests.engine.tool_plays import asks_for, parked, plays
 from tests.engine.webhook_tools.shipping import CALL, ask_to_ship, ends, row_of, told_to_the_model
 from tests.fakes.receiver import answer, say
@@ -140,6 +143,33 @@ async def test_arguments_that_do_not_fit_cannot_be_approved(chat, upstream, serv
         await chat.runtime.database(
             lambda: decide(chat.user, row.pk, "approve", chat.runtime, arguments={"x": 1})
         )
+
+
+async def test_a_worker_whose_line_broke_when_it_noted_the_call_goes_on(chat, upstream, server, ship, worker):
+    """The note was written, and the worker was not told so."""
+    broken = []
+
+    def break_after(execute, sql, *rest):
+        done = execute(sql, *rest)
+        if "INSERT" in sql and "chat_tooldelivery" in sql and not broken:
+            broken.append(sql)
+            raise OperationalError("the line broke")
+        return done
+
+    def call():
+        with connection.execute_wrapper(break_after):
+            return webhooks.tool_caller().call(row.pk, node=None, told=lambda run: None)
+
+    server.then(answer(202))
+    worker.stop()
+    await ask_to_ship(chat, upstream)
+    async with asyncio.timeout(20):
+        while not await chat.runtime.database(ToolInvocation.objects.filter(name="ship").exists):
+            await asyncio.sleep(0.02)
+    row = await row_of(chat)
+    assert await asyncio.to_thread(call) == "waiting"
+    assert broken
+    assert await chat.runtime.database(ToolDelivery.objects.count) == 1
 
 
 async def test_a_worker_that_knows_no_address_of_the_site_says_so(chat, upstream, server, ship, settings):

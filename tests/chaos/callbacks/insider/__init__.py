@@ -1,0 +1,1 @@
+"""Inside the processes of these programs, and of no others."""
