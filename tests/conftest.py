@@ -5,7 +5,14 @@ from django.conf import settings
 
 from tools.overrides import in_force
 
-pytest_plugins = ["tests.cast", "tests.columns", "tests.live", "tests.services"]
+pytest_plugins = [
+    "tests.attachments.folder",
+    "tests.cast",
+    "tests.columns",
+    "tests.live",
+    "tests.office",
+    "tests.services",
+]
 
 # Pages name their files as they are: nothing has been collected and fingerprinted here.
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -35,7 +35,8 @@ def add_endpoint(
     check_url(url, outbound_policy())
     if not events or not EVENTS.issuperset(events):
         raise InvalidRequest(f"Choose some of {', '.join(sorted(EVENTS))}.", field="events")
-    endpoint = WebhookEndpoint(owner=user, url=url, events=sorted(set(events)), description=description[:200])
+    description = " ".join(description.replace("\0", "").split())[:200]
+    endpoint = WebhookEndpoint(owner=user, url=url, events=sorted(set(events)), description=description)
     endpoint.set_secret(secret := new_secret())
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=user.pk)  # so that two at once count each other

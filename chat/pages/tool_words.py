@@ -32,6 +32,7 @@ _WITHOUT_RESULT = {
     "unknown": "What ran it was lost on the way, so nobody knows whether it took effect."
     " Check that before you ask for it again.",
 }
+_AGAIN = {"failed", "timed_out", "unknown"}
 _SENTENCE = 300
 """Longer than this it is no sentence, and folded away."""
 _LINE = 60
@@ -80,6 +81,11 @@ def result_text(status: str, result: Any) -> str:
     if status in _ENDS and _is_sentence(result):
         return ""
     return _drawn_out(result) if isinstance(result, str) else _pretty(result)
+
+
+def offers_again(status: str) -> bool:
+    """Whether another answer may do better, once this one has ended."""
+    return status in _AGAIN
 
 
 def fields_of(written: Any) -> list[Field]:

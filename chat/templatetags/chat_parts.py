@@ -14,7 +14,15 @@ from django.utils.safestring import SafeString, mark_safe
 
 from chat.pages.markdown import render_markdown
 from chat.pages.names import shown_name
-from chat.pages.tool_words import fields_of, gist_of, result_text, state_icon, state_word, why_words
+from chat.pages.tool_words import (
+    fields_of,
+    gist_of,
+    offers_again,
+    result_text,
+    state_icon,
+    state_word,
+    why_words,
+)
 
 register = template.Library()
 
@@ -26,6 +34,7 @@ class _Segments:
 
     def __init__(self, invocations: Mapping[str, Mapping[str, Any]], *, live: bool) -> None:
         self._invocations = invocations
+        self._live = live
         # An answer that has ended gives none of its calls a result any more.
         self._unanswered = "" if live else "cancelled"
         self.items: list[dict[str, Any]] = []
@@ -62,6 +71,7 @@ class _Segments:
         row = self._invocations.get(invocation, {})
         call = {
             "invocation": invocation,
+            "live": self._live,
             "name": part.get("name", ""),
             "arguments": part.get("arguments"),
             "status": self._unanswered or row.get("status") or "pending",
@@ -99,6 +109,7 @@ def in_words(call: Mapping[str, Any] | None) -> dict[str, Any]:
         "gist": (call["note"] if under_way else "") or gist_of(fields),
         "fraction": call["fraction"] if under_way else None,
         "approval": status == "waiting" and waits_for == "approval",
+        "again": not call["live"] and offers_again(status),
     }
 
 

@@ -10,7 +10,6 @@ from django.test import AsyncClient
 from chat.attachments.download import PIECE_BYTES
 from chat.models import Attachment, ToolInvocation
 from chat.wiring.attachments import contents
-from tests.attachments.folder import close_connections, stored_in
 from tests.factories import (
     AttachmentFactory,
     ConversationFactory,
@@ -19,14 +18,7 @@ from tests.factories import (
     UserFactory,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-async def own_folder(settings, tmp_path):
-    settings.STORAGES = stored_in(tmp_path / "files")
-    yield
-    await close_connections()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folder")]
 
 
 @pytest.fixture

@@ -16,13 +16,9 @@ from django.test import Client
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from chat import wiring
 from chat.models import Run, ToolCallback, ToolInvocation
 from chat.webhooks.signing import new_secret, sign, sign_body
-from tests.api.test_invocations import Notes
 from tests.factories import (
-    ConversationFactory,
-    RunFactory,
     ToolInvocationFactory,
     WebhookToolFactory,
 )
@@ -31,18 +27,6 @@ pytestmark = pytest.mark.django_db
 
 SECRET = new_secret()
 RESULT = b'{"status": "succeeded", "result": {"tracking": "1Z"}}'
-
-
-@pytest.fixture
-def office(monkeypatch):
-    notes = Notes()
-    monkeypatch.setattr(wiring, "runtime", lambda: notes)
-    return notes
-
-
-@pytest.fixture
-def run(alice):
-    return RunFactory.create(conversation=ConversationFactory.create(owner=alice), status="waiting", epoch=1)
 
 
 @pytest.fixture

@@ -1,41 +1,14 @@
-"""Changing conversations over REST, with the office of a process that only takes notes."""
+"""Changing conversations over REST."""
 
 import json
 import uuid
 
 import pytest
 
-from chat import wiring
 from chat.models import Conversation, Message
 from tests.factories import ConversationFactory, MessageFactory, RunFactory
 
 pytestmark = pytest.mark.django_db
-
-
-class Notes:
-    """An office at the edge of the process: what would have been told to others."""
-
-    node = uuid.uuid4()
-
-    def __init__(self):
-        self.notices = []
-        self.stopped = []
-
-    def launch(self, plan):
-        raise AssertionError("nothing is started here")
-
-    def stop_run(self, run, asked_at):
-        self.stopped.append(run)
-
-    def announce(self, user, name, fields):
-        self.notices.append((user, name, fields))
-
-
-@pytest.fixture
-def office(monkeypatch):
-    notes = Notes()
-    monkeypatch.setattr(wiring, "runtime", lambda: notes)
-    return notes
 
 
 @pytest.fixture

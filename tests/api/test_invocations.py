@@ -1,4 +1,4 @@
-"""Deciding about tool invocations and answering them over REST, with the office of a process that only takes notes."""
+"""Deciding about tool invocations and answering them over REST."""
 
 import json
 import uuid
@@ -8,45 +8,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from chat import wiring
 from chat.models import Run, ToolInvocation
-from tests.factories import ConversationFactory, RunFactory, ToolInvocationFactory
+from tests.factories import ToolInvocationFactory
 
 pytestmark = pytest.mark.django_db
-
-
-class Notes:
-    """An office at the edge of the process: what would have been told to others."""
-
-    def __init__(self):
-        self.notices = []
-        self.woken_runs = []
-        self.changed = []
-        self.told = []
-
-    def woken(self, run):
-        self.woken_runs.append(run)
-
-    def tool_changed(self, run):
-        self.changed.append(run)
-
-    def announce(self, user, name, fields):
-        self.notices.append((user, name, fields))
-
-    def tell_invocations(self, keys):
-        self.told.append(list(keys))
-
-
-@pytest.fixture
-def office(monkeypatch):
-    notes = Notes()
-    monkeypatch.setattr(wiring, "runtime", lambda: notes)
-    return notes
-
-
-@pytest.fixture
-def run(alice):
-    return RunFactory.create(conversation=ConversationFactory.create(owner=alice), status="waiting", epoch=1)
 
 
 @pytest.fixture
@@ -57,12 +22,6 @@ def asked(run):
 @pytest.fixture
 def brought(run):
     return ToolInvocationFactory.create(run=run, name="open_door", kind="client", waits_for="client")
-
-
-@pytest.fixture
-def signed_in(client, alice):
-    client.force_login(alice)
-    return client
 
 
 def post(client, invocation, what, **body):

@@ -1,4 +1,4 @@
-"""docs/reference lists every setting, error and event, as they are in the code, and none besides."""
+"""docs/reference lists every setting, error, event and route, as they are in the code, and none besides."""
 
 import ast
 import re
@@ -8,6 +8,7 @@ from typing import get_args
 import msgspec
 import pytest
 
+from chat.api.root import api
 from chat.events.run_events import RunEvent
 from chat.exceptions import ChatError, Internal
 from chat.websocket.commands import Command
@@ -116,3 +117,15 @@ def test_every_command_and_frame_is_listed_and_no_other():
     assert said <= set(rows("websocket.md"))
     frames_listed = set(rows("websocket.md")) - said
     assert frames_listed == {"ready", "reply", "event", "notice", "pong", "closing"}
+
+
+def test_every_route_of_the_api_is_listed_and_no_other():
+    page = (REFERENCE / "rest.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([A-Z]+) (/\S*)` \| \S", page, re.MULTILINE)
+    schema = api.get_openapi_schema(path_prefix="")
+    served = [
+        (method.upper(), path.replace("{key}", "{id}"))
+        for path, operations in schema["paths"].items()
+        for method in operations
+    ]
+    assert sorted(listed) == sorted(served)

@@ -73,6 +73,28 @@ async def test_calls_of_a_step_stand_together_each_with_its_end_and_read_the_sam
     assert await turns(tab) == live
 
 
+async def test_a_call_that_failed_offers_another_answer_when_its_own_has_ended(desk, storehouse):
+    tab = await ask(desk, storehouse, 'call:open_gate {"number": 4} call:count_boxes {"seconds": 3}')
+    gate = card(tab, "open_gate")
+    again = gate.get_by_role("button", name="Try again: ask for another answer")
+    await gate.locator("> summary").click()
+    await expect(gate).to_contain_text("Gate 4 does not answer.")
+    await expect(again).to_have_count(0)  # the other call is at work
+    await tab.wait_for_end()
+    await expect(again).to_be_visible()
+    await card(tab, "count_boxes").locator("> summary").click()
+    await expect(tab.answer.get_by_role("button", name="Try again")).to_have_count(1)
+    live = await turns(tab)
+    await tab.page.reload()
+    for name in ("open_gate", "count_boxes"):
+        await card(tab, name).locator("> summary").click()
+    assert await turns(tab) == live
+    await again.press("Enter")
+    await expect(tab.answer.get_by_text("2/2")).to_be_visible(timeout=20_000)
+    await expect(tab.answers).to_have_count(1)
+    await expect(tab.message).to_be_focused()
+
+
 async def test_what_waits_is_decided_in_place_with_other_arguments(desk, storehouse):
     tab = await ask(desk, storehouse, ASK)
     asked = card(tab, "send_message")
@@ -168,6 +190,31 @@ async def test_other_tabs_show_that_somebody_is_waited_for_until_all_is_decided(
     await approve.click()
     await one.wait_for_end()
     await expect(dot).to_have_attribute("data-kind", "unread")
+
+
+async def test_the_first_of_two_answers_that_ends_elsewhere_leaves_the_dot_of_the_one_that_waits(
+    desk, storehouse
+):
+    person = storehouse.sign_in("alice")
+    tab = await desk.tab(person)
+    async with person.socket() as program:
+        async with tab.page.expect_response("**/*"):  # the list, anew, because this conversation is not in it
+            reply = await program.ask(
+                "run.start",
+                key=str(uuid.uuid4()),
+                models=["demo/demo", "demo/demo-n200-r100-d20"],
+                content=[{"type": "text", "text": ASK}],
+            )
+        waits, ends = (run["run"] for run in reply["runs"])
+        dot = tab.page.locator(f"[data-conversation='{reply['conversation']}'] .dot")
+        await expect(dot).to_have_attribute("data-kind", "waiting")
+        async with tab.page.expect_response("**/*"):  # the list, anew
+            await program.events(ends)
+        await expect(dot).to_have_attribute("data-kind", "waiting")
+        await tab.page.reload()
+        await expect(dot).to_have_attribute("data-kind", "waiting")
+        await program.ask("run.stop", run=waits)
+        await expect(dot).to_have_attribute("data-kind", "unread")
 
 
 async def test_a_call_that_waits_for_its_caller_asks_nobody_in_front_of_a_screen(desk, storehouse):

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -12,6 +12,8 @@ from chat import wiring
 from chat.actions.runs import Started, StartRequest, start_runs, stop_run
 from chat.models import LanguageModel, Message, ModelCall, Provider, Run, User
 from chat.wiring import Runtime
+from project.celery import app
+from project.worker.embedded import EmbeddedWorker
 from tests.fakes.upstream import FakeUpstream, fake_upstream
 
 
@@ -26,6 +28,15 @@ async def runtime(transactional_db: None) -> AsyncIterator[Runtime]:
     started = await wiring.startup()
     yield started
     await wiring.shutdown(grace_seconds=0)
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Iterator[EmbeddedWorker]:
+    """Runs tools, as it does where a single process is all there is."""
+    started = EmbeddedWorker(app)
+    started.start()
+    yield started
+    started.stop()
 
 
 @dataclass

@@ -19,8 +19,6 @@ from chat.exceptions import AlreadyDecided
 from chat.models import ModelCall, Run, ToolInvocation
 from chat.websocket.subscription import stored_entries
 from chat.wiring.attachments import files_of
-from project.celery import app
-from project.worker.embedded import EmbeddedWorker
 from tests.beside import locked
 from tests.engine.orphans import Elsewhere
 from tests.engine.tool_plays import asks_for, parked, plays
@@ -49,14 +47,6 @@ def mail(monkeypatch):
     sent.clear()
     registry = Registry([*installed(), send_mail])
     monkeypatch.setattr(offered_tools, "installed", lambda: registry)
-
-
-@pytest.fixture
-def worker(transactional_db):
-    started = EmbeddedWorker(app)
-    started.start()
-    yield started
-    started.stop()
 
 
 MAIL = ("send_mail", '{"to": "ada@example.com"}')

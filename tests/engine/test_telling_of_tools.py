@@ -8,8 +8,6 @@ from django.db.models.functions import Now
 import chat.tasks  # noqa: F401  (what is sent has to be registered in this process)
 from chat.actions.invocations import answer
 from chat.models import ToolInvocation
-from project.celery import app
-from project.worker.embedded import EmbeddedWorker
 from tests.engine.hearing import ENDED, outline, told
 from tests.engine.tool_plays import asks_for, parked, plays
 from tests.factories import WebhookEndpointFactory
@@ -17,14 +15,6 @@ from tests.factories import WebhookEndpointFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DOOR = ("open_door", '{"door": "front"}')
-
-
-@pytest.fixture
-def worker(transactional_db):
-    started = EmbeddedWorker(app)
-    started.start()
-    yield started
-    started.stop()
 
 
 @pytest.fixture(autouse=True)

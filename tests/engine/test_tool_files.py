@@ -11,9 +11,6 @@ from chat.engine import offered_tools
 from chat.engine.tool_work import work
 from chat.models import Attachment, ToolInvocation
 from chat.wiring.attachments import files_of
-from project.celery import app
-from project.worker.embedded import EmbeddedWorker
-from tests.attachments.folder import close_connections, stored_in
 from tests.engine.test_tool_workers import asked, die_with
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
@@ -22,22 +19,7 @@ from tools.discovery import installed
 from tools.exceptions import ToolFailed
 from tools.registry import Registry
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-async def own_folder(settings, tmp_path):
-    settings.STORAGES = stored_in(tmp_path / "files")
-    yield
-    await close_connections()
-
-
-@pytest.fixture
-def worker(transactional_db):
-    started = EmbeddedWorker(app)
-    started.start()
-    yield started
-    started.stop()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folder")]
 
 
 @tool()

@@ -17,7 +17,6 @@ from chat.engine.offered_tools import argument_errors, names_for, seconds_of, to
 from chat.models import ToolInvocation
 from chat.wiring.attachments import files_of
 from project.celery import app
-from project.worker.embedded import EmbeddedWorker
 from tests.engine.test_tool_workers import die_with
 from tests.engine.tool_plays import asks_for, parked, plays
 from tools.base import tool
@@ -45,14 +44,6 @@ def own_tools(monkeypatch):
     registry = Registry([*installed(), count])
     monkeypatch.setattr(offered_tools, "installed", lambda: registry)
     app.control.purge()
-
-
-@pytest.fixture
-def worker(transactional_db):
-    started = EmbeddedWorker(app)
-    started.start()
-    yield started
-    started.stop()
 
 
 def save(name: str, **values) -> None:

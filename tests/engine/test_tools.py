@@ -9,8 +9,6 @@ import pytest
 
 from chat.engine import offered_tools
 from chat.models import ToolInvocation
-from project.celery import app
-from project.worker.embedded import EmbeddedWorker
 from tests.engine.tool_plays import asks_for, plays
 from tools.base import tool
 from tools.context import ToolContext
@@ -18,14 +16,6 @@ from tools.discovery import installed
 from tools.registry import Registry
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def worker(transactional_db):
-    started = EmbeddedWorker(app)
-    started.start()
-    yield started
-    started.stop()
 
 
 @tool(timeout_seconds=60)

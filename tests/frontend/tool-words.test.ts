@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fieldsOf, gistOf, resultText, stateIcon, stateWord, whyWords, type Field } from "../../chat/frontend/src/render/tool-words";
+import { fieldsOf, gistOf, offersAgain, resultText, stateIcon, stateWord, whyWords, type Field } from "../../chat/frontend/src/render/tool-words";
 import { fixtures } from "./fixtures";
 
 interface CallFixture {
   call: { status: string; waits_for: string; arguments: unknown; result: unknown };
   word: string;
   icon: string;
+  again: boolean;
   why: string;
   result: string;
   fields: Field[];
@@ -19,7 +20,7 @@ for (const [file, { call, ...said }] of fixtures<CallFixture>("tool_words")) {
     const fields = fieldsOf(call.arguments);
     assert.deepEqual(
       {
-        word: stateWord(status, waits_for), icon: stateIcon(status, waits_for), why: whyWords(status, waits_for, result),
+        word: stateWord(status, waits_for), icon: stateIcon(status, waits_for), again: offersAgain(status), why: whyWords(status, waits_for, result),
         result: resultText(status, result), fields, gist: gistOf(fields),
       },
       said,

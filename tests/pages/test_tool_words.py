@@ -7,7 +7,15 @@ import pytest
 
 from chat.actions.invocations import REFUSED, SAID
 from chat.models import ToolInvocation
-from chat.pages.tool_words import fields_of, gist_of, result_text, state_icon, state_word, why_words
+from chat.pages.tool_words import (
+    fields_of,
+    gist_of,
+    offers_again,
+    result_text,
+    state_icon,
+    state_word,
+    why_words,
+)
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "tool_words").glob("*.json"))
 
@@ -21,6 +29,7 @@ def test_a_call_reads_on_the_server_as_it_read_live(path: Path) -> None:
     assert fixture == {
         "word": state_word(status, waits_for),
         "icon": state_icon(status, waits_for),
+        "again": offers_again(status),
         "why": why_words(status, waits_for, result),
         "result": result_text(status, result),
         "fields": fields,

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from chat.models import ToolInvocation
+from chat.models import Run, ToolInvocation
 from tests.factories import ModelCallFactory, ToolInvocationFactory
 from tests.pages.test_how_it_went import answer, column, page, words
 
@@ -114,3 +114,21 @@ def test_a_result_that_speaks_of_files_makes_no_links(client, alice):
         reported(alice, {"files": [{"file": key, "name": "a.csv", "bytes": 1, "attachment": key}]}),
     )
     assert '<ul class="files"' not in column(html)
+
+
+@pytest.mark.parametrize("status", ["failed", "timed_out", "unknown", "succeeded", "rejected", "cancelled"])
+def test_a_call_that_failed_offers_another_answer_once_its_own_has_ended(client, alice, status):
+    ended = reported(alice, "It broke.")
+    ended.message.parts[1]["status"] = status
+    ended.message.save()
+    offers = status in ("failed", "timed_out", "unknown")
+    assert offered(client, alice, ended) is offers
+    Run.objects.update(status="running", finished_at=None)
+    assert not offered(client, alice, ended)
+
+
+def offered(client, alice, run) -> bool:
+    html = column(page(client, alice, run))
+    (button,) = re.findall(r'<button class="button button--quiet tool-again"[^>]*>', html)
+    assert 'data-action="retry" aria-label="Try again: ask for another answer"' in button
+    return not button.endswith(" hidden>")

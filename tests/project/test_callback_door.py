@@ -11,20 +11,16 @@ from chat import wiring
 from chat.exceptions import StorageUnavailable
 from chat.webhooks.signing import new_secret, sign
 from project.callback_door import CallbackDoor
-from tests.api.test_invocations import Notes
 from tests.factories import RunFactory, ToolInvocationFactory, WebhookToolFactory
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_columns]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_columns,
+    pytest.mark.usefixtures("office"),
+]
 
 SECRET = new_secret()
 BODY = json.dumps({"status": "succeeded", "result": "1Z"}).encode()
-
-
-@pytest.fixture(autouse=True)
-def office(monkeypatch):
-    notes = Notes()
-    monkeypatch.setattr(wiring, "runtime", lambda: notes)
-    return notes
 
 
 @pytest.fixture

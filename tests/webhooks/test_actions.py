@@ -76,7 +76,7 @@ class TestSecrets:
         assert endpoint.secrets_at(now + timedelta(hours=12)) == ["third", "second", first]
         assert endpoint.secrets_at(now + timedelta(hours=30)) == ["third", "second"]
 
-    def test_what_another_secret_key_has_sealed_cannot_be_read(self, alice: User, settings):
+    def test_what_another_secret_key_has_sealed_cannot_be_read_and_is_replaced(self, alice: User, settings):
         endpoint, secret = add_endpoint(alice, url=URL, events=["run.finished"])
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
         settings.SECRET_KEY = "another"
@@ -84,6 +84,9 @@ class TestSecrets:
         settings.SECRET_KEY_FALLBACKS = []
         with pytest.raises(Internal):
             endpoint.secrets_at(timezone.now())
+        new = rotate_secret(alice, endpoint.pk)
+        endpoint.refresh_from_db()
+        assert endpoint.secrets_at(timezone.now()) == [new]
 
 
 class TestDeliveringAgain:

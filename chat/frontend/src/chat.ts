@@ -9,8 +9,9 @@ import { byId, hasFocus, setHidden, uuid } from "./dom";
 import { titleOf } from "./format";
 import { LiveRun } from "./live-run";
 import type { ModelPicker } from "./models";
+import { Notices } from "./notices";
 import { fetchPage, pageUrl, readPageData, type PageData } from "./page";
-import { UNCOUNTED, type ErrorFacts, type Notice, type RunEvent, type StartFrame, type StartReply } from "./protocol";
+import { UNCOUNTED, type ErrorFacts, type RunEvent, type StartFrame, type StartReply } from "./protocol";
 import { countDown } from "./render/end-note";
 import { whatGoesOn } from "./render/foot";
 import type { Asked } from "./render/decision";
@@ -57,10 +58,12 @@ export class Chat {
   private readonly asked = new Set<LiveRun>();
   private noticed = false;
   private readonly waits: HTMLCollectionOf<Element>;
+  readonly notices: Notices;
   private readonly sendNote = new SendNote((words) => this.send(words));
 
   constructor(private readonly parts: ChatParts) {
     this.conversation = parts.page.conversation;
+    this.notices = new Notices(this, parts.sidebar);
     this.waits = parts.column.element.getElementsByClassName("wait");
     window.setInterval(() => this.tick(), TICK_MS);
   }
@@ -191,8 +194,14 @@ export class Chat {
     const news = toolNews(live.state, event);
     if (!news) return;
     this.parts.announcer.tell(news.sentence, news.isNews);
-    const asks = [...this.live()].some((one) => openCalls(one.state).some(waitsForSomeone));
-    if (this.conversation) this.parts.sidebar.setDot(this.conversation, asks ? "waiting" : "running");
+    this.showDot();
+  }
+
+  /** Of this conversation, by what goes on here. */
+  private showDot(): void {
+    if (!this.conversation) return;
+    const asks = this.live().some((one) => openCalls(one.state).some(waitsForSomeone));
+    this.parts.sidebar.setDot(this.conversation, asks ? "waiting" : this.isRunning ? "running" : null);
   }
 
   /** About a call that waits for somebody. What comes of it is told by the run's events, to every tab alike. */
@@ -202,35 +211,21 @@ export class Chat {
     });
   }
 
-  /** News for every tab. Our own new runs are told to us twice; while an answer to `run.start` is out we wait for it. */
-  onNotice(notice: Notice): void {
-    const { conversation, run } = notice;
-    if (notice.name === "notices.missed") return this.catchUp();
-    if (!conversation) return;
-    const isHere = conversation === this.conversation;
-    if (notice.name === "run.created") {
-      this.parts.sidebar.setDot(conversation, "running");
-      if (notice.title) this.parts.sidebar.setTitle(conversation, notice.title);
-      if (isHere && run && !this.runs.has(run)) {
-        if (this.asked.size > 0) this.noticed = true;
-        else void this.refresh();
-      }
-    } else if (notice.name === "run.ended") {
-      this.parts.sidebar.setDot(conversation, isHere ? null : "unread");
-    } else if (notice.name === "invocation.waiting") {
-      if (notice.for === "approval") this.parts.sidebar.setDot(conversation, "waiting");
-    } else if (notice.name === "invocation.decided") {
-      if (!isHere) this.parts.sidebar.catchUp(); // others may wait still; here the run's own events tell
-    } else if (notice.name === "invocation.progress" && run && notice.invocation) {
-      // Nobody makes a run that is parked, so that this is none of its events.
-      const { invocation, fraction = null, note = "" } = notice;
-      this.runs.get(run)?.take({ type: "tool.progress", invocation, fraction, note });
-    } else if (notice.name === "conversation.updated" && notice.deleted) this.gone(conversation);
-    else if (notice.name === "conversation.updated") this.renamed(conversation, notice.title);
+  /** Our own new runs are told to us twice; while an answer to `run.start` is out we wait for it. */
+  begun(run: string): void {
+    if (this.runs.has(run)) return;
+    if (this.asked.size > 0) this.noticed = true;
+    else void this.refresh();
+  }
+
+  /** What is told of a run beside its events. */
+  take(run: string, event: RunEvent): void {
+    this.runs.get(run)?.take(event);
   }
 
   /** News may have been missed: while the line was away, or between the server's processes. */
-  private catchUp(): void {
+  catchUp(): void {
+    this.notices.forget();
     this.parts.sidebar.catchUp();
     if (this.asked.size > 0) this.noticed = true;
     else void this.refresh();
@@ -327,7 +322,7 @@ export class Chat {
     live.turn.article.dataset["message"] = started.message;
     live.turn.article.dataset["run"] = started.run;
     this.runs.set(started.run, live);
-    this.parts.sidebar.setDot(reply.conversation, "running");
+    this.notices.begun(reply.conversation, started.run);
     if (live.progress.stopping) this.requestStop(started.run);
     this.showRunning();
   }
@@ -360,7 +355,7 @@ export class Chat {
     const error = live.progress.finished?.error;
     if (status === "failed") this.parts.announcer.say(announce.failed(error ? refusalSentence(error) : text.answerFailed));
     else if (status === "completed" || status === "stopped" || status === "limit_reached") this.parts.announcer.say(announce[status]);
-    if (this.conversation) this.parts.sidebar.setDot(this.conversation, null);
+    this.showDot();
     this.showRunning();
     if (!this.isRunning) this.composer.released(status === "completed");
   }

@@ -40,7 +40,7 @@ const line: Line = new Line(address.href, {
   event: (run, event) => chat.onEvent(run, event),
   notice: (notice) => {
     if (notice.name === "live.delayed") banner.setDelayed(notice.delayed ?? false);
-    else chat.onNotice(notice);
+    else chat.notices.take(notice);
   },
   state: (state) => {
     banner.set(state);

@@ -105,6 +105,20 @@ export class Sidebar {
     this.drawDots();
   }
 
+  /** Something runs in it, or waits, as far as the list knows. */
+  isLive(conversation: string): boolean {
+    const drawn = this.item(conversation)?.querySelector<HTMLElement>(".dot")?.dataset["kind"];
+    return isLive(this.dots.get(conversation) ?? drawn);
+  }
+
+  /** Something has ended in it; whether more goes on there, or waits, the server's list knows. */
+  recheck(conversation: string): void {
+    // Until then it goes on, so that it is unread if the list says that nothing does.
+    if (conversation !== this.conversation && !this.dots.get(conversation)) this.dots.set(conversation, "running");
+    for (const told of this.toldMeanwhile) told.add(conversation);
+    this.catchUp();
+  }
+
   /** Fetches the list anew, a moment later, once for many reasons. */
   refreshSoon(): void {
     clearTimeout(this.refreshing);
@@ -148,7 +162,7 @@ export class Sidebar {
       if (kind) live.set(item.dataset["conversation"] ?? "", kind as Dot);
     }
     for (const [conversation, dot] of this.dots) {
-      const ended = (dot === "running" || dot === "waiting") && !live.has(conversation);
+      const ended = isLive(dot) && !live.has(conversation);
       if (ended && !told.has(conversation)) this.dots.set(conversation, conversation === this.conversation ? null : "unread");
     }
     for (const [conversation, dot] of live) if (!told.has(conversation)) this.dots.set(conversation, dot);
@@ -170,4 +184,8 @@ export class Sidebar {
       item.append(sign);
     }
   }
+}
+
+function isLive(dot: string | null | undefined): boolean {
+  return dot === "running" || dot === "waiting";
 }

@@ -36,6 +36,7 @@ const WITHOUT_RESULT: Record<string, string> = {
   cancelled: "It was stopped before it had a result.",
   unknown: "What ran it was lost on the way, so nobody knows whether it took effect. Check that before you ask for it again.",
 };
+const AGAIN = new Set(["failed", "timed_out", "unknown"]);
 /** Longer than this it is no sentence, and folded away. */
 const SENTENCE = 300;
 const LINE = 60;
@@ -69,6 +70,11 @@ export function resultText(status: string, result: unknown): string {
   if (isNothing(result) || status === "rejected" || status in WITHOUT_RESULT) return "";
   if (status in ENDS && isSentence(result)) return "";
   return typeof result === "string" ? drawnOut(result) : pretty(result);
+}
+
+/** Whether another answer may do better, once this one has ended. */
+export function offersAgain(status: string): boolean {
+  return AGAIN.has(status);
 }
 
 export function fieldsOf(written: unknown): Field[] {

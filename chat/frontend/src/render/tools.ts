@@ -7,7 +7,7 @@ import { text } from "../text";
 import { ApprovalForm } from "./approval";
 import { filesOf } from "./files";
 import type { Call } from "./segments";
-import { fieldsOf, gistOf, resultText, stateIcon, stateWord, whyWords, type Field } from "./tool-words";
+import { fieldsOf, gistOf, offersAgain, resultText, stateIcon, stateWord, whyWords, type Field } from "./tool-words";
 
 /** What the events tell of a call beside what is kept of it. */
 export interface CallProgress {
@@ -99,6 +99,7 @@ class ToolView {
   private readonly state = find(this.element, ".tool-state");
   private readonly bar = find<HTMLProgressElement>(this.element, ".progress");
   private readonly why = find(this.element, ".tool-why");
+  private readonly again = find(this.element, ".tool-again");
   private readonly facts = find(this.element, ".facts");
   private readonly fold = find(this.element, ".fold");
   private approval: ApprovalForm | null = null;
@@ -136,6 +137,7 @@ class ToolView {
     this.showState(standing, progress, goesOn);
     this.showProgress(goesOn ? progress : undefined);
     this.showEnd(standing, call);
+    setHidden(this.again, running || !offersAgain(status));
     this.showApproval(running && waitsForSomeone(standing), call);
     this.showFiles(call);
   }

@@ -1,4 +1,4 @@
-"""Tools that other people's servers run: called, parked, called back, and gone on with."""
+"""Tools that other people's servers run: the run is parked until they call back, and goes on with what they say."""
 
 import asyncio
 import json
@@ -7,71 +7,26 @@ import time
 import uuid
 
 import pytest
-import standardwebhooks
-from django.contrib.auth.models import Group
-from django.db import OperationalError, connection
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
-import chat.tasks  # noqa: F401  (what is sent has to be registered in this process)
 from chat import wiring
 from chat.actions.callbacks import Delivered, receive, receive_flat
-from chat.actions.invocations import decide
 from chat.engine import offered_tools
-from chat.exceptions import Gone, InvalidRequest
+from chat.exceptions import Gone
 from chat.models import ToolDelivery, ToolInvocation, WebhookDelivery, WebhookTool
-from chat.webhooks.signing import new_secret, sign, sign_body
+from chat.webhooks.signing import sign, sign_body
 from chat.wiring import webhooks
-from project.celery import app
-from project.worker.embedded import EmbeddedWorker
 from tests.engine.tool_plays import asks_for, parked, plays
-from tests.factories import WebhookEndpointFactory, WebhookToolFactory
-from tests.fakes.receiver import answer, receiver, say
+from tests.engine.webhook_tools.shipping import CALL, ask_to_ship, ends, row_of, told_to_the_model
+from tests.factories import WebhookEndpointFactory
+from tests.fakes.receiver import answer
 from tools.base import tool
 from tools.discovery import installed
 from tools.registry import Registry
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_columns]
-
-CALL = ("ship", '{"to": "Ada"}')
-
-
-@pytest.fixture
-def server():
-    with receiver() as fake:
-        yield fake
-
-
-@pytest.fixture
-def secret():
-    return new_secret()
-
-
-@pytest.fixture(autouse=True)
-def site(settings):
-    settings.PUBLIC_URL = "https://chat.example.org/"
-    settings.TOOLS_ALLOWED_HOSTS = ["127.0.0.0/8"]
-    settings.WEBHOOK_TOOL_SECONDS = 5
-    webhooks.tool_caller.cache_clear()
-    yield
-    webhooks.tool_caller.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def worker(transactional_db):
-    app.control.purge()
-    started = EmbeddedWorker(app)
-    started.start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-async def ship(chat, server, secret):
-    def make():
-        return WebhookToolFactory.create(name="ship", url=server.url, secret=secret)
-
-    return await chat.runtime.database(make)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -91,15 +46,6 @@ def lingering(monkeypatch):
     released.set()
 
 
-async def ask_to_ship(chat, upstream, call=CALL):
-    plays(upstream, asks_for(call))
-    return await chat.ask("Send it")
-
-
-async def row_of(chat, **more):
-    return await chat.runtime.database(lambda: ToolInvocation.objects.get(name="ship", **more))
-
-
 async def called_back(chat, secret, key, message=None, **said):
     """As the tool's server does it."""
     body = json.dumps(said).encode()
@@ -108,30 +54,6 @@ async def called_back(chat, secret, key, message=None, **said):
     return await chat.runtime.database(
         lambda: receive(key, Delivered(body, headers), chat.runtime, now=timezone.now())
     )
-
-
-def told_to_the_model(upstream):
-    return upstream.requests[1]["messages"][-1]["content"]
-
-
-async def test_a_server_that_answers_at_once_ends_the_call(chat, upstream, server, ship, secret):
-    server.then(answer(200, b'{"result": {"tracking": "1Z"}}'))
-    started = await ask_to_ship(chat, upstream)
-    events = await chat.events(started.run)
-    assert events[-1]["status"] == "completed"
-    assert told_to_the_model(upstream) == '{"tracking":"1Z"}'
-    (request,) = server.requests
-    row = await row_of(chat)
-    said = standardwebhooks.Webhook(secret).verify(request.body.decode(), request.headers)
-    assert said.pop("deadline").endswith("Z")
-    assert said == {
-        "type": "tool.call",
-        "invocation": str(row.pk),
-        "name": "ship",
-        "arguments": {"to": "Ada"},
-        "callback_url": f"https://chat.example.org/webhooks/invocations/{row.pk}",
-    }
-    assert request.headers["webhook-id"] == str(row.pk)
 
 
 async def test_what_it_has_taken_parks_the_run_until_it_calls_back(chat, upstream, server, ship, secret):
@@ -145,7 +67,7 @@ async def test_what_it_has_taken_parks_the_run_until_it_calls_back(chat, upstrea
     assert events[-1]["status"] == "completed"
     assert told_to_the_model(upstream) == '{"tracking":"1Z"}'
     assert [event["for"] for event in events if event["type"] == "tool.waiting"] == ["callback"]
-    assert [event["status"] for event in events if event["type"] == "tool.finished"] == ["succeeded"]
+    assert ends(events) == ["succeeded"]
 
 
 async def test_a_callback_may_come_before_the_answer_to_the_call(chat, upstream, server, ship, secret):
@@ -243,94 +165,11 @@ async def test_nobody_who_answers_in_time_is_a_result_too(chat, upstream, server
     await parked(chat, started.run)
     await chat.runtime.database(ToolInvocation.objects.update, deadline_at=Now())
     events = await chat.events(started.run)
-    assert [event["status"] for event in events if event["type"] == "tool.finished"] == ["timed_out"]
+    assert ends(events) == ["timed_out"]
     assert told_to_the_model(upstream).endswith("Nobody answered in time.")
 
 
-@pytest.mark.parametrize(
-    ("play", "words"),
-    [
-        (answer(500), "refused the call (HTTP 500)"),
-        (answer(404), "refused the call (HTTP 404)"),
-        (answer(302, Location="http://127.0.0.1:1/"), "refused the call (HTTP 302)"),
-        (answer(204, b""), "refused the call (HTTP 204)"),
-        (answer(200, b"fine"), "no JSON object"),
-        (answer(200, b"[]"), "no JSON object"),
-        (answer(200, b'{"ok": true}'), 'without a "result"'),
-        (answer(200, b'{"error": "Out of paper."}'), "Out of paper."),
-        (answer(200, b'{"result": "' + b"x" * 1_200_000 + b'"}'), "larger than 1 MB"),
-        (say(b'HTTP/1.1 200 -\r\nContent-Length: 99\r\n\r\n{"resu'), "broke off"),
-        (say(b""), "did not answer"),
-    ],
-)
-async def test_a_server_that_gives_no_result_fails_the_call_in_words(
-    chat, upstream, server, ship, play, words
-):
-    server.then(play)
-    started = await ask_to_ship(chat, upstream)
-    events = await chat.events(started.run)
-    assert [event["status"] for event in events if event["type"] == "tool.finished"] == ["failed"]
-    assert words in told_to_the_model(upstream)
-    assert len(server.requests) == 1
-    assert await chat.runtime.database(ToolDelivery.objects.count) == 1
-
-
-async def test_only_a_tool_that_is_idempotent_is_called_again_under_the_same_id(chat, upstream, server, ship):
-    await chat.runtime.database(WebhookTool.objects.update, idempotent=True)
-    server.then(answer(503), answer(503), answer(200, b'{"result": 1}'))
-    started = await ask_to_ship(chat, upstream)
-    events = await chat.events(started.run)
-    assert [event["status"] for event in events if event["type"] == "tool.finished"] == ["succeeded"]
-    row = await row_of(chat)
-    assert server.ids() == [str(row.pk)] * 3
-    tries = await chat.runtime.database(
-        lambda: list(ToolDelivery.objects.order_by("pk").values_list("attempt", "status"))
-    )
-    assert tries == [(1, 503), (2, 503), (3, 200)]
-
-
-async def test_arguments_that_do_not_fit_its_schema_are_not_sent(chat, upstream, server, ship):
-    started = await ask_to_ship(chat, upstream, ("ship", '{"from": 1}'))
-    await chat.events(started.run)
-    assert not server.requests
-    assert "'to' is a required property" in told_to_the_model(upstream)
-
-
-async def test_a_tool_that_was_switched_off_meanwhile_is_not_called(chat, upstream, server, ship):
-    server.then(answer(200, b'{"result": 1}'))
-    plays(upstream, asks_for(CALL))
-    inner = upstream.play
-
-    async def switch_off(call):
-        await chat.runtime.database(WebhookTool.objects.update, enabled=False)
-        await inner(call)
-
-    upstream.play = switch_off
-    started = await chat.ask("Send it")
-    await chat.events(started.run)
-    assert not server.requests
-    assert "switched off" in told_to_the_model(upstream)
-
-
-async def test_a_tool_of_a_group_is_offered_to_that_group(chat, upstream, server, ship):
-    def keep_for_packers():
-        group = Group.objects.create(name="packers")
-        ship.groups.add(group)
-        return group
-
-    def offered(number):
-        return {tool["function"]["name"] for tool in upstream.requests[number]["tools"]}
-
-    group = await chat.runtime.database(keep_for_packers)
-    plays(upstream)
-    await chat.events((await chat.ask()).run)
-    await chat.runtime.database(chat.user.groups.add, group)
-    await chat.events((await chat.ask()).run)
-    assert ("ship" in offered(0), "ship" in offered(1)) == (False, True)
-
-
 async def test_stop_ends_what_waits_and_the_callback_comes_too_late(chat, upstream, server, ship, secret):
-
     server.then(answer(202))
     started = await ask_to_ship(chat, upstream)
     await parked(chat, started.run)
@@ -340,32 +179,6 @@ async def test_stop_ends_what_waits_and_the_callback_comes_too_late(chat, upstre
     assert row.status == "cancelled"
     with pytest.raises(Gone):
         await called_back(chat, secret, row.pk, status="succeeded", result=1)
-
-
-async def test_an_approved_call_is_made_with_the_arguments_as_they_were_edited(chat, upstream, server, ship):
-
-    await chat.runtime.database(WebhookTool.objects.update, needs_approval=True)
-    server.then(answer(200, b'{"result": 1}'))
-    started = await ask_to_ship(chat, upstream)
-    await parked(chat, started.run)
-    row = await row_of(chat)
-    await chat.runtime.database(
-        lambda: decide(chat.user, row.pk, "approve", chat.runtime, arguments={"to": "Bob"})
-    )
-    await chat.events(started.run)
-    assert json.loads(server.requests[0].body)["arguments"] == {"to": "Bob"}
-
-
-async def test_arguments_that_do_not_fit_cannot_be_approved(chat, upstream, server, ship):
-
-    await chat.runtime.database(WebhookTool.objects.update, needs_approval=True)
-    started = await ask_to_ship(chat, upstream)
-    await parked(chat, started.run)
-    row = await row_of(chat)
-    with pytest.raises(InvalidRequest, match="required property"):
-        await chat.runtime.database(
-            lambda: decide(chat.user, row.pk, "approve", chat.runtime, arguments={"x": 1})
-        )
 
 
 async def test_one_that_waits_can_be_called_again_and_its_answer_counts(chat, upstream, server, ship):
@@ -419,41 +232,6 @@ async def test_of_a_long_complaint_the_model_is_given_the_beginning(chat, upstre
     assert "shortened to" in told_to_the_model(upstream)
     assert len(told_to_the_model(upstream)) <= 300
     assert (await row_of(chat)).result == "No. " * 1000
-
-
-async def test_a_worker_whose_line_broke_when_it_noted_the_call_goes_on(chat, upstream, server, ship, worker):
-    """The note was written, and the worker was not told so."""
-    broken = []
-
-    def break_after(execute, sql, *rest):
-        done = execute(sql, *rest)
-        if "INSERT" in sql and "chat_tooldelivery" in sql and not broken:
-            broken.append(sql)
-            raise OperationalError("the line broke")
-        return done
-
-    def call():
-        with connection.execute_wrapper(break_after):
-            return webhooks.tool_caller().call(row.pk, node=None, told=lambda run: None)
-
-    server.then(answer(202))
-    worker.stop()
-    await ask_to_ship(chat, upstream)
-    async with asyncio.timeout(20):
-        while not await chat.runtime.database(ToolInvocation.objects.filter(name="ship").exists):
-            await asyncio.sleep(0.02)
-    row = await row_of(chat)
-    assert await asyncio.to_thread(call) == "waiting"
-    assert broken
-    assert await chat.runtime.database(ToolDelivery.objects.count) == 1
-
-
-async def test_a_worker_that_knows_no_address_of_the_site_says_so(chat, upstream, server, ship, settings):
-    settings.PUBLIC_URL = ""
-    started = await ask_to_ship(chat, upstream)
-    await chat.events(started.run)
-    assert not server.requests
-    assert "not set up" in told_to_the_model(upstream)
 
 
 async def test_the_users_own_systems_hear_of_the_wait_and_of_the_result_once(
