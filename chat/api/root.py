@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import structlog
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
@@ -110,6 +111,11 @@ def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
         return problem(Forbidden("Please load the page again: its CSRF token is missing or too old."))
     kind = Internal if error.status_code >= 500 else _KINDS.get(error.status_code, InvalidRequest)
     return problem(kind(error.message), error.status_code)
+
+
+@api.exception_handler(RequestDataTooBig)
+def _too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    return problem(TooLarge("The request is larger than it may be."))
 
 
 @api.exception_handler(Error)
