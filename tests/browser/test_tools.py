@@ -122,6 +122,37 @@ async def test_what_waits_is_decided_in_place_with_other_arguments(desk, storeho
     await expect(tab.page.locator("#conversations .dot")).to_have_count(0)
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_long_line_of_a_result_scrolls_by_itself(desk, storehouse, width, theme):
+    tab = await desk.tab(storehouse.sign_in("alice"), width=width, height=844, color_scheme=theme)
+    await tab.choose_model("demo")
+    await tab.say(f'call:send_message {{"to": "{"t" * 3000}", "subject": "Minutes"}}')
+    await card(tab, "send_message").get_by_role("button", name="Approve").click()
+    await tab.wait_for_end()
+    asked = card(tab, "send_message")
+    await asked.locator("> summary").click()
+    await asked.get_by_text("Result").click()
+    assert await _wider_than_the_card(asked) == []
+    line = asked.locator("pre")
+    assert await line.evaluate("pre => pre.scrollWidth > 10 * pre.clientWidth")
+    assert await tab.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def _wider_than_the_card(asked: Locator) -> list[str]:
+    """What of it stands outside of its frame, where nobody can scroll to it."""
+    return await asked.evaluate(
+        """card => {
+          card.open = true;
+          const { left, right } = card.getBoundingClientRect();
+          const stands = ({ left: from, right: to }) => from >= left - 1 && to <= right + 1;
+          return [...card.querySelectorAll(".tool-body, .tool-body *")]
+            .filter(one => one.offsetParent && !stands(one.getBoundingClientRect()))
+            .map(one => one.outerHTML.slice(0, 60));
+        }"""
+    )
+
+
 async def test_a_rejection_is_told_with_its_reason_and_escape_takes_only_the_question_back(desk, storehouse):
     tab = await ask(desk, storehouse, ASK)
     asked = card(tab, "send_message")
