@@ -16,27 +16,51 @@ from tools.exceptions import BadArguments
 
 MOST_PROBLEMS: Final = 5
 SHOWN_CHARACTERS: Final = 200
+MOST_SCHEMA_BYTES: Final = 65_536
+"""It goes with every request to a model; a larger one is refused."""
+MOST_SCHEMA_DEPTH: Final = 64
+TOO_LARGE: Final = "The schema is larger than 64 kB."
+TOO_DEEP: Final = "The schema is nested too deeply."
 
 
 def problem_of_schema(schema: Any) -> str:
     """Why it cannot be the parameters of a tool; "" if it can."""
     if not isinstance(schema, dict) or schema.get("type") != "object":
         return 'The parameters are no schema of an object ("type": "object").'
+    if problem := _problem_of_writing(schema):
+        return problem
     try:
         Draft202012Validator.check_schema(schema)
-        _check_references(schema)
     except SchemaError as error:
         return f"This is no JSON schema: {_short(error.message)}"
-    except (Unresolvable, RecursionError):
-        return "The schema refers to what is not in it."
-    return ""
+    return "" if _finds_its_references(schema) else "The schema refers to what is not in it."
 
 
-def _check_references(schema: dict[str, Any]) -> None:
-    """Raises Unresolvable."""
-    resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
-    for reference in _references(schema):
-        resolver.lookup(reference)
+def _problem_of_writing(schema: dict[str, Any]) -> str:
+    if is_deep(schema):
+        return TOO_DEEP
+    try:
+        written = json.dumps(schema, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, TypeError):
+        return "The schema has a number or a sign in it that JSON does not have."
+    if b"\\u0000" in written:
+        return "The schema has a NUL in it."  # which PostgreSQL does not store
+    return TOO_LARGE if len(written) > MOST_SCHEMA_BYTES else ""
+
+
+def is_deep(value: Any, left: int = MOST_SCHEMA_DEPTH) -> bool:
+    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left == 0 or any(is_deep(each, left - 1) for each in within)
+
+
+def _finds_its_references(schema: dict[str, Any]) -> bool:
+    try:
+        resolver = Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()
+        return all(
+            isinstance(resolver.lookup(reference).contents, dict | bool) for reference in _references(schema)
+        )
+    except Exception:  # noqa: BLE001  (of a pointer that steps into a list by a name the library says ValueError)
+        return False
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from chat.actions import webhook_tools as actions
 from chat.admin.mixins import Audited, ReadOnly
+from chat.admin.schema_field import SchemaField
 from chat.admin.wire import link, verbatim
 from chat.exceptions import InvalidRequest
 from chat.models import ToolCallback, ToolDelivery, WebhookTool
@@ -25,6 +26,7 @@ class WebhookToolForm(forms.ModelForm):  # type: ignore[type-arg]
             "name", "description", "url", "parameters", "deadline_seconds", "needs_approval", "idempotent",
             "max_result_bytes", "groups", "enabled",
         )  # fmt: skip
+        field_classes = {"parameters": SchemaField}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
             "name": "As the model calls it: small letters, digits and _.",
             "description": "What the model is told: what it does, and when to use it.",

@@ -73,6 +73,28 @@ def test_a_tool_is_defined_and_its_secret_shown_once(definer: Client):
 
 
 @pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ("NaN", "no valid JSON"),
+        ("1e999", "no valid JSON"),
+        ("9" * 5000, "no valid JSON"),
+        ('{"a":' * 20_000 + "1" + "}" * 20_000, "larger than 64 kB"),
+        ("[" * 20_000 + "]" * 20_000, "nested too deeply"),
+        ("[" * 900 + "]" * 900, "nested too deeply"),
+        ('"\\u0000"', "NUL"),
+        (json.dumps("x" * 65_536), "larger than 64 kB"),
+    ],
+)
+def test_parameters_that_cannot_be_read_are_refused_in_words(definer: Client, odd: str, words: str):
+    schema = f'{{"type": "object", "default": {odd}}}'
+    answer = definer.post(f"{LIST}add/", fields(parameters=schema))
+    assert answer.status_code == 200
+    assert words in answer.content.decode()
+    assert schema[:40].replace('"', "&quot;") in answer.content.decode()
+    assert not WebhookTool.objects.exists()
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"name": "calculate"}, "A tool that comes with the site is called so."),

@@ -96,6 +96,12 @@ def test_what_the_check_itself_trips_over_is_refused(wanted, given):
             {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:1/s"}}},
             "refers to what is not in it",
         ),
+        ({"type": "object", "required": ["a"], "$ref": "#/required/x"}, "refers to what is not in it"),
+        ({"type": "object", "required": ["a"], "$ref": "#/required"}, "refers to what is not in it"),
+        ({"type": "object", "default": float("nan")}, "that JSON does not have"),
+        ({"type": "object", "default": 10**5000}, "that JSON does not have"),
+        ({"type": "object", "default": "a\x00"}, "NUL"),
+        ({"type": "object", "description": "x" * 65_536}, "larger than 64 kB"),
     ],
 )
 def test_what_is_no_schema_of_a_tools_parameters_is_said(schema, words):
