@@ -102,7 +102,7 @@ class ModerationBlocked(InvalidRequest):
 class ToolLimit(InvalidRequest):
     code = "tool_limit"
     http_status = 422
-    message = "The answer used all the tool calls it may make."
+    message = "The answer went as far by itself as it may."
 
 
 # --- sign in, or ask someone ----------------------------------------------------------------------

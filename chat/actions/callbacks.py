@@ -25,8 +25,8 @@ from chat.webhooks.tool_protocol import (
 
 logger = structlog.get_logger(__name__)
 
-FLAT_MESSAGE: Final = "call_id"
-"""What makes the flat form come once: an invocation has one result of it."""
+FLAT_MESSAGE: Final = "call.id"
+"""What makes the flat form come once: an invocation has one result of it. No `webhook-id` has a full stop."""
 CALLED: Final = (
     "run_id",
     "user_id",
@@ -92,7 +92,7 @@ class _Noted:
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         if not isinstance(error, ChatError) or error.http_status >= 500:
             return
-        why = error.detail or str(error)
+        why = (error.detail or str(error))[:300]
         logger.warning(
             "callback refused", invocation=str(self._invocation.pk), answer=error.http_status, reason=why
         )
@@ -101,7 +101,7 @@ class _Noted:
             return
         # Deleted since, there is nothing that it could be kept beside, and the answer is the same.
         with suppress(IntegrityError), transaction.atomic():
-            self._row(accepted=False, answer=error.http_status, detail=why[:300]).save(force_insert=True)
+            self._row(accepted=False, answer=error.http_status, detail=why).save(force_insert=True)
 
     def take(self) -> None:
         """To be called within the transaction of the effect."""

@@ -244,7 +244,7 @@ def _wake_late(run: UUID, tell: TellInvocations) -> bool:
     if not Run.objects.select_for_update(skip_locked=True).filter(pk=run).values_list("pk"):
         return False
     late = ToolInvocation.objects.late().filter(run=run)
-    late.end(status=Status.TIMED_OUT, waits_for="", result=LATE, tell=tell)
+    late.end(status=Status.TIMED_OUT, result=LATE, tell=tell)
     return Run.objects.wake(run)
 
 

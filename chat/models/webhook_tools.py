@@ -104,7 +104,7 @@ class ToolCallback(Row):
 
     invocation = models.ForeignKey(ToolInvocation, models.CASCADE, related_name="callbacks")
     message = models.CharField(max_length=200, blank=True)
-    """Its `webhook-id`; empty where it was not signed as it should be, and `call_id` for the flat form."""
+    """Its `webhook-id`; empty where it was not signed as it should be, and `call.id` for the flat form."""
     what = models.CharField(max_length=20, blank=True)
     """`progress`, `succeeded`, `failed`; empty where it could not be read."""
     accepted = models.BooleanField()

@@ -95,6 +95,6 @@ def _refusal(key: UUID) -> ChatError:
         return NotFound()
     if now.ended:
         return Gone(f"This has its result already: {now.status}.")
-    if now.waits_for == ToolInvocation.Waits.CALLBACK:
+    if now.status == ToolInvocation.Status.RUNNING or now.waits_for == ToolInvocation.Waits.CALLBACK:
         return Gone("That comes too late: the deadline has passed.")
     return NotFound("This does not wait for an answer.")

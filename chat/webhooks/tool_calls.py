@@ -11,11 +11,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from django.db import Error
 
 from chat.engine.neighbours import birth_of
 from chat.engine.storing import insist
 from chat.engine.tool_work import HANG_SECONDS, record
-from chat.exceptions import InvalidRequest
+from chat.exceptions import InvalidRequest, StorageUnavailable
 from chat.models import ToolDelivery, ToolInvocation, WebhookTool
 from chat.models.tools import TellInvocations
 from chat.webhooks.payloads import encoded
@@ -24,6 +25,7 @@ from chat.webhooks.tool_protocol import Reply, Succeeded, read_reply, tool_call
 from tools import runner
 from tools.exceptions import ToolError, UnknownTool
 from tools.json_schema import check_arguments
+from tools.runner import ToolOutcome
 
 logger = structlog.get_logger(__name__)
 
@@ -126,6 +128,11 @@ class ToolCaller:
             outcome = outcome_of(answer, tool.max_result_bytes)
         except ToolError as error:
             outcome = runner.outcome_of(error)
+        except (StorageUnavailable, Error):
+            raise
+        except Exception as error:  # a bug of ours must end the call in words, not leave it to be found lost
+            logger.exception("webhook tool broke", invocation=str(invocation.pk))
+            outcome = _broken(invocation.name, error)
         return record(invocation, epoch, outcome, retries, self._tell)
 
     def _sent(
@@ -159,6 +166,11 @@ class ToolCaller:
             tool=tool.name, invocation=key, status=reply.status, reason=reply.error, duration_ms=reply.duration_ms,
         )  # fmt: skip
         return reply
+
+
+def _broken(name: str, error: Exception) -> ToolOutcome:
+    words = f"The call of {name} broke on this side ({type(error).__name__}). Nobody knows what its server has done."
+    return ToolOutcome("failed", words, words, "broken")
 
 
 def _tool_of(invocation: ToolInvocation) -> WebhookTool:

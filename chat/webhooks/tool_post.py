@@ -36,6 +36,7 @@ class ToolPost:
             return Reply(error=str(error), duration_ms=self._since(began))
         if answer.status == 200 and not answer.whole:
             return Reply(
+                began=True,
                 error="The answer broke off, or is larger than 1 MB.",
                 body=answer.body,
                 duration_ms=self._since(began),

@@ -30,6 +30,8 @@ class Reply(Struct, frozen=True):
     """How a call was answered. `status` None: not at all, and `error` says why, fit for the model."""
 
     status: int | None = None
+    began: bool = False
+    """Where `status` is None: something was answered, but not all of it came, or too much."""
     body: str = ""
     error: str = ""
     retry_after_seconds: float | None = None
@@ -73,6 +75,8 @@ def read_reply(reply: Reply) -> Succeeded | Failed | None:
         ToolUnavailable: nobody answered, or not now; the same call may be made again.
         ToolFailed: the server refused it, or answered what is no answer.
     """
+    if reply.status is None and reply.began:
+        raise ToolUnavailable(f"The server that runs this tool gave no answer that can be read: {reply.error}")
     if reply.status is None:
         raise ToolUnavailable(f"The server that runs this tool did not answer: {reply.error}")
     if reply.status == 202:

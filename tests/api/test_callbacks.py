@@ -284,6 +284,18 @@ def test_the_flat_form_ends_a_call_once(called):
     assert now(called).status == "succeeded"
 
 
+def test_progress_under_any_id_leaves_room_for_the_flat_result(called):
+    assert post(called.pk, b'{"status": "progress", "fraction": 0.5}', message="call_id").status_code == 200
+    assert post_flat(flat(called, result=1)).json() == {"ok": True, "repeated": False}
+    assert now(called).status == "succeeded"
+
+
+def test_a_call_that_is_still_being_sent_when_its_deadline_passes_is_gone(called):
+    ToolInvocation.objects.update(status="running", waits_for="", deadline_at=Now())
+    answer = post(called.pk)
+    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+
+
 def test_the_flat_form_tells_an_error(called):
     assert post_flat(flat(called, result=None, error="No parcels today.")).status_code == 200
     assert (now(called).status, now(called).result) == ("failed", "No parcels today.")

@@ -192,6 +192,7 @@ async def test_an_answer_works_for_so_long_and_may_be_continued(chat, upstream, 
     started = await chat.ask("Rest")
     end = (await chat.events(started.run))[-1]
     assert (end["status"], end["error"]["code"]) == ("limit_reached", "tool_limit")
+    assert end["error"]["message"].endswith("as it may: an answer works for at most 2 seconds.")
     assert await statuses(chat) == ["succeeded", "cancelled"]
     assert (await go_on(chat, upstream, started))["status"] == "completed"
     assert told(upstream.requests[-1]) == ["rested", "Not run: an answer works for at most 2 seconds."]

@@ -30,4 +30,4 @@ def test_one_that_cannot_be_told_keeps_no_other_run_from_going_on():
         row.run.refresh_from_db()
         row.refresh_from_db()
     assert (broken.status, broken.run.status) == ("waiting", "waiting")
-    assert (well.status, well.run.status) == ("timed_out", "queued")
+    assert (well.status, well.waits_for, well.run.status) == ("timed_out", "", "queued")

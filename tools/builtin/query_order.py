@@ -10,8 +10,9 @@ from tools.exceptions import ToolRetry
 from tools.models import ORDER_NUMBER, Order
 
 
+# `$` alone lets a line break through after it; \Z is none of JSON schema's, which models are given.
 @tool(timeout_seconds=20, idempotent=True)
-def query_order(order_id: Annotated[str, Meta(pattern=f"^{ORDER_NUMBER}$")]) -> dict[str, Any]:
+def query_order(order_id: Annotated[str, Meta(pattern=f"^{ORDER_NUMBER}$", max_length=18)]) -> dict[str, Any]:
     """Looks an order up: its state, what was ordered, and what it costs.
 
     Args:

@@ -50,7 +50,7 @@ async def test_a_server_that_answers_at_once_ends_the_call(chat, upstream, serve
         (answer(200, b"[]"), "no JSON object"),
         (answer(200, b'{"ok": true}'), 'without a "result"'),
         (answer(200, b'{"error": "Out of paper."}'), "Out of paper."),
-        (answer(200, b'{"result": "' + b"x" * 1_200_000 + b'"}'), "larger than 1 MB"),
+        (answer(200, b'{"result": "' + b"x" * 1_200_000 + b'"}'), "no answer that can be read: The answer broke off, or is larger than 1 MB"),
         (say(b'HTTP/1.1 200 -\r\nContent-Length: 99\r\n\r\n{"resu'), "broke off"),
         (say(b""), "did not answer"),
     ],
@@ -65,6 +65,18 @@ async def test_a_server_that_gives_no_result_fails_the_call_in_words(
     assert words in told_to_the_model(upstream)
     assert len(server.requests) == 1
     assert await chat.runtime.database(ToolDelivery.objects.count) == 1
+
+
+async def test_a_call_that_breaks_on_this_side_ends_in_words_and_the_log_says_why(
+    chat, upstream, server, ship, caplog
+):
+    # A schema that nobody could save, as an earlier version let it through.
+    await chat.runtime.database(WebhookTool.objects.update, deadline_seconds=1e300)
+    server.then(answer(200, b'{"result": 1}'))
+    started = await ask_to_ship(chat, upstream)
+    events = await chat.events(started.run)
+    assert ends(events) == ["failed"]
+    assert "broke on this side (OverflowError)" in told_to_the_model(upstream)
 
 
 async def test_only_a_tool_that_is_idempotent_is_called_again_under_the_same_id(chat, upstream, server, ship):
