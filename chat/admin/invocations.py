@@ -7,29 +7,44 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from chat.admin.mixins import Audited
 from chat.admin.wire import link, verbatim
-from chat.models import ToolInvocation
+from chat.models import ToolInvocation, WebhookTool
 from chat.models.base import second_of
+from tools.discovery import installed
 
 CONTENT = ("arguments", "edited_arguments", "result", "shown", "note", "reason", "opaque")
+
+
+class KnownTool(admin.SimpleListFilter):
+    """Not every name that was ever asked for: models invent them, without end."""
+
+    title = "tool"
+    parameter_name = "name"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        names = {tool.name for tool in installed()} | set(WebhookTool.objects.values_list("name", flat=True))
+        return [(name, name) for name in sorted(names)]
+
+    def queryset(
+        self, _request: HttpRequest, queryset: QuerySet[ToolInvocation]
+    ) -> QuerySet[ToolInvocation]:
+        return queryset.filter(name=self.value()) if self.value() else queryset
 
 
 @admin.register(ToolInvocation)
 class ToolInvocationAdmin(Audited):
     list_display = (
         "created",
-        "name",
-        "kind",
+        "tool",
         "user",
-        "status",
+        "stands",
         "duration",
         "attempts",
         "worker",
-        "waits_for",
     )
     fields = (
         "id", "name", "kind", "queue", "user", "conversation_link", "run_link", "step", "position", "call_id",
@@ -37,9 +52,9 @@ class ToolInvocationAdmin(Audited):
         "dispatched_at", "due_at", "started_at", "deadline_at", "finished_at", "decision", "decided_by", "decided_at",
         "arguments_text", "edited_text", "result_text", "shown_text", "files", "late",
     )  # fmt: skip
-    list_filter = ("status", "kind", "name", "queue")
+    list_filter = ("status", "kind", KnownTool, "queue")
     list_select_related = ("user", "node")
-    search_fields = ("=id", "=run__id", "=conversation__id", "user__username")
+    search_fields = ("=id", "=name", "=run__id", "=conversation__id", "user__username")
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     show_full_result_count = False
@@ -52,6 +67,17 @@ class ToolInvocationAdmin(Audited):
     @admin.display(description="created at", ordering="created_at")
     def created(self, invocation: ToolInvocation) -> str:
         return second_of(invocation.created_at)
+
+    @admin.display(ordering="name")
+    def tool(self, invocation: ToolInvocation) -> Any:
+        """With its kind below it: there is no room beside the filters for a column of each."""
+        return format_html("{}<br>{}", invocation.name, invocation.get_kind_display())
+
+    @admin.display(description="status", ordering="status")
+    def stands(self, invocation: ToolInvocation) -> str:
+        waits = invocation.get_waits_for_display() if invocation.waits_for else ""
+        said = str(invocation.get_status_display())
+        return f"{said} for {waits.lower()}" if waits else said
 
     @admin.display
     def duration(self, invocation: ToolInvocation) -> str:

@@ -1,6 +1,7 @@
 """Tool invocations in the admin: the list by their figures, what was said only on a page whose looks are noted."""
 
 import uuid
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -10,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chat.models import LateResult, ToolInvocation
-from tests.factories import RunFactory, UserFactory
+from tests.factories import RunFactory, ToolInvocationFactory, UserFactory, WebhookToolFactory
 
 LIST = "/admin/chat/toolinvocation/"
 
@@ -53,6 +54,29 @@ def test_the_list_shows_figures_and_no_word_that_was_said(invocation: ToolInvoca
     assert "0.00 s" in page
     assert "private order" not in page
     assert "what came" not in page
+
+
+def test_the_list_is_filtered_by_tools_that_there_are_and_not_by_names_that_models_invent(
+    invocation: ToolInvocation,
+):
+    WebhookToolFactory.create(name="ship")
+    ToolInvocationFactory.create(name="invented_by_a_model", run=invocation.run, call_id="call_2")
+    client = signed_in("view_toolinvocation")
+    page = client.get(LIST).content.decode()
+    assert "?name=query_order" in page
+    assert "?name=ship" in page
+    assert "?name=invented_by_a_model" not in page
+    assert listed(client.get(f"{LIST}?name=query_order")) == ["query_order"]
+
+
+def test_the_search_finds_whatever_name_was_asked_for(invocation: ToolInvocation):
+    ToolInvocationFactory.create(name="invented_by_a_model", run=invocation.run, call_id="call_2")
+    client = signed_in("view_toolinvocation")
+    assert listed(client.get(f"{LIST}?q=invented_by_a_model")) == ["invented_by_a_model"]
+
+
+def listed(answer: Any) -> list[str]:
+    return [row.name for row in answer.context["cl"].result_list]
 
 
 def test_its_page_shows_what_was_said_and_what_came_too_late_and_the_look_is_noted(
