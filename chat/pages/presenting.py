@@ -78,8 +78,17 @@ def _invocation(row: ToolInvocation) -> dict[str, Any]:
         "waits_for": row.waits_for if row.status == ToolInvocation.Status.WAITING else "",
         "fraction": row.fraction,
         "note": row.note,
+        "seconds": _seconds_since(row),
         "duration_ms": row.took_ms,
     }
+
+
+def _seconds_since(row: ToolInvocation) -> int | None:
+    """How long it has been running by now, or with whoever runs it; None where it is not."""
+    if row.status not in (ToolInvocation.Status.RUNNING, ToolInvocation.Status.WAITING):
+        return None
+    # What its caller runs has no other beginning.
+    return max(0, int((timezone.now() - (row.started_at or row.created_at)).total_seconds()))
 
 
 def _retry_wait_seconds(run: Run | None) -> float | None:

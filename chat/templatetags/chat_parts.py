@@ -80,6 +80,7 @@ class _Segments:
             "files": (),
             "fraction": row.get("fraction"),
             "note": row.get("note", ""),
+            "seconds": row.get("seconds"),
             "duration_ms": row.get("duration_ms"),
         }
         self._calls[call["invocation"]] = call
@@ -100,6 +101,8 @@ def in_words(call: Mapping[str, Any] | None) -> dict[str, Any]:
     word = state_word(status, waits_for)
     if status == "succeeded" and call["duration_ms"] is not None:
         word = duration(call["duration_ms"])
+    if under_way and call["seconds"]:
+        word = _time_of(call, word)
     return {
         "word": word,
         "icon": state_icon(status, waits_for),
@@ -108,9 +111,20 @@ def in_words(call: Mapping[str, Any] | None) -> dict[str, Any]:
         "fields": fields,
         "gist": (call["note"] if under_way else "") or gist_of(fields),
         "fraction": call["fraction"] if under_way else None,
+        "note": call["note"] if under_way else "",
+        "seconds": call["seconds"] if under_way else None,
         "approval": status == "waiting" and waits_for == "approval",
         "again": not call["live"] and offers_again(status),
     }
+
+
+def _time_of(call: Mapping[str, Any], word: str) -> str:
+    """As the script writes it: how far it is, or what it waits for, and for how long."""
+    seconds, fraction = call["seconds"], call["fraction"]
+    time = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+    if fraction is not None:
+        return f"{int(fraction * 100 + 0.5)} % · {time}"
+    return time if call["status"] == "running" else f"{word} · {time}"
 
 
 @register.filter

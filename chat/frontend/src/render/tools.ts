@@ -27,6 +27,9 @@ export interface Standing {
 export interface Earlier {
   durationMs: number | null;
   open: boolean;
+  /** How it stood then, and how far it was: of one that was under way. */
+  status: string;
+  going: CallProgress | null;
 }
 
 /** What a spinner turns for. */
@@ -63,9 +66,26 @@ export function earlierIn(root: ParentNode): Map<string, Earlier> {
   const found = new Map<string, Earlier>();
   for (const card of root.querySelectorAll<HTMLDetailsElement>(".tool[data-invocation]")) {
     const took = card.dataset["ms"];
-    found.set(card.dataset["invocation"] ?? "", { durationMs: took ? Number(took) : null, open: card.open });
+    found.set(card.dataset["invocation"] ?? "", {
+      durationMs: took ? Number(took) : null, open: card.open, status: card.dataset["status"] ?? "", going: goingOf(card),
+    });
   }
   return found;
+}
+
+function goingOf(card: HTMLElement): CallProgress | null {
+  const { seconds, note } = card.dataset;
+  if (seconds === undefined) return null;
+  const bar = find<HTMLProgressElement>(card, ".progress");
+  return { fraction: bar.hidden ? null : bar.value, note: note ?? "", since: Date.now() - Number(seconds) * 1000, durationMs: null };
+}
+
+/** What was known of it before goes on until something newer comes. */
+export function joined(before: CallProgress, now: CallProgress | undefined): CallProgress {
+  if (!now) return before;
+  return {
+    fraction: now.fraction ?? before.fraction, note: now.note || before.note, since: Math.min(now.since, before.since), durationMs: now.durationMs,
+  };
 }
 
 export class ToolsView {
@@ -111,6 +131,8 @@ class ToolView {
   private shownIcon = "";
   private said = "";
   private beingWritten = false;
+  private before: CallProgress | null;
+  private wasAsDrawn = false;
 
   constructor(
     invocation: string,
@@ -118,10 +140,12 @@ class ToolView {
   ) {
     this.element.dataset["invocation"] = invocation;
     this.element.open = earlier?.open ?? false;
+    this.before = earlier?.going ?? null;
   }
 
-  update(call: Call, progress: CallProgress | undefined, running: boolean): void {
+  update(call: Call, told: CallProgress | undefined, running: boolean): void {
     const standing = standingOf(call, running);
+    const progress = this.sinceDrawn(standing.status, told);
     const { status, waitsFor } = standing;
     const { name } = call.call;
     this.element.dataset["status"] = status;
@@ -140,6 +164,14 @@ class ToolView {
     setHidden(this.again, running || !offersAgain(status));
     this.showApproval(running && waitsForSomeone(standing), call);
     this.showFiles(call);
+  }
+
+  /** As long as it stands as the server has drawn it. The events that led there may be read again before it does. */
+  private sinceDrawn(status: string, told: CallProgress | undefined): CallProgress | undefined {
+    const asDrawn = status === this.earlier?.status;
+    if (this.wasAsDrawn && !asDrawn) this.before = null;
+    this.wasAsDrawn = asDrawn;
+    return asDrawn && this.before ? joined(this.before, told) : told;
   }
 
   private readArguments(written: unknown): void {
