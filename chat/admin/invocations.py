@@ -29,9 +29,7 @@ class KnownTool(admin.SimpleListFilter):
         names = {tool.name for tool in installed()} | set(WebhookTool.objects.values_list("name", flat=True))
         return [(name, name) for name in sorted(names)]
 
-    def queryset(
-        self, _request: HttpRequest, queryset: QuerySet[ToolInvocation]
-    ) -> QuerySet[ToolInvocation]:
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[ToolInvocation]) -> QuerySet[ToolInvocation]:
         return queryset.filter(name=self.value()) if self.value() else queryset
 
 

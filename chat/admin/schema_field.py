@@ -11,7 +11,6 @@ from django.forms.fields import InvalidJSONInput
 from tools.json_schema import MOST_SCHEMA_BYTES, TOO_DEEP, TOO_LARGE, is_deep
 
 
-
 class SchemaField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         if not isinstance(value, str) or value in self.empty_values:

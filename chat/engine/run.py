@@ -214,7 +214,9 @@ class RunEngine:
         except (Interrupted, Stopped):
             return ("limit_reached" if self._asking.too_long else "stopped"), None
         except LimitReached as limit:
-            return "limit_reached", ToolLimit(f"The answer went as far by itself as it may: {limit}.", detail=str(limit))
+            return "limit_reached", ToolLimit(
+                f"The answer went as far by itself as it may: {limit}.", detail=str(limit)
+            )
         except (Parked, StaleEpoch):
             raise
         except ChatError as error:

@@ -140,9 +140,7 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
             # Locked first, so that it is known which ones are ended here, and by nobody else. SQLite has one writer.
             keys = list(self.open().select_for_update().order_by("pk").values_list("pk", flat=True))
             if keys:
-                ToolInvocation.objects.filter(pk__in=keys).update(
-                    waits_for="", finished_at=Now(), **values
-                )
+                ToolInvocation.objects.filter(pk__in=keys).update(waits_for="", finished_at=Now(), **values)
                 tell(keys)
         return keys
 

@@ -76,7 +76,9 @@ def read_reply(reply: Reply) -> Succeeded | Failed | None:
         ToolFailed: the server refused it, or answered what is no answer.
     """
     if reply.status is None and reply.began:
-        raise ToolUnavailable(f"The server that runs this tool gave no answer that can be read: {reply.error}")
+        raise ToolUnavailable(
+            f"The server that runs this tool gave no answer that can be read: {reply.error}"
+        )
     if reply.status is None:
         raise ToolUnavailable(f"The server that runs this tool did not answer: {reply.error}")
     if reply.status == 202:

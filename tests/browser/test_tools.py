@@ -10,7 +10,7 @@ from playwright.async_api import Locator, expect
 
 from tests.asking_tools import plug_in
 from tests.browser.tab import Tab
-from tests.live import LiveSite, serving
+from tests.live import PASSWORD, LiveSite, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -248,6 +248,36 @@ async def test_the_first_of_two_answers_that_ends_elsewhere_leaves_the_dot_of_th
         await expect(dot).to_have_attribute("data-kind", "unread")
 
 
+async def test_how_far_a_call_is_and_since_when_stays_over_a_reload_while_its_run_is_parked(desk, storehouse):
+    person = storehouse.sign_in("alice")
+    tab = await desk.tab(person)
+    async with person.socket() as program:
+        reply = await program.ask(
+            "run.start",
+            key=str(uuid.uuid4()),
+            models=["demo/demo"],
+            content=[{"type": "text", "text": 'call:open_door {"number": 4}'}],
+            options={"client_tools": [{"name": "open_door"}]},
+        )
+        await program.events(reply["run"], until="tool.waiting")
+        while not any(frame.get("name") == "invocation.waiting" for frame in program.seen):
+            await program.next()
+    told = "fraction=0.4, note='The hinge', created_at=Now() - timedelta(minutes=5)"
+    storehouse.manage(
+        "shell",
+        "-c",
+        "from datetime import timedelta; from django.db.models.functions import Now;"
+        f"from chat.models import ToolInvocation as T; T.objects.filter(status='waiting', kind='client').update({told})",
+    )
+    await tab.page.goto(f"/c/{reply['conversation']}/")
+    await expect(tab.answer.locator(".turn-foot")).to_contain_text("Waits for an answer from elsewhere")
+    await tab.page.wait_for_timeout(2500)  # the script has taken over what the server drew
+    door = card(tab, "open_door")
+    await expect(door.locator(".tool-gist")).to_have_text("The hinge")
+    await expect(door.get_by_role("progressbar")).to_have_js_property("value", 0.4)
+    await expect(door.locator(".tool-state")).to_have_text("40 % · 5 min")
+
+
 async def test_a_call_that_waits_for_its_caller_asks_nobody_in_front_of_a_screen(desk, storehouse):
     person = storehouse.sign_in("alice")
     tab = await desk.tab(person)
@@ -293,3 +323,17 @@ async def test_the_details_tell_each_step_with_its_tools(desk, storehouse):
     await expect(lines.nth(1)).to_contain_text("calculate")
     await expect(lines.nth(1)).to_contain_text("done")
     await expect(lines.nth(2)).to_contain_text("Step 2")
+
+
+async def test_the_list_of_invocations_shows_all_its_columns(desk, storehouse):
+    tab = await ask(desk, storehouse, 'call:calculate {"expression": "6*7"}')
+    await tab.wait_for_end()
+    storehouse.manage(
+        "shell",
+        "-c",
+        f"from chat.models import User; User.objects.create_superuser('root', 'root@example.org', {PASSWORD!r})",
+    )
+    page = (await desk.tab(storehouse.sign_in("root"), "/admin/chat/toolinvocation/")).page
+    results = page.locator("#changelist .results")
+    assert await results.locator("td.field-worker").first.inner_text()
+    assert await results.evaluate("box => box.scrollWidth - box.clientWidth") == 0

@@ -50,7 +50,10 @@ async def test_a_server_that_answers_at_once_ends_the_call(chat, upstream, serve
         (answer(200, b"[]"), "no JSON object"),
         (answer(200, b'{"ok": true}'), 'without a "result"'),
         (answer(200, b'{"error": "Out of paper."}'), "Out of paper."),
-        (answer(200, b'{"result": "' + b"x" * 1_200_000 + b'"}'), "no answer that can be read: The answer broke off, or is larger than 1 MB"),
+        (
+            answer(200, b'{"result": "' + b"x" * 1_200_000 + b'"}'),
+            "no answer that can be read: The answer broke off, or is larger than 1 MB",
+        ),
         (say(b'HTTP/1.1 200 -\r\nContent-Length: 99\r\n\r\n{"resu'), "broke off"),
         (say(b""), "did not answer"),
     ],

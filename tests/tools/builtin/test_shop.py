@@ -92,7 +92,9 @@ def test_an_unknown_order_is_said_in_words():
     assert call_here("query_order", order_id="ORD-20260304-ZZZZZ").kind == "retry"
 
 
-@pytest.mark.parametrize("number", ["", "1", "ORD-2026-AB12C", "ORD-20260304-ab12c", "AORD-20260304-AB12C", "ORD-20260304-AB12C\n"])
+@pytest.mark.parametrize(
+    "number", ["", "1", "ORD-2026-AB12C", "ORD-20260304-ab12c", "AORD-20260304-AB12C", "ORD-20260304-AB12C\n"]
+)
 def test_what_is_no_order_number_is_not_looked_up(number: str):
     assert call_here("query_order", order_id=number).kind == "bad_arguments"
 
