@@ -1,5 +1,5 @@
-"""A form's field for a JSON schema, read as strictly as what a model writes. Django's own lets NaN through, and trips over
-numbers and nesting without end."""
+"""A form's field for a JSON schema, read as strictly as what a model writes. Django's own lets NaN through, and trips
+over numbers and nesting without end."""
 
 from typing import Any
 

@@ -267,7 +267,8 @@ async def test_how_far_a_call_is_and_since_when_stays_over_a_reload_while_its_ru
         "shell",
         "-c",
         "from datetime import timedelta; from django.db.models.functions import Now;"
-        f"from chat.models import ToolInvocation as T; T.objects.filter(status='waiting', kind='client').update({told})",
+        "from chat.models import ToolInvocation as T;"
+        f"T.objects.filter(status='waiting', kind='client').update({told})",
     )
     await tab.page.goto(f"/c/{reply['conversation']}/")
     await expect(tab.answer.locator(".turn-foot")).to_contain_text("Waits for an answer from elsewhere")
