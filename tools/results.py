@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
+MOST_RESULT_BYTES: Final = 1_048_576
+"""That are kept of one result, whoever brings it."""
 _NOTE_BYTES: Final = 80
 """The longest note of what was cut off."""
 

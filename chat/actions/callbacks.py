@@ -1,11 +1,13 @@
 """What the server of a webhook tool says about a call: how far it is, and once, what came of it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from django.db import IntegrityError, transaction
 from msgspec import Struct
 
 from chat.actions.runs import Office
@@ -95,7 +97,10 @@ class _Noted:
             "callback refused", invocation=str(self._invocation.pk), answer=error.http_status, reason=why
         )
         refused = ToolCallback.objects.filter(invocation=self._invocation, accepted=False)
-        if refused.count() < MOST_REFUSALS:
+        if refused.count() >= MOST_REFUSALS:
+            return
+        # Deleted since, there is nothing that it could be kept beside, and the answer is the same.
+        with suppress(IntegrityError), transaction.atomic():
             self._row(accepted=False, answer=error.http_status, detail=why[:300]).save(force_insert=True)
 
     def take(self) -> None:

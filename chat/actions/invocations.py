@@ -15,7 +15,7 @@ from chat.engine.offered_tools import argument_errors
 from chat.exceptions import AlreadyDecided, InvalidRequest, NotFound, TooLarge
 from chat.llm.dialects.text import clean, clean_json
 from chat.models import Run, ToolInvocation, User
-from tools.results import as_text, shortened
+from tools.results import MOST_RESULT_BYTES, as_text, shortened
 
 logger = structlog.get_logger(__name__)
 
@@ -25,7 +25,6 @@ Waits = ToolInvocation.Waits
 
 ARGUMENT_BYTES = 65_536
 REASON_CHARACTERS = 1000
-RESULT_BYTES = 1_048_576
 SHOWN_BYTES = 65_536
 """What of a result the model is given."""
 
@@ -91,7 +90,7 @@ def answer(
     """
     invocation = visible(user, key)
     whole = as_text(result if error is None else error)
-    if len(whole.encode()) > RESULT_BYTES:
+    if len(whole.encode()) > MOST_RESULT_BYTES:
         raise TooLarge("A result may have 1 MB at most.", field="result" if error is None else "error")
     shown = shortened(whole, SHOWN_BYTES)
     values: dict[str, Any] = {

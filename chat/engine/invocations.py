@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from msgspec import UNSET, Struct, UnsetType
 
+from chat.engine.database import is_unavailable
 from chat.engine.loop import AskedCall, read_arguments
 from chat.engine.neighbours import gone
 from chat.engine.offered_tools import seconds_of
@@ -223,7 +224,18 @@ def take_from_the_dead(lost: Sequence[Seen], again: Collection[str], *, tell: Te
 def wake_late(most: int, *, tell: TellInvocations) -> int:
     """Waiting ones whose time is over, whoever has parked their runs; those go on. How many runs were woken."""
     runs = list(ToolInvocation.objects.late().order_by("deadline_at").values_list("run", flat=True)[:most])
-    return sum(_wake_late(run, tell) for run in dict.fromkeys(runs))
+    return sum(_woken(run, tell) for run in dict.fromkeys(runs))
+
+
+def _woken(run: UUID, tell: TellInvocations) -> bool:
+    try:
+        return _wake_late(run, tell)
+    except Exception as error:
+        if is_unavailable(error):
+            raise
+        # Neither the others that are late nor the runs that nobody makes shall wait because of this one.
+        logger.exception("run cannot be woken", run=str(run))
+        return False
 
 
 @transaction.atomic

@@ -11,6 +11,9 @@ from chat.exceptions import StorageUnavailable
 logger = structlog.get_logger(__name__)
 
 EACH_SECONDS = 1.0
+A_LOT = 20
+"""So many runs at one pass are a sign of more, as a pass has an end (`rescue.AT_ONCE`), and other processes take some:
+the next one follows at once."""
 LAST_PASS_SECONDS = 2.0
 """For a pass that is under way when the process ends: what it has claimed must not be forgotten."""
 JITTER = 0.2
@@ -87,9 +90,11 @@ class Reaper:
     async def _pass(self) -> None:
         since = self._listens_since
         try:
-            await self._take_over(by_silence=self.believes_silence)
+            taken = await self._take_over(by_silence=self.believes_silence)
         except StorageUnavailable:
             self._listens_since = None
         else:
             if since is None:
                 self._listens_since = self._clock()
+            if taken >= A_LOT:
+                self._hint.set()

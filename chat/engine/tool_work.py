@@ -22,7 +22,7 @@ from tools.base import Tool
 from tools.conf import site_cache
 from tools.context import Caller, Files, ToolContext
 from tools.exceptions import UnknownTool
-from tools.results import as_text
+from tools.results import MOST_RESULT_BYTES, as_text
 from tools.runner import ToolOutcome
 
 logger = structlog.get_logger(__name__)
@@ -38,7 +38,6 @@ HANG_SECONDS = 3.0
 PAUSE_SECONDS = 1.0
 """Before the second attempt of a tool that was unavailable; doubled for the third."""
 MOST_PAUSE_SECONDS = 30.0
-MOST_RESULT_BYTES = 1_000_000
 GONE = "Nothing was run: {name} was switched off, or taken from this user, after it was called. {error}"
 TOO_LARGE = (
     "The tool's result is too large: {size} bytes, and at most {most} are taken. Ask for less at once."
@@ -198,7 +197,7 @@ def record(
     ):
         return "again"
     outcome = _small_enough(outcome)
-    if insist(lambda: _finish(invocation, epoch, outcome, tell)):
+    if insist(lambda: _finish(invocation, epoch, outcome, tell) or _is_recorded(invocation, epoch, outcome)):
         return outcome.status
     logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
     if outcome.status != "cancelled":
@@ -215,6 +214,12 @@ def _finish(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome, tell: 
         result=outcome.whole,
         shown=outcome.text if outcome.shortened else "",
     )
+
+
+def _is_recorded(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> bool:
+    """By ourselves: the line broke at the commit."""
+    ours = ToolInvocation.objects.filter(pk=invocation.pk, epoch=epoch, status=outcome.status)
+    return ours.filter(result=outcome.whole).exists()
 
 
 def _keep_late(invocation: ToolInvocation, epoch: int, outcome: ToolOutcome) -> None:

@@ -92,8 +92,9 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
         return won
 
     def hold(self, key: UUID, *, seconds: float, tell: TellInvocations) -> bool:
-        """It is not run before somebody has agreed, for which there are so many seconds. False: it is not pending."""
-        pending = self.filter(pk=key, status=ToolInvocation.Status.PENDING)
+        """It is not run before somebody has agreed, for which there are so many seconds. False: it is not pending, or
+        somebody has agreed since."""
+        pending = self.filter(pk=key, status=ToolInvocation.Status.PENDING).exclude(decision="approve")
         with transaction.atomic():
             held = bool(
                 pending.update(

@@ -6,10 +6,13 @@ from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 
 from chat.models.base import Row, second_of
 from chat.models.rotating_secrets import RotatingSecrets
 from chat.models.tools import ToolInvocation
+from tools.models.groups import close_to_everybody
 
 if TYPE_CHECKING:
     from chat.models.users import User
@@ -63,6 +66,11 @@ class WebhookTool(Row, RotatingSecrets):
     @property
     def retries(self) -> int:
         return IDEMPOTENT_RETRIES if self.idempotent else 0
+
+
+@receiver(pre_delete, sender=Group)
+def _group_goes(instance: Group, **_: Any) -> None:
+    close_to_everybody(WebhookTool.objects.all(), instance)
 
 
 class ToolDelivery(Row):

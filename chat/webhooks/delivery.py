@@ -5,6 +5,7 @@ is followed, nothing is taken from the environment, and no more is read than is 
 """
 
 import asyncio
+import math
 import ssl
 from collections.abc import Mapping
 from typing import Final
@@ -63,23 +64,27 @@ class Post:
         self._tls = tls
         self._most_kept = most_kept
 
-    async def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """
+    async def __call__(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, within_seconds: float = math.inf
+    ) -> Answer:
+        """`within_seconds`: where this one has less time than others.
+
         Raises:
             NotDelivered: the guard does not let us go there, or no status came in time.
         """
         began = _Beginning(self._most_kept)
         failure = ""
+        seconds = min(self._seconds, within_seconds)
         try:
             place = read_url(url)
             # Before the time begins: it takes a while, once.
             tls = self._context() if place.scheme == "https" else NO_TLS
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 await self._connected(place, tls, headers, body, began)
         except (AddressRefused, Unreachable) as error:
             failure = str(error)
         except TimeoutError:
-            failure = f"No answer within {self._seconds:g} seconds."
+            failure = f"No answer within {seconds:g} seconds."
         except httpx.HTTPError as error:
             failure = f"The connection broke: {_why(error)}"
         # The status is the answer. A body that hangs or breaks off changes nothing about it.

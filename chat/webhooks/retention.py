@@ -1,15 +1,18 @@
-"""What of the outbox is given up or dropped when its time has come."""
+"""What of webhooks, in both directions, is given up or dropped when its time has come."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Count, Subquery
 
-from chat.models import WebhookDelivery, WebhookEndpoint
+from chat.models import ToolCallback, WebhookDelivery, WebhookEndpoint
 
 STEP: Final = 500
 MOST_PENDING: Final = 10_000
 """For one endpoint. Of more, the oldest are given up: a receiver that is away for days gets what is newest."""
+
+REMEMBER_PROGRESS: Final = timedelta(hours=1)
+"""Beyond the minutes in which a signature is taken (`signing.TOLERANCE_SECONDS`)."""
 
 
 def prune_deliveries(before: datetime) -> int:
@@ -24,6 +27,16 @@ def prune_deliveries(before: datetime) -> int:
     ):
         WebhookDelivery.objects.filter(pk__in=going).delete()
         dropped += len(going)
+    return dropped
+
+
+def prune_progress(before: datetime) -> int:
+    """Drops what is known of progress that was told before then; how many. A webhook tool may tell of it for days, as
+    often as it likes, and each message is known only so that it counts once."""
+    dropped = 0
+    told = ToolCallback.objects.filter(accepted=True, what="progress", created_at__lt=before)
+    while going := list(told.values_list("pk", flat=True)[:STEP]):
+        dropped += ToolCallback.objects.filter(pk__in=going).delete()[0]
     return dropped
 
 

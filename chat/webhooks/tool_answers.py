@@ -11,7 +11,6 @@ from chat.exceptions import ChatError, Gone, NotFound, TooLarge
 from chat.models import Run, ToolInvocation
 from chat.models.tools import TellInvocations
 from chat.webhooks.tool_protocol import (
-    MOST_RESULT_BYTES,
     Failed,
     Progress,
     Said,
@@ -19,7 +18,7 @@ from chat.webhooks.tool_protocol import (
     error_of,
 )
 from tools import runner
-from tools.results import as_text, shortened
+from tools.results import MOST_RESULT_BYTES, as_text, shortened
 from tools.runner import ToolOutcome
 
 

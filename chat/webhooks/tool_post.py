@@ -31,7 +31,7 @@ class ToolPost:
             logger.warning("webhook tool's call not signed", tool=tool.name, reason=repr(error))
             return Reply(error="It could not be signed: the tool needs a new secret.")
         try:
-            answer = asyncio.run(self._post(tool.url, headers, body))
+            answer = asyncio.run(self._post(tool.url, headers, body, within_seconds=tool.deadline_seconds))
         except NotDelivered as error:
             return Reply(error=str(error), duration_ms=self._since(began))
         if answer.status == 200 and not answer.whole:

@@ -16,9 +16,9 @@ from chat.llm.dialects.text import clean
 from chat.webhooks.payloads import moment
 from tools.context import NOTE_CHARACTERS
 from tools.exceptions import ToolError, ToolFailed, ToolUnavailable
+from tools.results import MOST_RESULT_BYTES
 
 CALL: Final = "tool.call"
-MOST_RESULT_BYTES: Final = 1_048_576
 MOST_BODY_BYTES: Final = MOST_RESULT_BYTES + 65_536
 """Of an answer or a callback: its result, and what stands around it."""
 TRY_LATER: Final = (429, 500, 502, 503, 504)

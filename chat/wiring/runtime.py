@@ -296,9 +296,12 @@ class Runtime:
             self.broadcast.hint("runs.free")
 
     def _tell_free(self) -> None:
-        """Whichever process is first; this one may be the only one."""
-        self.reaper.hurry()
-        self.broadcast.hint("runs.free")
+        """We take it up ourselves: if all were asked at once, most would only find that somebody else was first. If we
+        die before, they find it with their next look."""
+        if self.supervisor.draining:
+            self.broadcast.hint("runs.free")
+        else:
+            self.reaper.hurry()
 
     def _stop_wherever(self, run: str, asked_at: datetime) -> None:
         if not self.supervisor.stop(run, asked_at):

@@ -16,6 +16,8 @@ class World:
     def __init__(self):
         self.now = 100.0
         self.away = False
+        self.left: list[int] = []
+        """How many each of the next passes finds."""
         self.passes: list[bool] = []
         self.passed = asyncio.Event()
 
@@ -24,7 +26,7 @@ class World:
         self.passed.set()
         if self.away:
             raise StorageUnavailable
-        return 0
+        return self.left.pop(0) if self.left else 0
 
 
 @pytest.fixture
@@ -126,3 +128,14 @@ async def test_the_end_waits_for_the_pass_under_way_and_begins_no_other(world, r
     go_on.set()
     await ending
     assert done == [True]
+
+
+async def test_after_a_pass_that_found_many_the_next_one_follows_at_once(world, reaper):
+    world.left = [50, 50, 1]
+    reaper.hurry()
+    async with asyncio.timeout(5):
+        while world.left:
+            world.passed.clear()
+            await world.passed.wait()
+    await asyncio.sleep(0.05)
+    assert len(world.passes) == 1 + 3

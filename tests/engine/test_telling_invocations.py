@@ -68,8 +68,8 @@ def gives_up(row: ToolInvocation, tell: TellInvocations) -> object:
     return None
 
 
-def wakes(_row: ToolInvocation, tell: TellInvocations) -> object:
-    return invocations.wake_late(10, tell=tell)
+def wakes(row: ToolInvocation, tell: TellInvocations) -> object:
+    return invocations._wake_late(row.run_id, tell)  # `wake_late` goes on to the next, whatever it raises
 
 
 def finds_the_worker_dead(row: ToolInvocation, tell: TellInvocations) -> object:

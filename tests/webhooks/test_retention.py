@@ -7,11 +7,11 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from chat.models import WebhookDelivery
+from chat.models import ToolCallback, WebhookDelivery
 from chat.webhooks import retention
 from chat.webhooks.claims import claim_next
-from chat.webhooks.retention import prune_deliveries
-from tests.factories import WebhookDeliveryFactory, WebhookEndpointFactory
+from chat.webhooks.retention import prune_deliveries, prune_progress
+from tests.factories import ToolInvocationFactory, WebhookDeliveryFactory, WebhookEndpointFactory
 from tests.webhooks.conftest import RULES
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +108,23 @@ def test_an_endpoint_takes_its_deliveries_along():
     delivery.endpoint.delete()
 
     assert not WebhookDelivery.objects.exists()
+
+
+def test_progress_that_was_told_long_ago_goes_and_results_and_refusals_stay(monkeypatch):
+    monkeypatch.setattr(retention, "STEP", 2)
+    invocation = ToolInvocationFactory.create(kind="webhook")
+    for number, (what, accepted, days) in enumerate(
+        [("progress", True, 2)] * 5
+        + [("progress", True, 0), ("succeeded", True, 2), ("progress", False, 2), ("", False, 2)]
+    ):
+        ToolCallback.objects.create(
+            invocation=invocation,
+            message=f"msg_{number}",
+            what=what,
+            accepted=accepted,
+            answer=200,
+            created_at=ago(days),
+        )
+
+    assert prune_progress(ago(1)) == 5
+    assert ToolCallback.objects.count() == 4

@@ -1,6 +1,5 @@
 """What staff have set for a tool. A row changes nothing by being there: each empty column leaves what the tool says."""
 
-import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -11,8 +10,7 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
 from tools.base import MOST_RETRIES
-
-logger = logging.getLogger(__name__)
+from tools.models.groups import close_to_everybody
 
 VALUES = ("enabled", "description", "timeout_seconds", "retries", "needs_approval", "max_result_bytes")
 
@@ -82,11 +80,5 @@ class ToolSetting(models.Model):
 
 
 @receiver(pre_delete, sender=Group)
-def close_to_everybody(instance: Group, **_: Any) -> None:
-    """A tool that was for this group alone would be everybody's without it, so it is switched off."""
-    for row in ToolSetting.objects.filter(groups=instance):
-        # One by one, and now: of several that are deleted at once each sees what the others have left.
-        row.groups.remove(instance)
-        if row.enabled and not row.groups.exists():
-            ToolSetting.objects.filter(pk=row.pk).update(enabled=False)
-            logger.warning("The tool %s is off: the last group it was for, %s, is deleted.", row, instance)
+def _group_goes(instance: Group, **_: Any) -> None:
+    close_to_everybody(ToolSetting.objects.all(), instance)
