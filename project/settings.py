@@ -236,6 +236,7 @@ LOOP_INVOCATIONS = env.whole("LOOP_INVOCATIONS", 16, least=1)
 LOOP_SECONDS = env.seconds("LOOP_SECONDS", 600, least=1)
 """How far an answer may go by itself, with tools."""
 TOOLS_AT_ONCE = env.whole("TOOLS_AT_ONCE", 5, least=1)
+TOOLS_PER_USER = env.whole("TOOLS_PER_USER", 5, least=1)
 APPROVAL_SECONDS = env.seconds("APPROVAL_SECONDS", 86_400, least=1)
 CLIENT_TOOL_SECONDS = env.seconds("CLIENT_TOOL_SECONDS", 3600, least=1)
 

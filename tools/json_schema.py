@@ -6,8 +6,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
+import regex
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -20,6 +22,8 @@ MOST_SCHEMA_BYTES: Final = 65_536
 MOST_SCHEMA_DEPTH: Final = 64
 TOO_LARGE: Final = "The schema is larger than 64 kB."
 TOO_DEEP: Final = "The schema is nested too deeply."
+PATTERN_SECONDS: Final = 0.1
+"""For one expression and one text."""
 
 
 def problem_of_schema(schema: Any) -> str:
@@ -30,8 +34,11 @@ def problem_of_schema(schema: Any) -> str:
         return problem
     try:
         Draft202012Validator.check_schema(schema)
+        _check_patterns(schema)
     except SchemaError as error:
         return f"This is no JSON schema: {_short(error.message)}"
+    except ValueError as error:
+        return f"This cannot be used: {_short(str(error))}"
     return "" if _finds_its_references(schema) else "The schema refers to what is not in it."
 
 
@@ -100,10 +107,46 @@ def _problems(schema: str, given: dict[str, Any]) -> list[str]:
     return shown + ([f"and {len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else [])
 
 
+def _pattern(
+    validator: Any, pattern: str, instance: Any, _schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """As jsonschema's own, but for a time: a careless expression and an unlucky text would hold the whole process."""
+    if not validator.is_type(instance, "string"):
+        return
+    try:
+        found = regex.search(pattern, instance, timeout=PATTERN_SECONDS, concurrent=True)
+    except TimeoutError:
+        yield ValidationError(f"it takes too long to tell whether it matches {pattern!r}")
+    else:
+        if found is None:
+            yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_Validator: Final = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
 @lru_cache(maxsize=128)
-def _validator(schema: str) -> Draft202012Validator:
+def _validator(schema: str) -> Any:
     # A registry of its own: what the schema refers to is never fetched from elsewhere.
-    return Draft202012Validator(json.loads(schema), registry=Registry())
+    return _Validator(json.loads(schema), registry=Registry())
+
+
+def _check_patterns(value: Any) -> None:
+    """
+    Raises:
+        ValueError: an expression that cannot be read, or names of properties as expressions, which would be tried
+            without a limit of time.
+    """
+    if isinstance(value, dict):
+        if "patternProperties" in value:
+            raise ValueError("patternProperties are not taken.")
+        if isinstance(value.get("pattern"), str):
+            try:
+                regex.compile(value["pattern"])
+            except regex.error as error:
+                raise ValueError(f"pattern {value['pattern']!r}: {error}.") from None
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_patterns(each)
 
 
 def _in_words(error: ValidationError) -> str:

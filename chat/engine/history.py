@@ -119,6 +119,7 @@ def loop_limits() -> LoopLimits:
         invocations=settings.LOOP_INVOCATIONS,
         seconds=settings.LOOP_SECONDS,
         at_once=settings.TOOLS_AT_ONCE,
+        user_at_once=settings.TOOLS_PER_USER,
         approval_seconds=settings.APPROVAL_SECONDS,
     )
 

@@ -190,9 +190,17 @@ def _seen(
     )
 
 
-def give_out(keys: Sequence[str]) -> None:
-    """They are on their way to a worker, or to whoever answers a webhook."""
-    ToolInvocation.objects.filter(pk__in=keys, status=Status.PENDING).update(dispatched_at=Now())
+def give_out(keys: Sequence[str], *, user: UUID, most: int) -> frozenset[str]:
+    """They are on their way to a worker. As many as the user may have there at once, and which ones those are; two
+    answers that look at the same moment may have a few more."""
+    with transaction.atomic():
+        at_work = ToolInvocation.objects.at_a_worker().filter(user=user).exclude(pk__in=keys).count()
+        chosen = keys[: max(0, most - at_work)]
+        pending = ToolInvocation.objects.filter(pk__in=chosen, status=Status.PENDING)
+        # In one order, as whoever ends them.
+        held = pending.select_for_update().order_by("pk").values_list("pk", flat=True)
+        ToolInvocation.objects.filter(pk__in=list(held)).update(dispatched_at=Now())
+    return frozenset(chosen)
 
 
 def give_up_late(keys: Sequence[str], *, tell: TellInvocations) -> None:

@@ -38,6 +38,8 @@ class LoopLimits(Struct, frozen=True):
     seconds: float = 600.0
     """Of work; what it waits for people and callbacks does not count."""
     at_once: int = 5
+    user_at_once: int = 5
+    """Of all that one person's answers have under way: the workers are everybody's."""
     approval_seconds: float = 86_400.0
     """After which nobody has agreed."""
 

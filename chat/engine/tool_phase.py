@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from uuid import UUID
 
 import structlog
 
@@ -42,7 +43,9 @@ class ToolPhase:
         run: str,
         step: int,
         *,
+        user: UUID,
         at_once: int,
+        user_at_once: int,
         telling: Telling,
         database: DatabaseThreads,
         give_out: Callable[[Seen], Awaitable[None]],
@@ -54,7 +57,9 @@ class ToolPhase:
     ) -> None:
         self._run = run
         self._step = step
+        self._user = user
         self._at_once = at_once
+        self._user_at_once = user_at_once
         self._telling = telling
         self._database = database
         self._give_out = give_out
@@ -148,19 +153,25 @@ class ToolPhase:
             1 for one in seen if one.status == "running" or (one.status == "pending" and one.dispatched)
         )
         waiting = [one for one in seen if one.status == "pending" and not one.dispatched and one.due]
-        next_ones = waiting[: max(0, self._at_once - out)]
         now = self._clock()
-        for one in next_ones:
-            self._deliveries.given(one.id, now)
-        # Twice delivered is no harm: the second claim finds nothing to begin.
-        next_ones += [
+        # Twice delivered is no harm: the second claim finds nothing to begin. They have their place already.
+        next_ones = [
             one
             for one in seen
             if one.status == "pending" and one.dispatched and self._deliveries.is_due_again(one.id, now)
         ]
-        if next_ones:
-            await self._database(invocations.give_out, [one.id for one in next_ones])
-            await asyncio.gather(*(self._give_out(one) for one in next_ones))
+        next_ones += waiting[: max(0, self._at_once - out)]
+        if not next_ones:
+            return
+        keys = [one.id for one in next_ones]
+        given = await self._database(
+            partial(invocations.give_out, keys, user=self._user, most=self._user_at_once)
+        )
+        next_ones = [one for one in next_ones if one.id in given]
+        for one in next_ones:
+            if not one.dispatched:
+                self._deliveries.given(one.id, now)
+        await asyncio.gather(*(self._give_out(one) for one in next_ones))
 
     def _tell(self, one: Seen) -> None:
         if one.id in self._ended:

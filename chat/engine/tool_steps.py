@@ -169,7 +169,9 @@ class ToolSteps:
         self._phase = ToolPhase(
             self._plan.run,
             step,
+            user=self._plan.user,
             at_once=self._plan.loop.at_once,
+            user_at_once=self._plan.loop.user_at_once,
             telling=self._telling,
             database=self._database,
             give_out=self._give_out,

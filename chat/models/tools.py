@@ -41,6 +41,11 @@ class ToolInvocationQuerySet(models.QuerySet["ToolInvocation"]):
     def open(self) -> "ToolInvocationQuerySet":
         return self.filter(status__in=UNDER_WAY)
 
+    def at_a_worker(self) -> "ToolInvocationQuerySet":
+        """On their way there, too."""
+        sent = models.Q(status=ToolInvocation.Status.PENDING, dispatched_at__isnull=False)
+        return self.filter(models.Q(status=ToolInvocation.Status.RUNNING) | sent)
+
     def of_step(self, run: UUID, step: int) -> "ToolInvocationQuerySet":
         """In the order in which the model asked for them."""
         return self.filter(run=run, step=step).order_by("position")

@@ -119,7 +119,7 @@ async def test_what_waits_is_decided_in_place_with_other_arguments(desk, storeho
     await expect(asked.locator(".facts").first).to_contain_text("3")
     await asked.get_by_text("Result").click()
     await expect(asked.locator("pre")).to_contain_text('"copies": 3')
-    await expect(tab.page.locator("#conversations .dot")).to_have_count(0)
+    await expect(tab.page.locator("#conversations [aria-current] .dot")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

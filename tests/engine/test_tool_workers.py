@@ -278,13 +278,13 @@ async def test_a_long_result_is_kept_whole_and_given_shortened(chat, upstream, w
 
 
 async def test_a_result_over_a_megabyte_is_refused_in_words(chat, upstream, worker):
-    plays(upstream, asks_for(("say", '{"characters": 500001, "what": "é"}')))
+    plays(upstream, asks_for(("say", '{"characters": 600001, "what": "é"}')))
     started = await chat.ask("Go")
     await chat.events(started.run)
     row = await row_of(chat)
     assert (row.status, row.result) == (
         "failed",
-        "The tool's result is too large: 1000002 bytes, and at most 1000000 are taken. Ask for less at once.",
+        "The tool's result is too large: 1200002 bytes, and at most 1048576 are taken. Ask for less at once.",
     )
 
 

@@ -1,5 +1,8 @@
 """Arguments against schemas that staff have written."""
 
+import json
+import time
+
 import pytest
 
 from tools.exceptions import BadArguments
@@ -112,3 +115,31 @@ def test_what_a_schema_refers_to_elsewhere_is_not_fetched():
     elsewhere = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:1/s"}}}
     with pytest.raises(BadArguments, match="schema cannot be read"):
         check_arguments("away", elsewhere, '{"a": 1}')
+
+
+def test_an_expression_that_would_take_for_ever_is_left_after_a_moment():
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a|aa)+$"}}}
+    began = time.monotonic()
+    with pytest.raises(BadArguments, match="takes too long"):
+        check_arguments("slow", schema, json.dumps({"a": "a" * 60 + "!"}))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("properties", "words"),
+    [
+        ({"a": {"pattern": "("}}, "'(' is not a 'regex'"),
+        ({"a": {"pattern": "(?"}}, "'(?' is not a 'regex'"),
+        ({"a": {"type": "object", "patternProperties": {"^x": {}}}}, "patternProperties are not taken"),
+    ],
+)
+def test_expressions_that_cannot_be_tried_are_refused(properties, words):
+    assert words in problem_of_schema({"type": "object", "properties": properties})
+
+
+def test_a_pattern_that_fits_is_no_problem():
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^[a-z]+$"}}}
+    assert problem_of_schema(schema) == ""
+    assert check_arguments("quick", schema, '{"a": "abc"}') == {"a": "abc"}
+    with pytest.raises(BadArguments, match="'ABC' does not match"):
+        check_arguments("quick", schema, '{"a": "ABC"}')
