@@ -186,7 +186,7 @@ async def test_markup_in_a_message_stays_text(desk, alice):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_an_answer_goes_on_when_the_server_is_killed_and_started_again(desk, mortal_site, how):
     # The browser says itself that a socket could not be opened.
-    desk.forgiven = ("WebSocket connection", "ERR_CONNECTION_REFUSED")
+    desk.forgiven = ("WebSocket connection", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET")
     mortal_site.settings["DRAIN_SECONDS"] = "0"
     mortal_site.stop()
     mortal_site.start()

@@ -21,7 +21,7 @@ django.setup()
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from chat.wiring.sending import send_tool
-calls = [SimpleNamespace(id=str(number), name="calculate", queue="", seconds=10.0) for number in range(8)]
+calls = [SimpleNamespace(id=str(number), name="calculate", kind="local", queue="", seconds=10.0) for number in range(8)]
 with ThreadPoolExecutor(8) as threads:
     list(threads.map(send_tool, calls))
 """
