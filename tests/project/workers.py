@@ -18,7 +18,7 @@ from project.broker import celery_url, transport_options
 from project.celery import Application
 from tests.live import ROOT, LiveSite
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 80.0
 CELERY = Path(sys.executable).with_name("celery")
 
 
