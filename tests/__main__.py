@@ -44,7 +44,9 @@ class Session:
     shown: bool
 
     @classmethod
-    def start(cls, plan: Plan, arguments: Sequence[str], folder: Path, *, shown: bool) -> "Session":
+    def start(
+        cls, plan: Plan, arguments: Sequence[str], folder: Path, *, lane: int, shown: bool
+    ) -> "Session":
         folder.mkdir()
         # A database of somebody's own is none for tests.
         environment = {
@@ -53,6 +55,7 @@ class Session:
             "DATA_DIR": str(folder),
             "TEST_CLOSING_LINE": str(folder / "line"),
             "TEST_SHARE": plan.share,
+            "TEST_LANE": str(lane),
         }
         with (folder / "output").open("wb") as output:
             process = subprocess.Popen(
@@ -87,12 +90,14 @@ class Session:
 class Lane:
     """One session after the other, on a thread of its own."""
 
-    def __init__(self, plans: Sequence[Plan], arguments: Sequence[str], folder: Path, *, shown: bool) -> None:
+    def __init__(self, number: int, plans: Sequence[Plan], arguments: Sequence[str], folder: Path) -> None:
+        """The first one's output is shown as it comes."""
         folder.mkdir()
         self.sessions: list[Session] = []
         self.codes: list[int] = []
         self._stopped = threading.Event()
-        self._work = (plans, arguments, folder, shown)
+        self._number = number
+        self._work = (plans, arguments, folder)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -107,20 +112,22 @@ class Lane:
         self._thread.join()
 
     def _run(self) -> None:
-        plans, arguments, folder, shown = self._work
+        plans, arguments, folder = self._work
         for number, plan in enumerate(plans):
             if self._stopped.is_set():
                 return
-            self.sessions.append(Session.start(plan, arguments, folder / str(number), shown=shown))
-            self.codes.append(self.sessions[-1].end())
+            session = Session.start(
+                plan, arguments, folder / str(number), lane=self._number, shown=self._number == 0
+            )
+            self.sessions.append(session)
+            self.codes.append(session.end())
 
 
 def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         _say(f"\n#### {LANES[0][0].name}\n")
         lanes = [
-            Lane(plans, arguments, Path(folder, str(number)), shown=number == 0)
-            for number, plans in enumerate(LANES)
+            Lane(number, plans, arguments, Path(folder, str(number))) for number, plans in enumerate(LANES)
         ]
         try:
             for lane in lanes:

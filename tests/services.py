@@ -15,8 +15,10 @@ from project.stack.binaries import redis_binaries as redis_binaries
 from project.stack.binaries import redis_binary as redis_binary  # for tests that start one of their own
 from project.stack.ports import is_free
 
-PORTS = range(8170, 8210)
-MORTAL_PORTS = range(8240, 8280)
+LANE = int(os.environ.get("TEST_LANE", "0"))
+"""Of `make test`: whoever kills a server to start it again finds its port taken if others look for one meanwhile."""
+PORTS = range(8170 + 20 * LANE, 8190 + 20 * LANE)
+MORTAL_PORTS = range(8240 + 20 * LANE, 8260 + 20 * LANE)
 """A range of its own, so that a server that was left behind is easily found."""
 
 MISSING = f"there is no Redis: set TEST_REDIS_URL, or {NO_REDIS}"
