@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.exception import convert_exception_to_response
@@ -23,7 +24,6 @@ from chat.exceptions import StorageUnavailable
 from project.request_lines import Application, Receive, Scope, Send
 
 BEGINNINGS: Final = ("/webhooks/", "/webhook/")
-THREADS: Final = 4
 
 
 class CallbackDoor(ASGIHandler):
@@ -31,7 +31,7 @@ class CallbackDoor(ASGIHandler):
 
     def __init__(self, application: Application, threads: Callable[..., Any] | None = None) -> None:
         self._application = application
-        self._threads = threads or DatabaseThreads(THREADS)
+        self._threads = threads or DatabaseThreads(settings.CALLBACK_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = _callback_at(scope["path"])

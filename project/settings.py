@@ -117,6 +117,8 @@ DATABASE_URL = env.url(
 )
 DATABASE_THREADS = env.whole("DATABASE_THREADS", 8, least=1, most=100)
 """Threads that bridge from the event loop to the database, each with a connection while it works."""
+CALLBACK_THREADS = 4
+"""Beside those, for the callbacks of webhook tools (project/callback_door.py)."""
 DATABASE_WAIT_SECONDS = env.seconds("DATABASE_WAIT_SECONDS", 1.5, least=0.1)
 """Longer than a writer of ours ever holds a lock; who waits longer is told so, and asked to come back."""
 _database = database(
@@ -124,7 +126,7 @@ _database = database(
     DatabaseLimits(
         wait=DATABASE_WAIT_SECONDS,
         # Besides those threads: the heartbeat, which keeps its own, tasks, and the pages.
-        pool=env.whole("DATABASE_POOL", 20, least=DATABASE_THREADS + 2),
+        pool=env.whole("DATABASE_POOL", 20, least=DATABASE_THREADS + CALLBACK_THREADS + 2),
         statement=env.seconds("DATABASE_STATEMENT_SECONDS", 30),
         idle_in_transaction=env.seconds("DATABASE_IDLE_SECONDS", 5),
     ),

@@ -17,7 +17,7 @@ from tests.live import LiveSite, copy_site
 from tests.postgres import name_for
 
 LIMITS = DatabaseLimits(wait=1.5, pool=20, statement=30, idle_in_transaction=5)
-POOL = 10
+POOL = 14
 
 
 def test_sqlite_waits_for_its_lock_and_keeps_its_connections():
