@@ -6,7 +6,7 @@ from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
 from chat.models.runs import Run
 from chat.models.tools import LateResult, ToolInvocation
-from chat.models.usage import ModelCall
+from chat.models.usage import ModelCall, UsageDay
 from chat.models.users import SetupLink, User
 from chat.models.webhook_tools import ToolCallback, ToolDelivery, WebhookTool
 from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
@@ -27,6 +27,7 @@ __all__ = [
     "ToolCallback",
     "ToolDelivery",
     "ToolInvocation",
+    "UsageDay",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",
