@@ -1,6 +1,6 @@
 """What the ledger has of a run, and a run's own figures made to agree with it."""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from msgspec import to_builtins
@@ -12,6 +12,9 @@ from chat.models import ModelCall, Run
 from chat.models.usage import LOST, UNDER_WAY
 from chat.usage.ledger import COUNTERS, columns_of, write_calls
 
+NO_ERRORS: Final = ("completed", "stopped", "internal", LOST, UNDER_WAY)
+"""Outcomes of calls that no error of the provider has ended."""
+
 
 def billed(run: UUID) -> Bill | None:
     """Of all its model calls; None where there was none."""
@@ -20,12 +23,13 @@ def billed(run: UUID) -> Bill | None:
 
 
 def bill_of(row: ModelCall) -> Bill:
+    refused = row.outcome not in NO_ERRORS and (row.http_status is None or row.http_status >= 400)
     return Bill(
         Usage(**{name: getattr(row, name) for name in COUNTERS}),
         cast(UsageSource, row.usage_source),
         row.cost,
         row.currency,
-        refused=row.usage_source == ModelCall.Source.UNKNOWN and row.http_status is None,
+        refused=refused and row.usage_source == ModelCall.Source.UNKNOWN,
     )
 
 
