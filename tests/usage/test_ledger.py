@@ -127,7 +127,7 @@ def test_a_call_that_was_thought_lost_is_corrected_with_its_sums(run: Run):
     counted = UsageDay.objects.exclude(calls=0).get()
     assert (counted.day, counted.usage_source, counted.output_tokens) == (date(2026, 3, 5), "reported", 20)
     emptied = UsageDay.objects.get(calls=0)
-    assert (emptied.output_tokens, emptied.cost) == (0, 0)
+    assert (emptied.output_tokens, emptied.cost) == (0, Decimal(0))
 
 
 def test_kinds_have_sums_of_their_own(run: Run):
