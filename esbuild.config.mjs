@@ -9,7 +9,7 @@ const target = ["chrome123", "firefox121", "safari17.5"];
 const icons = {
   book: "book-open", check: "check", clock: "clock", code: "code", compare: "columns-3", copy: "copy",
   data: "database", down: "chevron-down", download: "download", edit: "pencil", file: "file", globe: "globe", help: "circle-help",
-  info: "info", key: "key-round", left: "chevron-left", menu: "menu", monitor: "monitor", moon: "moon",
+  info: "info", key: "key-round", left: "chevron-left", lock: "lock", menu: "menu", monitor: "monitor", moon: "moon",
   more: "ellipsis", play: "play", plus: "plus", retry: "rotate-cw", right: "chevron-right", send: "arrow-up",
   shield: "shield", sidebar: "panel-left", "sign-out": "log-out", sliders: "sliders-horizontal",
   stop: "square", sun: "sun", swap: "arrow-left-right", "to-end": "arrow-down", tool: "wrench", trash: "trash-2", user: "user",

@@ -1,6 +1,7 @@
 """The tables, one file a subject, each QuerySet beside its model."""
 
 from chat.models.attachments import Attachment
+from chat.models.audit import AuditCheckpoint, AuditEntry, AuditHead
 from chat.models.conversations import Conversation, Message
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
@@ -14,6 +15,9 @@ from chat.models.wire import WireRecord
 
 __all__ = [
     "Attachment",
+    "AuditCheckpoint",
+    "AuditEntry",
+    "AuditHead",
     "Conversation",
     "LanguageModel",
     "LateResult",

@@ -38,7 +38,7 @@ def add_up(apps: Apps, _schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     # Rows are written after the table: PostgreSQL wants those in transactions of their own.
     atomic = False
-    dependencies = [("chat", "0015_call_pseudonym")]
+    dependencies = [("chat", "0017_call_pseudonym")]
     operations = [
         migrations.CreateModel(
             name="UsageDay",

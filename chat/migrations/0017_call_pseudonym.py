@@ -19,7 +19,7 @@ def name_rows(apps: Apps, _schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     # Rows are changed and then the table: PostgreSQL wants those in transactions of their own.
     atomic = False
-    dependencies = [("chat", "0014_user_pseudonym")]
+    dependencies = [("chat", "0016_webhook_payload_permission")]
     operations = [
         migrations.AddField("modelcall", "pseudonym", models.UUIDField(default=NOBODY, db_default=NOBODY)),
         migrations.RunPython(name_rows, migrations.RunPython.noop),
