@@ -252,6 +252,14 @@ WIRE_LOG_BYTES = env.whole("WIRE_LOG_BYTES", 2_000_000, least=10_000, most=100_0
 """The most of one request, and of one answer."""
 WIRE_LOG_TOTAL_BYTES = env.whole("WIRE_LOG_TOTAL_BYTES", 1_000_000_000, most=10**13)
 
+# --- the audit log --------------------------------------------------------------------------------
+
+AUDIT_KEY = env.text("AUDIT_KEY")
+"""Seals the end of the audit log; empty: derived from the secret key (docs/audit.md)."""
+AUDIT_KEY_FALLBACKS = env.names("AUDIT_KEY_FALLBACKS")
+AUDIT_REASON_SECONDS = env.seconds("AUDIT_REASON_SECONDS", 900, least=1)
+"""How long a reason that was given for something holds, for the session that gave it."""
+
 # --- outgoing webhooks ----------------------------------------------------------------------------
 
 WEBHOOK_SECONDS = env.seconds("WEBHOOK_SECONDS", 15, least=0.1)

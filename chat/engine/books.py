@@ -20,8 +20,8 @@ from chat.llm.messages import ModelRequest
 from chat.llm.redaction import secrets_of
 from chat.usage.pricing import cost_of, estimate_tokens
 
-COST_LIMIT = Decimal(10) ** 9
-"""What the columns hold. A provider that reports more has miscounted."""
+COST_LIMIT = Decimal(10) ** 6
+"""Of one call, to nine places: SQLite keeps fifteen digits. A provider that reports more has miscounted."""
 
 
 class Outcome(Struct, frozen=True):
@@ -180,6 +180,7 @@ def _ledger_row(
         {
             "id": facts.call,
             "user_id": plan.user,
+            "pseudonym": plan.pseudonym,
             "conversation_id": plan.conversation,
             "run_id": UUID(plan.run),
             "step": step.number,

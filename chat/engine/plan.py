@@ -52,6 +52,7 @@ class RunPlan(Struct, frozen=True):
     message: str
     conversation: UUID
     user: UUID
+    pseudonym: UUID
     provider: str
     provider_key: UUID
     model_key: UUID

@@ -187,7 +187,7 @@ class RunEngine:
             raise
         except Exception:
             logger.exception("closing a run failed", run=self.plan.run)
-            return await self._end(failed_books(self._asking.step.number, Internal()))
+            return await self._end(failed_books(self._asking.step.number, Internal()), counted=False)
         finally:
             self._asking.close()
         return await self._let_go()
@@ -242,7 +242,7 @@ class RunEngine:
         )
         return self._closed
 
-    async def _end(self, closed: ClosedBooks) -> ev.RunFinished:
+    async def _end(self, closed: ClosedBooks, *, counted: bool = True) -> ev.RunFinished:
         told = self._telling.state.steps
         # A step that used tools, and was the last, has told its own end.
         open_step = not told or not told[-1].finished
@@ -261,6 +261,7 @@ class RunEngine:
                 columns={**closed.columns, "last_seq": self._telling.cursor.seq + 1 + open_step},
                 calls=closed.calls,
                 finished_at=self._now(),
+                counted=counted,
             ),
         )
         self._ledger.written(closed.calls)
