@@ -1,6 +1,7 @@
 """The admin's site: Django's own, with our navigation, our way in, and the dashboard as its first page.
 
-It stands outside `chat.admin` because that room registers its pages here while it is imported; hence the imports inside.
+It stands outside `chat.admin`, because that room registers its pages here while it is imported; hence the imports
+inside.
 """
 
 from typing import Any

@@ -53,7 +53,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "languagemodel": Place(OPERATE, 50, "cpu", gettext_lazy("Models")),
     "price": Place(OPERATE, 60, "coins"),
     "webhooktool": Place(OPERATE, 70, "tool"),
-    "tooloverride": Place(OPERATE, 71, "tool"),
+    "toolsetting": Place(OPERATE, 71, "tool"),
     "user": Place(PEOPLE, 10, "user"),
     "group": Place(PEOPLE, 20, "users"),
     "conversation": Place(PEOPLE, 30, "folder"),
@@ -73,6 +73,9 @@ PLACES: Final[Mapping[str, Place]] = {
     "tooldelivery": Place(AUDIT, 30, "hook"),
     "toolcallback": Place(AUDIT, 31, "hook"),
     "toolinvocation": Place(AUDIT, 40, "tool"),
+    "accessattempt": Place(AUDIT, 60, "lock", gettext_lazy("Sign-ins that failed")),
+    "accessfailurelog": Place(AUDIT, 61, "lock", gettext_lazy("Sign-ins refused")),
+    "accesslog": Place(AUDIT, 62, "lock", gettext_lazy("Sign-ins")),
     "wirerecord": Place(AUDIT, 50, "scroll", gettext_lazy("Wire log")),
 }
 _WORDS: Final = (("moderation", PEOPLE, "flag"), ("audit", AUDIT, "shield"), ("webhook", AUDIT, "hook"))
@@ -101,7 +104,11 @@ def _of_model(model: Mapping[str, Any], admin: Any) -> Iterable[tuple[str, int, 
     label = str(place.label) or str(capfirst(model["name"]))
     yield place.part, place.rank, Item(label, model["admin_url"], place.icon)
     for page in getattr(admin, "office_pages", ()):
-        yield page.place.part, page.place.rank, Item(str(page.place.label), reverse(page.view), page.place.icon)
+        yield (
+            page.place.part,
+            page.place.rank,
+            Item(str(page.place.label), reverse(page.view), page.place.icon),
+        )
 
 
 def _place(name: str) -> Place:
@@ -115,7 +122,9 @@ def _shown(found: Iterable[tuple[str, int, Item]], part: str, deepest: str) -> I
     index = reverse("admin:index")
     rows = sorted((rank, item.label, item) for place, rank, item in found if place == part)
     for _rank, _label, item in rows:
-        yield Item(item.label, item.url, item.icon, item.current or (item.url == deepest and deepest != index))
+        yield Item(
+            item.label, item.url, item.icon, item.current or (item.url == deepest and deepest != index)
+        )
 
 
 def _titles() -> list[tuple[str, str]]:
