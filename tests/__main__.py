@@ -1,8 +1,8 @@
 """`python -m tests [pytest's arguments]`: every test, and those that depend on the database on PostgreSQL, too.
 
 Three lanes at the same time, of about the same length: most tests wait for something most of the time. The first one's
-output is shown as it comes, the others' when all have ended. Ends with one line a session, and with the exit code of the
-worst one.
+output is shown as it comes, the others' when all have ended. Ends with one line a session, and with the exit code of
+the worst one.
 """
 
 import os
