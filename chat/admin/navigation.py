@@ -59,7 +59,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "conversation": Place(PEOPLE, 30, "folder"),
     "attachment": Place(PEOPLE, 35, "file"),
     "modelcall": Place(PEOPLE, 40, "data", gettext_lazy("Ledger")),
-    "dailyusage": Place(PEOPLE, 45, "bars"),
+    "usageday": Place(PEOPLE, 45, "bars", gettext_lazy("Usage")),
     "budget": Place(PEOPLE, 50, "wallet"),
     "quota": Place(PEOPLE, 51, "wallet"),
     "reservation": Place(PEOPLE, 52, "wallet"),

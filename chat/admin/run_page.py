@@ -215,7 +215,8 @@ def _recorded(run: Run, calls: Sequence[ModelCall], tools: Sequence[ToolInvocati
 
 
 def _attempts_recorded(calls: Sequence[ModelCall]) -> Iterator[Moment]:
-    for call, following in zip(calls, [*calls[1:], None], strict=True):
+    for at, call in enumerate(calls):
+        following = calls[at + 1] if at + 1 < len(calls) else None
         if call.duration_ms is None:
             continue
         end = call.started_at + timedelta(milliseconds=call.duration_ms)

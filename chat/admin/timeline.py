@@ -102,6 +102,8 @@ def timeline(
 
 
 def seconds_words(seconds: float) -> str:
+    if 0 < seconds < 0.095:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 1:
         return f"{seconds:.2f} s"
     if seconds < 120:
@@ -186,7 +188,8 @@ def _step_lines(step: int, attempts: Sequence[ModelCall], clock: _Clock) -> Iter
 def _gap_line(before: ModelCall, call: ModelCall, gap: Span) -> Line:
     if before.epoch != call.epoch:
         label = _("Taken over: epoch %(epoch)d") % {"epoch": call.epoch}
-        return Line(label, "swap", _spans(gap), sub=True)
+        # Nobody lived to say when the other one's time was over: where there is no gap there is still the moment.
+        return Line(label, "swap", (gap,), sub=True)
     label = _("Wait before attempt %(attempt)d") % {"attempt": call.attempt}
     return Line(label, "clock", _spans(gap), sub=True)
 

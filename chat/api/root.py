@@ -18,6 +18,7 @@ from ninja.security import django_auth
 from chat.api.attachments import router as attachments
 from chat.api.conversations import router as conversations
 from chat.api.invocations import router as invocations
+from chat.api.usage import router as usage
 from chat.api.webhooks import deliveries, endpoints
 from chat.engine.database import RETRY_AFTER_SECONDS, is_unavailable
 from chat.exceptions import (
@@ -66,6 +67,7 @@ api = NinjaAPI(
 api.add_router("/attachments", attachments)
 api.add_router("/conversations", conversations)
 api.add_router("/invocations", invocations)
+api.add_router("/usage", usage)
 api.add_router("/webhook-endpoints", endpoints)
 api.add_router("/webhook-deliveries", deliveries)
 

@@ -18,10 +18,7 @@ from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
 from chat.llm.messages import ModelRequest
 from chat.llm.redaction import secrets_of
-from chat.usage.pricing import cost_of, estimate_tokens
-
-COST_LIMIT = Decimal(10) ** 6
-"""Of one call, to nine places: SQLite keeps fifteen digits. A provider that reports more has miscounted."""
+from chat.usage.pricing import charged, estimate_tokens
 
 
 class Outcome(Struct, frozen=True):
@@ -219,11 +216,9 @@ def error_facts(error: ChatError) -> ev.ErrorFacts:
 
 def _bill(attempt: Attempt) -> Bill:
     usage, source = _usage(attempt)
-    price = attempt.plan.price
-    cost = cost_of(usage, price) if price is not None else None
-    if price is None or cost is None or cost >= COST_LIMIT:
-        return Bill(usage, source, refused=attempt.refused)
-    return Bill(usage, source, cost, price.currency, refused=attempt.refused)
+    cost, currency = charged(usage, attempt.plan.price)
+    refused = attempt.refused and source == "unknown"
+    return Bill(usage, source, cost, currency, refused=refused)
 
 
 def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:

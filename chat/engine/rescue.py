@@ -25,7 +25,7 @@ from chat.models.base import new_id
 from chat.models.tools import TellInvocations, tell_nobody
 from chat.models.usage import LOST, UNDER_WAY
 from chat.usage.ledger import columns_of, write_calls
-from chat.usage.pricing import PriceList, cost_of, estimate_tokens
+from chat.usage.pricing import PriceList, charged, estimate_tokens
 
 logger = structlog.get_logger(__name__)
 
@@ -198,8 +198,8 @@ def _price(call: ModelCall) -> PriceList | None:
 
 
 def _cost(usage: Usage, price: PriceList | None) -> dict[str, Any]:
-    cost = cost_of(usage, price) if price is not None else None
-    return {"cost": cost, "currency": price.currency if price is not None and cost is not None else ""}
+    cost, currency = charged(usage, price)
+    return {"cost": cost, "currency": currency}
 
 
 def _fail(run: Run, error: ChatError, tell: Tell) -> Lost:

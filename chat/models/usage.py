@@ -116,7 +116,8 @@ class UsageDay(Row):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["day", "pseudonym", "provider", "model", "purpose", "currency", "usage_source"],
+                # In the order in which reports group, so that its index spares them a sort.
+                fields=["day", "provider", "model", "currency", "usage_source", "purpose", "pseudonym"],
                 name="one_sum_a_day_and_kind",
             )
         ]

@@ -62,6 +62,11 @@ class UsageRow(Struct, frozen=True):
     model: str | None = None
     pseudonym: UUID | None = None
 
+    @property
+    def source(self) -> str:
+        """The weakest of its calls', as with a run's figures: `reported`, `estimated` or `unknown`."""
+        return "unknown" if self.unknown_calls else "estimated" if self.estimated_calls else "reported"
+
 
 def usage(
     group_by: Sequence[str] = (),

@@ -196,17 +196,22 @@ def test_it_takes_two_statements(run: Run, django_assert_num_queries: Any):
 
 
 def test_nobody_else_writes_rows_of_the_ledger():
-    """By the names of the calls, in all of the product's own code."""
+    """By the names of the calls, in all of the product's own code; sums alone can be made anew from the rows."""
     found = []
     for file in sorted(Path(settings.BASE_DIR, "chat").rglob("*.py")):
         if file.name == "ledger.py" and file.parent.name == "usage":
             continue
+        anew = file.parent.name == "usage" and file.name == "proof.py"
         calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
-        found += [f"{file}:{node.lineno}" for node in calls if _writes_rows(ast.unparse(node.func))]
+        found += [
+            f"{file}:{node.lineno}" for node in calls if _writes_rows(ast.unparse(node.func), anew=anew)
+        ]
     assert found == []
 
 
-def _writes_rows(called: str) -> bool:
+def _writes_rows(called: str, *, anew: bool) -> bool:
     table, _, rest = called.partition(".")
     writes = ("create", "get_or_create", "bulk_create", "update", "bulk_update", "update_or_create", "delete")
-    return table in ("ModelCall", "UsageDay") and rest.rpartition(".")[2] in writes
+    return (
+        table in (("ModelCall",) if anew else ("ModelCall", "UsageDay")) and rest.rpartition(".")[2] in writes
+    )
