@@ -38,7 +38,7 @@ class Replay {
     this.bar = find("bar");
     this.text = find("text");
     this.count = find("count");
-    this.pieces = JSON.parse(find<HTMLScriptElement>("pieces").textContent ?? "[]") as Piece[];
+    this.pieces = JSON.parse(place.querySelector("script")?.textContent ?? "[]") as Piece[];
     this.recorded = Number(place.dataset["replayMs"] ?? "0");
     this.bar.max = Math.max(1, this.pieces.length);
     this.button.addEventListener("click", () => (this.timer ? this.pause() : this.play()));
