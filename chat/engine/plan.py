@@ -11,6 +11,7 @@ from chat.engine.bill import Bill
 from chat.events.fold import RunState
 from chat.llm.client import Endpoint
 from chat.llm.messages import ModelRequest
+from chat.usage.estimates import Ratios
 from chat.usage.pricing import PriceList
 
 
@@ -66,6 +67,8 @@ class RunPlan(Struct, frozen=True):
     created_at: datetime
     stop_requested_at: datetime | None = None
     rescued: RunState | None = None
+    ratios: Ratios = Ratios()
+    """For tokens that have to be estimated."""
     earlier: Bill | None = None
     """What the model calls of earlier epochs have used."""
     tools: tuple[OfferedTool, ...] = ()
