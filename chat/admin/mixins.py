@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
+from chat.admin.lists import LargeList
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the product itself writes."""
+
+class ReadOnly(LargeList):
+    """Rows that only the product itself writes, and so may be very many."""
 
     actions: Sequence[Any] | None = None
 

@@ -42,7 +42,10 @@ class Conversation(Row):
 
     class Meta:
         indexes = [
-            models.Index(fields=["owner", "archived", "-pinned", "-updated_at"], name="conversation_by_owner")
+            models.Index(
+                fields=["owner", "archived", "-pinned", "-updated_at"], name="conversation_by_owner"
+            ),
+            models.Index(fields=["updated_at"], name="conversation_by_time"),
         ]
 
 

@@ -18,7 +18,9 @@ class ModelCall(Row):
         ANSWER = "answer"
         TITLE = "title"
 
-    user = models.ForeignKey("chat.User", models.SET_NULL, null=True, related_name="model_calls")
+    user = models.ForeignKey(
+        "chat.User", models.SET_NULL, null=True, related_name="model_calls", db_index=False
+    )
     conversation = models.ForeignKey(
         "chat.Conversation", models.SET_NULL, null=True, related_name="model_calls"
     )
@@ -61,7 +63,19 @@ class ModelCall(Row):
         constraints = [
             models.UniqueConstraint(fields=["run", "step", "epoch", "attempt"], name="one_row_an_attempt")
         ]
-        indexes = [models.Index(fields=["user", "started_at"], name="call_by_user")]
+        indexes = [
+            models.Index(fields=["user", "started_at"], name="call_by_user"),
+            # What the admin's list goes by, alone and with each of its filters.
+            models.Index(fields=["started_at"], name="call_by_time"),
+            models.Index(fields=["provider", "started_at"], name="call_by_provider"),
+            models.Index(fields=["model", "started_at"], name="call_by_model"),
+            models.Index(fields=["outcome", "started_at"], name="call_by_outcome"),
+            models.Index(fields=["usage_source", "started_at"], name="call_by_source"),
+            models.Index(fields=["purpose", "started_at"], name="call_by_purpose"),
+            # What a provider asks for, when it is asked what has become of a call.
+            models.Index(fields=["request_id"], name="call_by_request"),
+            models.Index(fields=["upstream_id"], name="call_by_upstream"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}, {self.outcome}, {second_of(self.started_at)}"
