@@ -12,6 +12,7 @@ from django.utils import timezone
 from msgspec.structs import asdict
 
 from chat.actions.providers import check_base_url
+from chat.admin.list_prices import list_prices
 from chat.admin.provider_models import add_models
 from chat.admin.safeguards import LimitsNow
 from chat.conf import CallLimits
@@ -159,6 +160,7 @@ class PriceInline(admin.TabularInline):  # type: ignore[type-arg]
     form = PriceForm
     extra = 0
     ordering = ("-valid_from",)
+    readonly_fields = ("from_list",)
 
     def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
@@ -195,8 +197,39 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "provider__name")
     autocomplete_fields = ("provider", "next_model")
     inlines = (PriceInline,)
+    actions = (list_prices,)
 
     @admin.display(description="price per million tokens")
     def price(self, model: LanguageModel) -> str:
         price = model.price_at()
         return str(price) if price else "unknown"
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """All of them, the newest first. One that holds, or has held, is history; one that is still to come may go."""
+
+    form = PriceForm
+    list_display = (
+        "model", "valid_from", "currency", "input", "output", "cached_input", "cache_write", "reasoning", "from_list",
+    )  # fmt: skip
+    fields = (
+        "model", "valid_from", "currency", "input", "output", "cached_input", "cache_write", "reasoning", "from_list",
+    )  # fmt: skip
+    readonly_fields = ("from_list",)
+    list_filter = ("currency", "from_list", "model__provider")
+    list_select_related = ("model__provider",)
+    search_fields = ("model__name", "model__provider__name")
+    autocomplete_fields = ("model",)
+    date_hierarchy = "valid_from"
+    ordering = ("-valid_from",)
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Price | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
+        return (
+            obj is not None
+            and obj.valid_from > timezone.now()
+            and bool(super().has_delete_permission(request, obj))
+        )

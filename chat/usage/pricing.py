@@ -52,6 +52,7 @@ def cost_of(usage: Usage, price: PriceList) -> Decimal | None:
     """
     if usage == Usage():
         return None
+    usage = usage.together()
     cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
     thought = usage.reasoning_tokens or 0
     # Some providers contradict themselves (more cached than read); what is left is never below nothing.
