@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from chat.models import Quota, QuotaUse
+from chat.models.quotas import Kind
 from chat.usage.quota_periods import begins, resets_at
 from chat.usage.quotas import near_the_end, nearness_of
 
