@@ -5,6 +5,7 @@ from chat.models.audit import AuditCheckpoint, AuditEntry, AuditHead
 from chat.models.conversations import Conversation, Message
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
+from chat.models.quotas import Quota, QuotaUse, Reservation
 from chat.models.runs import Run
 from chat.models.tools import LateResult, ToolInvocation
 from chat.models.usage import ModelCall, UsageDay
@@ -26,6 +27,9 @@ __all__ = [
     "Node",
     "Price",
     "Provider",
+    "Quota",
+    "QuotaUse",
+    "Reservation",
     "Run",
     "SetupLink",
     "ToolCallback",
