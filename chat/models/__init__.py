@@ -6,6 +6,7 @@ from chat.models.conversations import Conversation, Message
 from chat.models.moderation import ModerationHit, ModerationRule
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
+from chat.models.quotas import Quota, QuotaUse, Reservation
 from chat.models.runs import Run
 from chat.models.tools import LateResult, ToolInvocation
 from chat.models.usage import ModelCall, UsageDay
@@ -29,6 +30,9 @@ __all__ = [
     "Node",
     "Price",
     "Provider",
+    "Quota",
+    "QuotaUse",
+    "Reservation",
     "Run",
     "SetupLink",
     "ToolCallback",

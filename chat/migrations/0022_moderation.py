@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('chat', '0020_price_from_list'),
+        ('chat', '0021_quotas'),
     ]
 
     operations = [
