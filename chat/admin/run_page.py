@@ -206,7 +206,7 @@ def _recorded(run: Run, calls: Sequence[ModelCall], tools: Sequence[ToolInvocati
         yield Moment(
             run.claimed_at, _("taken up by %(node)s, epoch %(epoch)d") % {"node": node, "epoch": run.epoch}
         )
-    yield from _attempts_recorded(calls)
+    yield from _attempts_recorded(calls, run.finished_at)
     for tool in tools:
         yield from _tool_recorded(tool)
     if run.stop_requested_at is not None:
@@ -218,12 +218,14 @@ def _recorded(run: Run, calls: Sequence[ModelCall], tools: Sequence[ToolInvocati
         yield Moment(run.finished_at, f"run.finished, {run.status}{code}")
 
 
-def _attempts_recorded(calls: Sequence[ModelCall]) -> Iterator[Moment]:
+def _attempts_recorded(calls: Sequence[ModelCall], over: datetime | None) -> Iterator[Moment]:
     for at, call in enumerate(calls):
         following = calls[at + 1] if at + 1 < len(calls) else None
         if call.duration_ms is None:
             continue
         end = call.started_at + timedelta(milliseconds=call.duration_ms)
+        # Its clock and the run's may differ by a little; the end of the run is the last thing that happens.
+        end = min(end, over) if over is not None else end
         again = following is not None and (following.step, following.epoch) == (call.step, call.epoch)
         if again and following is not None:
             wait = max(0, round((following.started_at - end).total_seconds() * 1000))
