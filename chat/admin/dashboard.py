@@ -8,26 +8,32 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from chat.admin.dashboard_costs import Costs, costs
 from chat.admin.run_stats import Felt, RunStats, run_stats
-from chat.admin.run_words import amount
+from chat.admin.run_words import amount, money
 from chat.admin.safeguards import NotNow, ask
 from chat.admin.timeline import seconds_words
 from chat.conf import Bands
 from chat.llm.limits_now import overview
 from chat.models import Node, Provider, Run
+from chat.models.base import second_of
 from chat.telemetry.bands import Band
+from chat.usage.quotas import near_the_end
 
 PERIODS: Final = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 USUAL: Final = "24h"
 MOST_ERRORS: Final = 8
+MOST_NEAR: Final = 10
+NEAR: Final = 0.8
+"""The share of a quota from which on it is near its end."""
 _STATUSES: Final = tuple(str(status) for status in Run.Status)
 _UNDER_WAY: Final = ("queued", "running", "waiting")
 
@@ -59,6 +65,17 @@ class Rating(Struct, frozen=True):
     count: str
 
 
+class Near(Struct, frozen=True):
+    """A quota that is nearly used up, for one person or for all who share it."""
+
+    name: str
+    who: str
+    percent: int
+    said: str
+    until: str
+    url: str
+
+
 class Breaker(Struct, frozen=True):
     name: str
     state: str
@@ -83,6 +100,7 @@ class Dashboard(Struct, frozen=True):
     periods: tuple[Choice, ...]
     runs: Runs | None
     costs: Costs | None
+    budgets: tuple[Near, ...] | None
     breakers: tuple[Breaker, ...] | None
     breakers_trouble: str
     nodes: dict[str, int] | None
@@ -100,6 +118,7 @@ def dashboard(request: HttpRequest, bands: Bands, now: datetime) -> Dashboard:
         costs=costs(since.astimezone(UTC).date(), now.astimezone(UTC).date())
         if may("chat.view_usageday")
         else None,
+        budgets=tuple(_near(now)) if may("chat.view_quota") else None,
         breakers=breakers,
         breakers_trouble=trouble,
         nodes=_nodes() if may("chat.view_node") else None,
@@ -195,6 +214,31 @@ def _band(band: Band | None) -> str:
 
 
 # --- what stands around -------------------------------------------------------------------------------
+
+
+def _near(now: datetime) -> Iterator[Near]:
+    for one in near_the_end(NEAR, now=now, most=MOST_NEAR):
+        figures = [
+            money(figure, one.currency) if one.currency else amount(int(figure))
+            for figure in (one.taken, one.limit)
+        ]
+        yield Near(
+            name=one.name,
+            who=one.who or _("all who share it"),
+            percent=one.percent,
+            said=_("%(taken)s of %(limit)s, %(kind)s")
+            % {"taken": figures[0], "limit": figures[1], "kind": one.kind.label},
+            until=second_of(one.resets_at),
+            url=_quota_url(one.quota),
+        )
+
+
+def _quota_url(quota: UUID) -> str:
+    """ "" as long as quotas have no page here."""
+    try:
+        return reverse("admin:chat_quota_change", args=[quota])
+    except NoReverseMatch:
+        return ""
 
 
 def _breakers() -> tuple[tuple[Breaker, ...] | None, str]:

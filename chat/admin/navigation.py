@@ -66,7 +66,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "reservation": Place(PEOPLE, 52, "wallet"),
     "apitoken": Place(PEOPLE, 60, "key"),
     "moderationrule": Place(PEOPLE, 70, "flag"),
-    "moderationflag": Place(PEOPLE, 71, "flag"),
+    "moderationhit": Place(PEOPLE, 71, "flag"),
     "auditentry": Place(AUDIT, 10, "shield", gettext_lazy("Audit log")),
     "audithead": Place(AUDIT, 11, "shield"),
     "webhookendpoint": Place(AUDIT, 20, "hook"),

@@ -1,6 +1,7 @@
 """What the page of one run says, without a word of what was written: figures, facts, what is recorded, the ledger.
 
-Four queries, however long the run was: its row, its calls, its tools, which attempts are in the wire log.
+Five queries, however long the run was: its row, its calls, its tools, what was set aside for them, which attempts
+are in the wire log.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
-from chat.admin.run_charges import Entry, charged, disagrees, entries
+from chat.admin.run_charges import Aside, Entry, charged, disagrees, entries, set_aside
 from chat.admin.run_words import amount, clock_time, day_time, money
 from chat.admin.timeline import Timeline, seconds_words, timeline, waited_seconds
-from chat.models import ModelCall, Run, ToolInvocation, WireRecord
+from chat.models import ModelCall, Reservation, Run, ToolInvocation, WireRecord
 
 MOST_ROWS: Final = 500
 """Of calls, and of tools: beyond them the page says that there are more."""
@@ -56,6 +57,7 @@ class RunPage(Struct, frozen=True):
     entries: tuple[Entry, ...]
     charged: Entry
     disagrees: str
+    asides: tuple[Aside, ...]
     more: bool
     wire: int
 
@@ -75,6 +77,7 @@ def rows_of(run: Run) -> tuple[list[ModelCall], list[ToolInvocation]]:
 def run_page(run: Run, now: datetime) -> RunPage:
     calls, invocations = rows_of(run)
     kept = set(WireRecord.objects.filter(run=run).values_list("pk", flat=True)[:MOST_ROWS])
+    reserved = Reservation.objects.filter(run=run.pk).order_by("created_at", "pk")[:MOST_ROWS]
     drawn = timeline(run, calls, invocations, now)
     return RunPage(
         title=_("Run of %(time)s") % {"time": day_time(run.created_at)},
@@ -87,6 +90,7 @@ def run_page(run: Run, now: datetime) -> RunPage:
         entries=tuple(entry for call in calls for entry in entries(call)),
         charged=charged(calls),
         disagrees=disagrees(run, calls),
+        asides=tuple(set_aside(reserved)),
         more=MOST_ROWS in (len(calls), len(invocations)),
         wire=len(kept),
     )
@@ -202,7 +206,7 @@ def _recorded(run: Run, calls: Sequence[ModelCall], tools: Sequence[ToolInvocati
         yield Moment(
             run.claimed_at, _("taken up by %(node)s, epoch %(epoch)d") % {"node": node, "epoch": run.epoch}
         )
-    yield from _attempts_recorded(calls)
+    yield from _attempts_recorded(calls, run.finished_at)
     for tool in tools:
         yield from _tool_recorded(tool)
     if run.stop_requested_at is not None:
@@ -214,12 +218,14 @@ def _recorded(run: Run, calls: Sequence[ModelCall], tools: Sequence[ToolInvocati
         yield Moment(run.finished_at, f"run.finished, {run.status}{code}")
 
 
-def _attempts_recorded(calls: Sequence[ModelCall]) -> Iterator[Moment]:
+def _attempts_recorded(calls: Sequence[ModelCall], over: datetime | None) -> Iterator[Moment]:
     for at, call in enumerate(calls):
         following = calls[at + 1] if at + 1 < len(calls) else None
         if call.duration_ms is None:
             continue
         end = call.started_at + timedelta(milliseconds=call.duration_ms)
+        # Its clock and the run's may differ by a little; the end of the run is the last thing that happens.
+        end = min(end, over) if over is not None else end
         again = following is not None and (following.step, following.epoch) == (call.step, call.epoch)
         if again and following is not None:
             wait = max(0, round((following.started_at - end).total_seconds() * 1000))

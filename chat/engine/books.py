@@ -84,11 +84,17 @@ def close_step(step: int, attempts: Sequence[Attempt], *, whole: bool = True) ->
     facts = its[-1].facts if its else CallFacts()
     return ev.StepFinished(
         step=step,
-        finish_reason=its[-1].step.finish_reason if whole and its else None,
+        finish_reason=_finish_reason(its, whole=whole),
         ttft_ms=_ms(facts.began_at, facts.first_token_at),
         usage=bill.figures,
         cost=bill.money,
     )
+
+
+def _finish_reason(attempts: Sequence[Attempt], *, whole: bool) -> ev.FinishReason | None:
+    if attempts and attempts[-1].step.filtered:
+        return "content_filter"
+    return attempts[-1].step.finish_reason if attempts and whole else None
 
 
 def _steps(attempts: Sequence[Attempt]) -> set[int]:

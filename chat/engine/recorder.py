@@ -13,9 +13,10 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from chat.engine.billed import close_left_open, recount
+from chat.engine.rules_in_force import write_hits
 from chat.events.fold import Part, StepState
 from chat.exceptions import StaleEpoch
-from chat.models import Conversation, Message, ModelCall, Run, ToolInvocation, User
+from chat.models import Conversation, Message, ModelCall, ModerationHit, Run, ToolInvocation, User
 from chat.models.tools import TellInvocations, tell_nobody
 from chat.models.usage import LOST
 from chat.usage.ledger import write_calls
@@ -54,6 +55,8 @@ class Ending(msgspec.Struct, frozen=True):
     columns: dict[str, Any]
     calls: Sequence[CallRecord]
     finished_at: datetime
+    hits: Sequence[ModerationHit] = ()
+    """What rules of moderation have found in it."""
     counted: bool = True
     """False: its columns do not say what it used; the ledger's rows do."""
 
@@ -116,6 +119,7 @@ class StepEnding(msgspec.Struct, frozen=True):
     steps: list[StepState]
     calls: Sequence[CallRecord]
     invocations: Sequence[ToolInvocation]
+    hits: Sequence[ModerationHit] = ()
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -170,6 +174,7 @@ def save_ending(
             ToolInvocation.objects.cancel(unanswered, tell=tell_invocations)
         if tell is not None and is_first:
             tell(ending)
+        write_hits(ending.hits)
         write_calls(call.columns for call in ending.calls)
         if not ending.counted:
             close_left_open(UUID(ending.run))
@@ -222,6 +227,7 @@ def _save_step(ending: StepEnding, tell: TellInvocations) -> None:
         ToolInvocation.objects.bulk_create(ending.invocations)
         if known := [row.pk for row in ending.invocations if row.status == "waiting" or row.ended]:
             tell(known)
+        write_hits(ending.hits)
         write_calls(call.columns for call in ending.calls)
         settle(UUID(ending.run), epoch=ending.epoch, now=timezone.now())
 

@@ -26,9 +26,18 @@ from chat.engine.tool_watch import ToolWatch
 from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
 from chat.events.fold import settled
-from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable, ToolLimit, UsedUp
+from chat.exceptions import (
+    ChatError,
+    Internal,
+    ModerationBlocked,
+    StaleEpoch,
+    StorageUnavailable,
+    ToolLimit,
+    UsedUp,
+)
 from chat.llm.guard import Guard
 from chat.models.tools import TellInvocations
+from chat.moderation.rules import Rule
 from chat.resilience.deadline import Interrupted
 from chat.telemetry.runs import RunMeters
 
@@ -175,6 +184,8 @@ class RunEngine:
     async def _make(self) -> ev.RunFinished | None:
         try:
             status, error = await self._go()
+            if (rule := self._asking.ended_by) is not None:
+                status, error = self._ended_by_rule(rule)
             self._asking.close()
             await self._ledger.settled()
             if not self._abandoned:
@@ -238,14 +249,22 @@ class RunEngine:
             if self._stop_requested_at is not None:
                 raise Stopped
             await self._asking.ask(self._tools.said())
-            if not self._asking.step.calls or self._abandoned:
+            if not self._asking.step.calls or self._abandoned or self._asking.ended_by is not None:
                 return
             await self._tools.use()
+
+    def _ended_by_rule(self, rule: Rule) -> Ended:
+        if rule.action != "block":
+            return "completed", None
+        error = ModerationBlocked(f"The answer was ended here by a rule of this site: {rule.name}.")
+        self._asking.attempts[-1].error = error
+        return "failed", error
 
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
         # An earlier attempt had come further than the last one, which is no answer either: that one stays.
         is_answer = status in ("completed", "limit_reached") and not isinstance(error, UsedUp)
-        if not is_answer and not self._abandoned:
+        kept_counts = not is_answer and self._asking.ended_by is None
+        if kept_counts and not self._abandoned:
             self._telling.bring_back_kept()
         self._closed = close_books(
             self._asking.step.number,
@@ -276,6 +295,7 @@ class RunEngine:
                 # The run's end, and before it the step's, are still to come.
                 columns={**closed.columns, "last_seq": self._telling.cursor.seq + 1 + open_step},
                 calls=closed.calls,
+                hits=self._asking.take_hits(),
                 finished_at=self._now(),
                 counted=counted,
             ),

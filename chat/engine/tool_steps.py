@@ -135,6 +135,7 @@ class ToolSteps:
                 steps=steps,
                 calls=calls,
                 invocations=rows,
+                hits=self._asking.take_hits(),
             ),
         )
         self._ledger.written(calls)

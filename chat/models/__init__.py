@@ -3,6 +3,7 @@
 from chat.models.attachments import Attachment
 from chat.models.audit import AuditCheckpoint, AuditEntry, AuditHead
 from chat.models.conversations import Conversation, Message
+from chat.models.moderation import ModerationHit, ModerationRule
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
 from chat.models.quotas import Quota, QuotaUse, Reservation
@@ -24,6 +25,8 @@ __all__ = [
     "LateResult",
     "Message",
     "ModelCall",
+    "ModerationHit",
+    "ModerationRule",
     "Node",
     "Price",
     "Provider",

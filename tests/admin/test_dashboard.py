@@ -10,9 +10,10 @@ from django.test import Client
 
 from chat.admin.run_stats import percentile, run_stats
 from chat.conf import Bands
-from chat.models import Run, User
+from chat.models import Quota, QuotaUse, Run, User
 from chat.models.base import new_id
 from chat.usage.ledger import write_calls
+from chat.usage.quota_periods import begins
 from tests.admin.gates import signed_in
 from tests.factories import NodeFactory, ProviderFactory, RunFactory, UserFactory
 
@@ -198,6 +199,27 @@ class TestCosts:
         assert [one.label for one in board(admin).costs.people] == ["an account that is gone"]
 
 
+def test_quotas_near_their_end_are_shown_the_fullest_first(admin: Client, alice: User, bob: User):
+    quota = Quota.objects.create(name="All", tokens_per_day=1000, money_per_month=Decimal(5), currency="USD")
+    today = {"quota": quota, "kind": "tokens_per_day", "starts": begins("tokens_per_day", datetime.now(UTC))}
+    month = {
+        "quota": quota,
+        "kind": "money_per_month",
+        "starts": begins("money_per_month", datetime.now(UTC)),
+    }
+    QuotaUse.objects.create(**today, subject=alice.pseudonym, used=850)
+    QuotaUse.objects.create(**month, subject=bob.pseudonym, used=4_900_000_000, currency="USD")
+    QuotaUse.objects.create(**today, subject=bob.pseudonym, used=700)
+
+    shown = board(admin).budgets
+
+    assert [(one.name, one.who, one.percent, one.said) for one in shown] == [
+        ("All", "bob", 98, "4.90 USD of 5.00 USD, money a month"),
+        ("All", "alice", 85, "850 of 1,000, tokens a day"),
+    ]
+    assert "Quotas near their end" in admin.get("/admin/").content.decode()
+
+
 def test_nodes_that_live_are_counted(admin: Client):
     NodeFactory.create()
     NodeFactory.create(kind="worker")
@@ -236,8 +258,8 @@ def test_as_many_queries_however_much_there_is(admin: Client, alice: User, djang
             NodeFactory.create()
 
     fill(1)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         board(admin, "30d")
     fill(12)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         board(admin, "30d")
