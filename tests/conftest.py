@@ -29,6 +29,13 @@ def tools_as_they_are_set() -> None:
 
 
 @pytest.fixture(autouse=True)
+def quotas_as_they_are_set() -> None:
+    from chat.usage.known_quotas import KNOWN  # models: not before Django is set up
+
+    KNOWN.forget()
+
+
+@pytest.fixture(autouse=True)
 def rules_as_they_are_set() -> None:
     """Those of moderation likewise."""
     from chat.engine.rules_in_force import rules_in_force

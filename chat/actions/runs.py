@@ -17,10 +17,12 @@ from chat.engine.history import StoredMessage, plan_of, stored_path
 from chat.engine.offered_tools import names_for
 from chat.engine.offers import Offer, Offers
 from chat.engine.plan import RunPlan
+from chat.engine.reserving import want_of
 from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
 from chat.llm.dialects.text import clean, clean_json
 from chat.models import Conversation, Message, Run, User
 from chat.models.conversations import Tree, text_of
+from chat.usage.reservations import reserve
 
 MESSAGE_BYTES = 131_072
 MOST_LANES = 4
@@ -92,6 +94,7 @@ def start_runs(user: User, request: StartRequest, office: Office) -> Started:
         TooLarge: the message is longer than 128 kB, or those tools than 64 kB.
         ProviderAuth: the provider's key cannot be read.
         ModerationBlocked: a rule of the site forbids it.
+        QuotaExceeded, BudgetExceeded: a limit does not let this user; nothing was stored.
     """
     parts = _checked_content(request.content)
     request = replace(request, options=_checked_options(user, request.options))
@@ -158,6 +161,8 @@ def _start(
     found.write(runs[0], question)
     path = place.earlier + ([StoredMessage("user", parts)] if parts is not None else [])
     plans = [plan_of(run, offer, path) for run, offer in zip(runs, offers, strict=True)]
+    # Last, as many wait for these rows.
+    reserve([want_of(plan) for plan in plans], now=now, starts=True)
     transaction.on_commit(lambda: _tell(office, user, conversation, question, plans))
     return _answer(conversation, question, runs)
 

@@ -62,6 +62,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "usageday": Place(PEOPLE, 45, "bars", gettext_lazy("Usage")),
     "budget": Place(PEOPLE, 50, "wallet"),
     "quota": Place(PEOPLE, 51, "wallet"),
+    "quotause": Place(PEOPLE, 51, "wallet", gettext_lazy("Use of quotas")),
     "reservation": Place(PEOPLE, 52, "wallet"),
     "apitoken": Place(PEOPLE, 60, "key"),
     "moderationrule": Place(PEOPLE, 70, "flag"),

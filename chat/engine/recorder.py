@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from chat.engine.billed import close_left_open, recount
 from chat.engine.rules_in_force import write_hits
@@ -19,6 +20,7 @@ from chat.models import Conversation, Message, ModelCall, ModerationHit, Run, To
 from chat.models.tools import TellInvocations, tell_nobody
 from chat.models.usage import LOST
 from chat.usage.ledger import write_calls
+from chat.usage.reservations import settle
 
 T = TypeVar("T")
 
@@ -179,6 +181,7 @@ def save_ending(
         if not ending.counted or ending.epoch > 1:
             # Whoever made it before may have written something since this epoch has counted.
             recount(UUID(ending.run))
+        settle(UUID(ending.run), epoch=ending.epoch, now=ending.finished_at)
 
 
 def _end_run(ending: Ending) -> bool:
@@ -226,6 +229,7 @@ def _save_step(ending: StepEnding, tell: TellInvocations) -> None:
             tell(known)
         write_hits(ending.hits)
         write_calls(call.columns for call in ending.calls)
+        settle(UUID(ending.run), epoch=ending.epoch, now=timezone.now())
 
 
 def park(partial: Partial, worked_seconds: float) -> bool:
@@ -289,6 +293,9 @@ def _save_calls_without_what_is_gone(calls: Sequence[CallRecord]) -> None:
     write_calls(rows)
     if run is not None and run[1] is not None:
         recount(named["run_id"])
+    if run is None or run[0] > named["epoch"] or run[1] is not None:
+        # Whoever goes on with it has set aside for itself.
+        settle(named["run_id"], epoch=named["epoch"], now=timezone.now())
 
 
 def _in_place_of_lost(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from chat.engine.invocations import Seen
 from chat.engine.patience import unhurried
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
+from chat.engine.reserving import StepReservations
 from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_phase import Parked, Stopped
@@ -25,7 +26,15 @@ from chat.engine.tool_watch import ToolWatch
 from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
 from chat.events.fold import settled
-from chat.exceptions import ChatError, Internal, ModerationBlocked, StaleEpoch, StorageUnavailable, ToolLimit
+from chat.exceptions import (
+    ChatError,
+    Internal,
+    ModerationBlocked,
+    StaleEpoch,
+    StorageUnavailable,
+    ToolLimit,
+    UsedUp,
+)
 from chat.llm.guard import Guard
 from chat.models.tools import TellInvocations
 from chat.moderation.rules import Rule
@@ -87,11 +96,13 @@ class RunEngine:
         self._ledger = RunLedger(
             plan.run, self._asking.attempts, database=database, meters=meters, clock=clock, now=now
         )
+        self._reservations = StepReservations(plan, database=database, now=now)
         self._tools = ToolSteps(
             plan,
             asking=self._asking,
             telling=self._telling,
             ledger=self._ledger,
+            reservations=self._reservations,
             database=database,
             commit=self._commit,
             give_out=give_out,
@@ -207,13 +218,10 @@ class RunEngine:
                 await self._tools.go_on()
             elif self._stop_requested_at is not None:
                 return "stopped", None
-            while True:
-                if self._stop_requested_at is not None:
-                    return "stopped", None
-                await self._asking.ask(self._tools.said())
-                if not self._asking.step.calls or self._abandoned or self._asking.ended_by is not None:
-                    break
-                await self._tools.use()
+            elif self.plan.epoch > 1:
+                # What an earlier epoch had set aside was settled when the run was taken over.
+                await self._reservations.take(self._asking.step.number, self._tools.said())
+            await self._all_steps()
         except (Interrupted, Stopped):
             return ("limit_reached" if self._asking.too_long else "stopped"), None
         except LimitReached as limit:
@@ -222,6 +230,8 @@ class RunEngine:
             )
         except (Parked, StaleEpoch):
             raise
+        except UsedUp as error:
+            return "limit_reached", error
         except ChatError as error:
             return "failed", error
         except Exception:  # a bug of ours must end the run in one typed error, not in a hang
@@ -229,6 +239,19 @@ class RunEngine:
             return "failed", Internal()
         cut = self._asking.too_long or self._asking.step.finish_reason == "length"
         return ("limit_reached" if cut else "completed"), None
+
+    async def _all_steps(self) -> None:
+        """
+        Raises:
+            Stopped, Interrupted, Parked, StaleEpoch, LimitReached, ChatError
+        """
+        while True:
+            if self._stop_requested_at is not None:
+                raise Stopped
+            await self._asking.ask(self._tools.said())
+            if not self._asking.step.calls or self._abandoned or self._asking.ended_by is not None:
+                return
+            await self._tools.use()
 
     def _ended_by_rule(self, rule: Rule) -> Ended:
         if rule.action != "block":
@@ -239,7 +262,8 @@ class RunEngine:
 
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
         # An earlier attempt had come further than the last one, which is no answer either: that one stays.
-        kept_counts = status not in ("completed", "limit_reached") and self._asking.ended_by is None
+        is_answer = status in ("completed", "limit_reached") and not isinstance(error, UsedUp)
+        kept_counts = not is_answer and self._asking.ended_by is None
         if kept_counts and not self._abandoned:
             self._telling.bring_back_kept()
         self._closed = close_books(

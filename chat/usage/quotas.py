@@ -1,6 +1,6 @@
 """How near people are to their quotas, for those who run the site."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -71,22 +71,22 @@ def _current(now: datetime) -> Q:
     return periods & Q(quota__enabled=True)
 
 
-def _nearness(which: Q, now: datetime) -> list[Nearness]:
-    uses = QuotaUse.objects.filter(which).select_related("quota")
-    rows = [row for row in uses if getattr(row.quota, row.kind) is not None and _of_its_currency(row)]
-    names = _names(row.subject for row in rows)
-    return [_of(row, names.get(row.subject, ""), now) for row in rows]
+def figures_in_use(quotas: Collection[UUID], *, now: datetime | None = None) -> dict[UUID, Nearness]:
+    """Of each of them the figure that is fullest in its current period."""
+    now = now or timezone.now()
+    found = _nearness(_current(now) & Q(quota__in=quotas), now)
+    return {one.quota: one for one in sorted(found, key=lambda one: one.share)}
 
 
-def _of_its_currency(row: QuotaUse) -> bool:
-    return row.kind not in MONEY or row.currency == row.quota.currency
-
-
-def _of(row: QuotaUse, who: str, now: datetime) -> Nearness:
-    quota: Quota = row.quota
-    shown = money_of if row.kind in MONEY else Decimal
+def nearness(row: QuotaUse, now: datetime, who: str = "") -> Nearness | None:
+    """None of a figure without a period, and of one that its quota does not limit any more."""
     ends = resets_at(row.kind, now)
-    assert ends is not None  # noqa: S101  (only figures with a period are asked for)
+    quota: Quota = row.quota
+    if ends is None or getattr(quota, row.kind) is None:
+        return None
+    if row.kind in MONEY and row.currency != quota.currency:
+        return None
+    shown = money_of if row.kind in MONEY else Decimal
     return Nearness(
         quota=quota.pk,
         name=quota.name,
@@ -98,6 +98,13 @@ def _of(row: QuotaUse, who: str, now: datetime) -> Nearness:
         currency=row.currency,
         resets_at=ends,
     )
+
+
+def _nearness(which: Q, now: datetime) -> list[Nearness]:
+    rows = list(QuotaUse.objects.filter(which).select_related("quota"))
+    names = _names(row.subject for row in rows)
+    found = (nearness(row, now, names.get(row.subject, "")) for row in rows)
+    return [one for one in found if one is not None]
 
 
 def _names(pseudonyms: Iterable[UUID]) -> dict[UUID, str]:
