@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from msgspec import Struct
 
 from chat.admin.run_charges import Aside, Entry, charged, disagrees, entries, set_aside
-from chat.admin.run_words import amount, clock_time, day_time, money
+from chat.admin.run_words import DOTS, amount, clock_time, day_time, money
 from chat.admin.timeline import Timeline, seconds_words, timeline, waited_seconds
 from chat.models import ModelCall, ModerationHit, Reservation, Run, ToolInvocation, WireRecord
 
@@ -62,12 +62,6 @@ class RunPage(Struct, frozen=True):
     wire: int
 
 
-_DOTS: Final = {
-    "completed": "good", "limit_reached": "warn", "stopped": "", "failed": "bad",
-    "running": "running", "queued": "running", "waiting": "waiting",
-}  # fmt: skip
-
-
 def rows_of(run: Run) -> tuple[list[ModelCall], list[ToolInvocation]]:
     calls = ModelCall.objects.filter(run=run).order_by("started_at", "pk")[:MOST_ROWS]
     invocations = ToolInvocation.objects.filter(run=run).defer(*CONTENT).select_related("decided_by", "node")
@@ -82,7 +76,7 @@ def run_page(run: Run, now: datetime) -> RunPage:
     return RunPage(
         title=_("Run of %(time)s") % {"time": day_time(run.created_at)},
         status=str(run.status),
-        dot=_DOTS.get(run.status, ""),
+        dot=DOTS.get(run.status, ""),
         figures=tuple(_figures(run, calls, drawn, now)),
         timeline=drawn,
         facts=tuple(_facts(run, calls, kept)),
