@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from chat.admin.dashboard_costs import Costs, costs
 from chat.admin.run_stats import Felt, RunStats, run_stats
-from chat.admin.run_words import amount, money
+from chat.admin.run_words import DOTS, amount, money
 from chat.admin.safeguards import NotNow, ask
 from chat.admin.timeline import seconds_words
 from chat.conf import Bands
@@ -169,7 +169,7 @@ def _runs_url(since: datetime, **more: str) -> str:
 
 
 def _dot(status: str) -> str:
-    return {"completed": "good", "failed": "bad", "limit_reached": "warn"}.get(status, "")
+    return DOTS.get(status, "")
 
 
 def _share(count: int, of: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from chat.models import AuditEntry, Reservation, Run, User
+from chat.models import AuditEntry, ModerationHit, Reservation, Run, User
 from tests.admin.gates import WHY, auditor, give_reason, signed_in
 from tests.factories import (
     MessageFactory,
@@ -167,6 +167,35 @@ def test_without_a_wire_record_it_says_so_and_how_to_keep_one(client: Client, ad
     assert "WIRE_LOG_SAMPLE=1 keeps all of the next ones" in page_of(client, run)
 
 
+def test_a_run_under_way_says_what_its_calls_have_used_so_far(client: Client, ada: User, run: Run):
+    Run.objects.filter(pk=run.pk).update(finished_at=None, status="waiting", usage={}, cost=None)
+    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+
+    shown = client.get(f"/admin/chat/run/{run.pk}/change/").context["page"]
+
+    assert (shown.figures[2].value, shown.figures[2].detail) == ("362", "62 of them out, 100 cached")
+    assert (shown.figures[3].value, shown.figures[3].detail) == ("0.00156 USD", "so far")
+
+
+def test_what_moderation_has_found_leads_to_its_list(client: Client, ada: User, run: Run):
+    ModerationHit.objects.create(
+        rule_name="cards",
+        action="flag",
+        where="output",
+        part="text",
+        user=run.user,
+        run=run,
+        position=0,
+        length=16,
+    )
+    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+
+    facts = {one.label: one for one in client.get(f"/admin/chat/run/{run.pk}/change/").context["page"].facts}
+
+    assert facts["Found by moderation"].text == "1"
+    assert client.get(facts["Found by moderation"].url).context["cl"].result_count == 1
+
+
 def test_a_run_that_has_not_begun_has_a_page(client: Client, ada: User):
     client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
 
@@ -176,13 +205,13 @@ def test_a_run_that_has_not_begun_has_a_page(client: Client, ada: User):
 def test_as_many_queries_however_long_it_was(client: Client, ada: User, run: Run, django_assert_num_queries):
     client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
     page_of(client, run)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page_of(client, run)
     for step in range(3, 30):
         ModelCallFactory.create(run=run, step=step)
         ToolInvocationFactory.create(run=run, step=step, decided_by=UserFactory.create())
         set_aside(run, step)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page_of(client, run)
 
 
