@@ -1,7 +1,7 @@
 """Closing the books of a run: figures for the last events, the run's columns and the ledger row. Pure."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from chat.engine.attempts import Attempt
 from chat.engine.bill import Bill, total
 from chat.engine.recorder import CallRecord
 from chat.events import run_events as ev
-from chat.exceptions import ChatError, LeftAlone, ProviderTimeout
+from chat.exceptions import ChatError, LeftAlone, ProviderTimeout, UsedUp
 from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
 from chat.llm.messages import ModelRequest
@@ -211,12 +211,14 @@ def _ledger_row(
 
 
 def error_facts(error: ChatError) -> ev.ErrorFacts:
+    resets_at = error.resets_at if isinstance(error, UsedUp) else None
     return ev.ErrorFacts(
         code=error.code,
         message=str(error),
         retryable=error.retryable,
         retry_after_seconds=error.retry_after_seconds,
         phase=error.phase if isinstance(error, ProviderTimeout | LeftAlone) else None,
+        resets_at=resets_at.astimezone(UTC).isoformat() if resets_at is not None else None,
     )
 
 

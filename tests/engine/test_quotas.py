@@ -185,3 +185,26 @@ async def test_a_run_that_is_deleted_gives_back(chat, limited, taken):
     async with asyncio.timeout(10):
         while (await taken())[2]:
             await asyncio.sleep(0.05)
+
+
+async def test_of_a_race_just_as_many_run_as_can_be_paid(chat, limited, taken):
+    await limited(tokens_per_day=10**9)
+
+    async def play(answer):
+        await answer.say("Hello")
+        await answer.wait_for_hang_up()
+
+    chat.upstream.play = play
+    first = await chat.ask()
+    each = (await taken())[2]
+    await chat.runtime.database(lambda: Quota.objects.update(tokens_per_day=5 * each))
+    KNOWN.forget()
+    replies = await asyncio.gather(*(chat.ask() for _ in range(20)), return_exceptions=True)
+    started = [first, *(reply for reply in replies if not isinstance(reply, BaseException))]
+    assert len(started) == 5
+    assert {type(reply) for reply in replies if isinstance(reply, BaseException)} == {QuotaExceeded}
+    assert await taken() == (0, 0, 5 * each)
+    for one in started:
+        await chat.stop(one)
+        await chat.events(one.run)
+    assert (await taken())[2] == 0

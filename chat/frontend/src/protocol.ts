@@ -22,6 +22,8 @@ export interface ErrorFacts {
   message: string;
   retryable: boolean;
   retry_after_seconds?: number | null;
+  /** When a quota that is used up begins anew. */
+  resets_at?: string | null;
   field?: string;
   phase?: string;
 }
