@@ -195,6 +195,16 @@ async def test_a_form_says_what_is_wrong_and_a_deletion_asks_first(desk, clerk):
     await expect(page.get_by_text("was deleted successfully")).to_be_visible()
 
 
+async def test_the_calendar_can_be_read_in_the_dark(desk, clerk):
+    page = await look_at(desk, clerk, "/admin/chat/user/", color_scheme="dark")
+    await page.get_by_role("link", name="alice", exact=True).click()
+    await page.locator(".date-icon").first.click()
+    await expect(page.get_by_role("link", name="Tomorrow").first).to_be_visible()
+
+    # Django hangs the box at the end of the body, outside of every landmark.
+    assert [one for one in await found_by_axe(page) if one != "region: #calendarbox0"] == []
+
+
 async def test_without_scripts_a_run_is_whole(desk, clerk, run):
     page = await look_at(desk, clerk, f"/admin/chat/run/{run}/change/", java_script_enabled=False)
 

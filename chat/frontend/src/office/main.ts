@@ -23,7 +23,17 @@ function startNavigation(): void {
   document.querySelector(".office-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
+/** Django writes "Date:" and "Time:" before two fields without saying that they are their labels. */
+function nameDateFields(): void {
+  for (const field of document.querySelectorAll<HTMLInputElement>(".datetime input")) {
+    const row = field.closest(".form-row")?.querySelector("label, legend")?.textContent ?? "";
+    const word = field.previousSibling?.textContent ?? "";
+    field.setAttribute("aria-label", `${row} ${word}`.replace(/[\s:]+/g, " ").trim());
+  }
+}
+
 startThemeMenu();
+nameDateFields();
 startFilters();
 startNavigation();
 startReplays();
