@@ -66,7 +66,7 @@ CONTENT_SECURITY_POLICY = {
 # --- the application ------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "project.administration.Administration",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -251,6 +251,14 @@ WIRE_LOG_DAYS = env.whole("WIRE_LOG_DAYS", 7)
 WIRE_LOG_BYTES = env.whole("WIRE_LOG_BYTES", 2_000_000, least=10_000, most=100_000_000)
 """The most of one request, and of one answer."""
 WIRE_LOG_TOTAL_BYTES = env.whole("WIRE_LOG_TOTAL_BYTES", 1_000_000_000, most=10**13)
+
+# --- the audit log --------------------------------------------------------------------------------
+
+AUDIT_KEY = env.text("AUDIT_KEY")
+"""Seals the end of the audit log; empty: derived from the secret key (docs/audit.md)."""
+AUDIT_KEY_FALLBACKS = env.names("AUDIT_KEY_FALLBACKS")
+AUDIT_REASON_SECONDS = env.seconds("AUDIT_REASON_SECONDS", 900, least=1)
+"""How long a reason that was given for something holds, for the session that gave it."""
 
 # --- outgoing webhooks ----------------------------------------------------------------------------
 

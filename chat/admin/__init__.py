@@ -1,15 +1,18 @@
-"""Django's admin: one file a subject. Conversations are shown by their figures alone, never by what was said.
-
-The wire log, the payloads of webhooks, attachments and the page of a tool invocation are the exceptions, and every
-look at them is noted.
+"""Django's admin: one file a subject. Lists and pages show figures; what people wrote stands behind a gate (`gate.py`)
+that asks for a permission and a reason, and writes every look into the audit log before it.
 """
 
 from chat.admin import (
     attachments,
+    audit,
     conversations,
     invocations,
+    moderation,
     nodes,
     providers,
+    quotas,
+    runs,
+    usage,
     users,
     webhook_tools,
     webhooks,
@@ -18,10 +21,15 @@ from chat.admin import (
 
 __all__ = [
     "attachments",
+    "audit",
     "conversations",
     "invocations",
+    "moderation",
     "nodes",
     "providers",
+    "quotas",
+    "runs",
+    "usage",
     "users",
     "webhook_tools",
     "webhooks",

@@ -1,5 +1,4 @@
-"""Attachments: the list by their figures alone. What one is called is on its page, and its bytes are downloaded from
-there; every look and every download is noted."""
+"""Attachments: by their figures alone. What one is called, and its bytes, are behind the gate of its page."""
 
 from typing import Any
 from uuid import UUID
@@ -14,22 +13,24 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.admin.mixins import Audited
+from chat.admin.mixins import Gated
 from chat.admin.wire import link
 from chat.attachments.contents import Gone
 from chat.attachments.download import download
+from chat.audit.facts import DOWNLOAD
 from chat.models import Attachment
 from chat.models.base import second_of
 from chat.wiring.attachments import contents
 
 
 @admin.register(Attachment)
-class AttachmentAdmin(Audited):
+class AttachmentAdmin(Gated):
+    kind = "attachment"
     list_display = ("created", "user", "media_type", "space", "made_by", "shown")
     fields = (
-        "id", "name", "media_type", "size", "sha256", "user", "created_at", "invocation_link", "epoch", "shown",
-        "bytes",
+        "id", "media_type", "size", "sha256", "user", "created_at", "invocation_link", "epoch", "shown",
     )  # fmt: skip
+    content = ("name", "bytes")
     list_filter = ("media_type",)
     list_select_related = ("user", "invocation")
     search_fields = ("=id", "=sha256", "=invocation__id", "user__username")
@@ -44,6 +45,9 @@ class AttachmentAdmin(Audited):
             "invocation__arguments", "invocation__edited_arguments", "invocation__result", "invocation__shown"
         )
 
+    def conversation_of(self, row: Attachment) -> UUID | None:
+        return None if row.invocation is None else row.invocation.conversation_id
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.download_view)
         return [path("<uuid:key>/download/", view, name="chat_attachment_download"), *super().get_urls()]
@@ -51,8 +55,9 @@ class AttachmentAdmin(Audited):
     def download_view(self, request: HttpRequest, key: UUID) -> HttpResponseBase:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        attachment = get_object_or_404(Attachment, pk=key)
-        self.note(request, attachment, "Downloaded it.")
+        attachment = get_object_or_404(self.get_queryset(request), pk=key)
+        if not self.gate(request, attachment, DOWNLOAD).open:
+            return HttpResponseRedirect(reverse("admin:chat_attachment_change", args=[key]))
         try:
             return download(attachment, contents())
         except Gone as error:
@@ -84,4 +89,4 @@ class AttachmentAdmin(Audited):
     @admin.display(description="what is in it")
     def bytes(self, attachment: Attachment) -> SafeString:
         address = reverse("admin:chat_attachment_download", args=[attachment.pk])
-        return format_html('<a href="{}" download>Download</a>, which is noted', address)
+        return format_html('<a href="{}" download>Download</a>, which is recorded', address)

@@ -1,5 +1,4 @@
-"""Tool invocations: the list by their figures alone; what was said to a tool and by it is on each one's page, and every
-look at that is noted."""
+"""Tool invocations: by their figures alone; what was said to a tool and by it is behind the gate of each one's page."""
 
 from typing import Any
 
@@ -10,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from chat.admin.mixins import Audited
+from chat.admin.mixins import Gated
 from chat.admin.wire import link, verbatim
 from chat.models import ToolInvocation, WebhookTool
 from chat.models.base import second_of
@@ -34,7 +33,8 @@ class KnownTool(admin.SimpleListFilter):
 
 
 @admin.register(ToolInvocation)
-class ToolInvocationAdmin(Audited):
+class ToolInvocationAdmin(Gated):
+    kind = "tool_invocation"
     list_display = (
         "created",
         "tool",
@@ -48,8 +48,9 @@ class ToolInvocationAdmin(Audited):
         "id", "name", "kind", "queue", "user", "conversation_link", "run_link", "step", "position", "call_id",
         "status", "waits_for", "attempts", "epoch", "worker", "worker_birth", "duration", "created_at",
         "dispatched_at", "due_at", "started_at", "deadline_at", "finished_at", "decision", "decided_by", "decided_at",
-        "arguments_text", "edited_text", "result_text", "shown_text", "files", "late",
+        "files",
     )  # fmt: skip
+    content = ("arguments_text", "edited_text", "said", "result_text", "shown_text", "late")
     list_filter = ("status", "kind", KnownTool, "queue")
     list_select_related = ("user", "node")
     search_fields = ("=id", "=name", "=run__id", "=conversation__id", "user__username")
@@ -101,6 +102,10 @@ class ToolInvocationAdmin(Audited):
     @admin.display(description="arguments as edited")
     def edited_text(self, invocation: ToolInvocation) -> SafeString:
         return verbatim(invocation.edited_arguments)
+
+    @admin.display(description="why it was decided so, and what it said of its progress")
+    def said(self, invocation: ToolInvocation) -> SafeString:
+        return verbatim("\n".join(text for text in (invocation.reason, invocation.note) if text))
 
     @admin.display(description="result")
     def result_text(self, invocation: ToolInvocation) -> SafeString:

@@ -1,12 +1,16 @@
 """What several pages of the admin share."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
+from chat.admin.gate import Gate, gate_for
 from chat.admin.lists import LargeList
+from chat.audit.facts import LOOK
+from chat.models import User
 
 
 class ReadOnly(LargeList):
@@ -24,15 +28,41 @@ class ReadOnly(LargeList):
         return False
 
 
-class Audited(ReadOnly):
-    """Rows that hold what people wrote: whoever looks at one is noted, before anything is shown."""
+class Gated(ReadOnly):
+    """Rows that hold what people wrote. `fields` are figures; `content` comes behind the gate, once it is open."""
 
-    def note(self, request: HttpRequest, row: Model, what: str) -> None:
-        """In the history of the row, and among the recent actions of whoever did it."""
-        self.log_change(request, row, what)
+    change_form_template = "admin/gated_change_form.html"
+    kind: ClassVar[str]
+    """What the audit log calls such a row."""
+    content: Sequence[str] = ()
+
+    def subject_of(self, row: Any) -> User | None:
+        """Whose words they are."""
+        user: User = row.user
+        return user
+
+    def conversation_of(self, row: Any) -> UUID | None:
+        """Which conversation it is a part of."""
+        key: UUID = row.conversation_id
+        return key
+
+    def gate(self, request: HttpRequest, row: Any, action: str = LOOK) -> Gate:
+        return gate_for(
+            request,
+            kind=self.kind,
+            key=row.pk,
+            subject=self.subject_of(row),
+            within=self.conversation_of(row),
+            action=action,
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        if obj is None or not self.gate(request, obj).open:
+            return self.fields
+        return (*(self.fields or ()), *self.content)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        self.note(request, context["original"], "Looked at it.")
+        context["gate"] = self.gate(request, context["original"])
         return super().render_change_form(request, context, *args, **kwargs)

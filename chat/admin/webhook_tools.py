@@ -1,6 +1,7 @@
 """Webhook tools: staff define them; what went to their servers and what came back is a record."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,11 +12,11 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from chat.actions import webhook_tools as actions
-from chat.admin.mixins import Audited, ReadOnly
+from chat.admin.mixins import Gated
 from chat.admin.schema_field import SchemaField
 from chat.admin.wire import link, verbatim
 from chat.exceptions import InvalidRequest
-from chat.models import ToolCallback, ToolDelivery, WebhookTool
+from chat.models import ToolCallback, ToolDelivery, User, WebhookTool
 from chat.models.base import second_of
 
 
@@ -119,13 +120,19 @@ class WebhookToolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return TemplateResponse(request, "admin/chat/webhook_tool_secret.html", context)
 
 
-class Exchanged(Audited):
+class Exchanged(Gated):
     """A record of what went to or came from a tool's server."""
 
-    list_select_related = ("invocation__webhook_tool",)
+    list_select_related = ("invocation__webhook_tool", "invocation__user")
     search_fields = ("=id", "=invocation__id", "=invocation__name")
     ordering = ("-pk",)
     show_full_result_count = False
+
+    def subject_of(self, row: ToolDelivery | ToolCallback) -> User | None:
+        return row.invocation.user
+
+    def conversation_of(self, row: ToolDelivery | ToolCallback) -> UUID | None:
+        return row.invocation.conversation_id
 
     @admin.display(description="created at", ordering="pk")
     def created(self, row: ToolDelivery | ToolCallback) -> str:
@@ -142,11 +149,12 @@ class Exchanged(Audited):
 
 @admin.register(ToolDelivery)
 class ToolDeliveryAdmin(Exchanged):
+    kind = "tool_delivery"
     list_display = ("created", "tool", "attempt", "again", "status", "error", "duration_ms", "stands")
     fields = (
         "id", "created", "tool", "invocation_link", "attempt", "again", "where", "status", "error", "duration_ms",
-        "response_text",
     )  # fmt: skip
+    content = ("response_text",)
     list_filter = ("status", "again")
     actions = ("call_again",)
 
@@ -175,7 +183,7 @@ class ToolDeliveryAdmin(Exchanged):
         rows = list(chosen.select_related("invocation"))
         count = actions.call_again(row.invocation for row in rows)
         for row in rows:
-            self.note(request, row, "Asked for it to be called again.")
+            self.log_change(request, row, "Asked for it to be called again.")
         left = len({row.invocation_id for row in rows}) - count
         why = f"; {left} do not wait for a callback any more" if left else ""
         messages.info(request, f"{count} will be called again{why}.")
@@ -183,12 +191,8 @@ class ToolDeliveryAdmin(Exchanged):
 
 @admin.register(ToolCallback)
 class ToolCallbackAdmin(Exchanged):
-    list_display = ("created", "tool", "what", "accepted", "answer", "detail", "message")
-    fields = ("id", "created", "tool", "invocation_link", "message", "what", "accepted", "answer", "detail")
+    kind = "tool_callback"
+    list_display = ("created", "tool", "what", "accepted", "answer")
+    fields = ("id", "created", "tool", "invocation_link", "what", "accepted", "answer")
+    content = ("message", "detail")
     list_filter = ("accepted", "answer", "what")
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        # Nothing of what was said is kept here, so there is nothing to note.
-        return ReadOnly.render_change_form(self, request, context, *args, **kwargs)

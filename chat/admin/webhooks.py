@@ -1,19 +1,17 @@
-"""Outgoing webhooks: endpoints and what was delivered there. What they said is shown to those who may see it alone."""
+"""Outgoing webhooks: endpoints and what was delivered there. What they said is behind the gate."""
 
-from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from chat.actions.webhooks import deliver_again
-from chat.admin.mixins import Audited, ReadOnly
+from chat.admin.mixins import Gated, ReadOnly
 from chat.admin.wire import indented, link, verbatim
-from chat.models import WebhookDelivery, WebhookEndpoint
+from chat.models import User, WebhookDelivery, WebhookEndpoint
 from chat.models.base import second_of
-
-MAY_READ = "chat.view_webhookpayload"
 
 
 @admin.register(WebhookEndpoint)
@@ -59,7 +57,8 @@ class WebhookEndpointAdmin(ReadOnly):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(Audited):
+class WebhookDeliveryAdmin(Gated):
+    kind = "webhook_delivery"
     list_display = (
         "created", "endpoint", "owner", "event", "status", "attempts", "next_attempt", "last_status",
         "last_error", "duration_ms",
@@ -68,6 +67,7 @@ class WebhookDeliveryAdmin(Audited):
         "id", "created", "owner", "endpoint_link", "event", "status", "attempts", "epoch", "next_attempt",
         "last_attempt_at", "last_status", "last_error", "duration_ms", "finished_at",
     )  # fmt: skip
+    content = ("payload_text", "response_text")
     list_filter = ("status", "event", "last_status")
     list_select_related = ("endpoint__owner",)
     search_fields = ("=id", "=endpoint__id", "endpoint__owner__username")
@@ -80,27 +80,21 @@ class WebhookDeliveryAdmin(Audited):
         rows: QuerySet[WebhookDelivery] = super().get_queryset(request)
         return rows.defer("payload", "last_response", "endpoint__secrets_encrypted")
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        texts = ("payload_text", "response_text") if request.user.has_perm(MAY_READ) else ()
-        return (*self.fields, *texts)
+    def subject_of(self, row: WebhookDelivery) -> User | None:
+        return row.endpoint.owner
+
+    def conversation_of(self, _row: WebhookDelivery) -> UUID | None:
+        return None
 
     def has_redeliver_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chat.redeliver_webhookdelivery")
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        if request.user.has_perm(MAY_READ):
-            return super().render_change_form(request, context, *args, **kwargs)
-        # Nothing of what was said is shown, so there is nothing to note.
-        return ReadOnly.render_change_form(self, request, context, *args, **kwargs)
 
     @admin.action(description="Deliver again", permissions=["redeliver"])
     def redeliver(self, request: HttpRequest, chosen: QuerySet[WebhookDelivery]) -> None:
         rows = list(chosen)
         count = deliver_again([row.pk for row in rows])
         for row in rows:
-            self.note(request, row, "Asked for it to be delivered again.")
+            self.log_change(request, row, "Asked for it to be delivered again.")
         left = len(rows) - count
         why = f"; {left} still wait, or their endpoint is switched off" if left else ""
         messages.info(request, f"{count} will be delivered again{why}.")

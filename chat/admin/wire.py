@@ -1,4 +1,4 @@
-"""The wire log: what was asked and answered, byte for byte. Here alone staff see what people wrote."""
+"""The wire log: what was asked and answered, byte for byte, behind the gate."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
@@ -16,7 +16,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
-from chat.admin.mixins import Audited
+from chat.admin.mixins import Gated
+from chat.audit.facts import DOWNLOAD
 from chat.llm.dialects.registry import DIALECTS
 from chat.llm.replay import replay_answer, replay_error
 from chat.models import ModelCall, WireRecord
@@ -28,15 +29,24 @@ _PICTURES = {number: 0x2400 + number for number in range(32) if chr(number) not 
 
 
 @admin.register(WireRecord)
-class WireRecordAdmin(Audited):
+class WireRecordAdmin(Gated):
+    kind = "wire_record"
     list_display = (
         "created_at", "user", "provider", "model", "outcome", "http_status", "kept_because", "space",
     )  # fmt: skip
     fields = (
         "id", "created_at", "user", "conversation_link", "run_link", "call_link", "provider", "model", "dialect",
-        "outcome", "detail", "kept_because", "space", "url", "request_head", "request_text", "http_status",
-        "response_head", "response_text", "replay", "download",
+        "outcome", "kept_because", "space", "url", "http_status",
     )  # fmt: skip
+    content = (
+        "detail",
+        "request_head",
+        "request_text",
+        "response_head",
+        "response_text",
+        "replay",
+        "download",
+    )
     list_filter = ("kept_because", "outcome", "provider", "model", "http_status")
     list_select_related = ("user",)
     search_fields = ("=id", "=run__id", "=conversation__id", "user__username")
@@ -62,8 +72,9 @@ class WireRecordAdmin(Audited):
     def download_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        record = get_object_or_404(WireRecord, pk=key)
-        self.note(request, record, "Downloaded the answer.")
+        record = get_object_or_404(self.get_queryset(request), pk=key)
+        if not self.gate(request, record, DOWNLOAD).open:
+            return HttpResponseRedirect(reverse("admin:chat_wirerecord_change", args=[key]))
         return HttpResponse(
             record.response_body(),
             content_type="application/octet-stream",

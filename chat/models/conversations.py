@@ -41,6 +41,7 @@ class Conversation(Row):
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
+        permissions = [("audit_conversation", "Can open what people wrote, with a reason that is recorded")]
         indexes = [
             models.Index(
                 fields=["owner", "archived", "-pinned", "-updated_at"], name="conversation_by_owner"

@@ -181,10 +181,7 @@ class WebhookDelivery(Row):
     class Meta:
         verbose_name_plural = "webhook deliveries"
         default_permissions = ("view",)
-        permissions = [
-            ("view_webhookpayload", "Can see what webhooks said and were answered"),
-            ("redeliver_webhookdelivery", "Can deliver webhooks again"),
-        ]
+        permissions = [("redeliver_webhookdelivery", "Can deliver webhooks again")]
         indexes = [
             models.Index(
                 fields=["endpoint", "next_attempt_at"],

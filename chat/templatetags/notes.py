@@ -8,7 +8,7 @@ from typing import Any
 
 from django import template
 
-from chat.pages.step_notes import Note, dropped_words, other_model_words
+from chat.pages.step_notes import Note, dropped_words, moderated_words, other_model_words
 from chat.templatetags.chat_parts import counted, duration, money, shown_model, source, thousands
 
 register = template.Library()
@@ -116,6 +116,12 @@ def other_model(turn: Mapping[str, Any] | None) -> str:
 def dropped(turn: Mapping[str, Any] | None) -> str:
     """What the model was asked without."""
     return _noted(dropped_words, turn)
+
+
+@register.filter
+def moderated(turn: Mapping[str, Any] | None) -> str:
+    """What rules of the site have done to the answer."""
+    return _noted(moderated_words, turn)
 
 
 def _noted(words: Callable[[Iterable[Note], str, str], str], turn: Mapping[str, Any] | None) -> str:

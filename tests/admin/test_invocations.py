@@ -1,17 +1,15 @@
-"""Tool invocations in the admin: the list by their figures, what was said only on a page whose looks are noted."""
+"""Tool invocations in the admin: by their figures; what was said only behind the gate."""
 
 import uuid
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from chat.models import LateResult, ToolInvocation
-from tests.factories import RunFactory, ToolInvocationFactory, UserFactory, WebhookToolFactory
+from tests.admin.gates import WHY, auditor, give_reason, looks, signed_in
+from tests.factories import RunFactory, ToolInvocationFactory, WebhookToolFactory
 
 LIST = "/admin/chat/toolinvocation/"
 
@@ -38,14 +36,6 @@ def invocation(db: None) -> ToolInvocation:
     )
     LateResult.objects.create(invocation=row, epoch=1, status="failed", result="an old worker's words")
     return row
-
-
-def signed_in(*permissions: str) -> Client:
-    user = UserFactory.create(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def test_the_list_shows_figures_and_no_word_that_was_said(invocation: ToolInvocation):
@@ -79,14 +69,26 @@ def listed(answer: Any) -> list[str]:
     return [row.name for row in answer.context["cl"].result_list]
 
 
-def test_its_page_shows_what_was_said_and_what_came_too_late_and_the_look_is_noted(
+def test_its_page_shows_what_was_said_and_what_came_too_late_and_the_look_is_recorded(
     invocation: ToolInvocation,
 ):
-    page = signed_in("view_toolinvocation").get(change(invocation)).content.decode()
+    client = auditor("view_toolinvocation")
+    give_reason(client, "tool_invocation", invocation.pk)
+    page = client.get(change(invocation)).content.decode()
     assert "a private order" in page
     assert "&lt;b&gt;what came&lt;/b&gt; of it" in page
     assert "an old worker&#x27;s words" in page
-    assert LogEntry.objects.get().get_change_message() == "Looked at it."
+    assert looks() == [("look", "tool_invocation", WHY)]
+
+
+def test_without_a_reason_its_page_shows_figures_alone(invocation: ToolInvocation):
+    invocation.note, invocation.reason = "half of what came", "it was what came"
+    invocation.save()
+    page = auditor("view_toolinvocation").get(change(invocation)).content.decode()
+    assert "query_order" in page
+    assert "private order" not in page
+    assert "what came" not in page
+    assert "old worker" not in page
 
 
 def test_nobody_without_the_permission_sees_it(invocation: ToolInvocation):

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from chat.actions import webhook_tools as actions
 from chat.models import ToolCallback, ToolDelivery, WebhookTool
+from tests.admin.gates import WHY, give_reason, looks
 from tests.admin.test_wire import signed_in
 from tests.factories import ToolInvocationFactory, WebhookToolFactory
 
@@ -27,7 +28,7 @@ def definer(db: None) -> Client:
 
 @pytest.fixture
 def looker(db: None) -> Client:
-    return signed_in("view_tooldelivery", "view_toolcallback", is_staff=True)
+    return signed_in("view_tooldelivery", "view_toolcallback", "audit_conversation", is_staff=True)
 
 
 @pytest.fixture
@@ -156,12 +157,20 @@ def test_the_record_is_for_those_who_may_look(delivery: ToolDelivery, looker: Cl
         answer=401,
         detail="no signature fits",
     )
-    assert "no signature fits" in looker.get(CALLBACKS).content.decode()
+    assert "no signature fits" not in looker.get(CALLBACKS).content.decode()
     assert "&lt;b&gt;taken" not in looker.get(DELIVERIES).content.decode()
-    page = looker.get(reverse("admin:chat_tooldelivery_change", args=[delivery.pk])).content.decode()
+    address = reverse("admin:chat_tooldelivery_change", args=[delivery.pk])
+    assert "&lt;b&gt;taken" not in looker.get(address).content.decode()
+    give_reason(looker, "tool_delivery", delivery.pk)
+    page = looker.get(address).content.decode()
     assert "&lt;b&gt;taken&lt;/b&gt;" in page
     assert "hidden-key" not in page
-    assert LogEntry.objects.get().change_message == "Looked at it."
+    assert looks() == [("look", "tool_delivery", WHY)]
+    callback = ToolCallback.objects.get()
+    address = reverse("admin:chat_toolcallback_change", args=[callback.pk])
+    assert "no signature fits" not in looker.get(address).content.decode()
+    give_reason(looker, "tool_callback", callback.pk)
+    assert "no signature fits" in looker.get(address).content.decode()
     for client in (Client(), signed_in("view_run", is_staff=True)):
         assert client.get(DELIVERIES).status_code in (302, 403)
         assert client.get(CALLBACKS).status_code in (302, 403)

@@ -5,7 +5,8 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from chat.models import WebhookDelivery, WebhookEndpoint
+from chat.models import AuditEntry, WebhookDelivery, WebhookEndpoint
+from tests.admin.gates import give_reason, looks
 from tests.admin.test_wire import signed_in
 from tests.factories import WebhookDeliveryFactory, WebhookEndpointFactory
 
@@ -63,20 +64,24 @@ class TestWhatIsShown:
         for url in (DELIVERIES, page(delivery)):
             text = shown(staff, url)
             assert "run.finished" in text
-            assert "what was" not in text
-        assert not LogEntry.objects.exists()
+            assert "what was said" not in text
+            assert "what was answered" not in text
+        assert looks() == []
 
-    def test_what_was_said_to_those_who_may_and_the_look_is_noted(self, delivery: WebhookDelivery):
-        client = signed_in(*LOOK, "view_webhookpayload", is_staff=True)
+    def test_what_was_said_to_those_who_may_and_the_look_is_recorded(self, delivery: WebhookDelivery):
+        client = signed_in(*LOOK, "audit_conversation", is_staff=True)
+        give_reason(client, "webhook_delivery", delivery.pk)
         text = shown(client, page(delivery))
 
         assert "&lt;b&gt;what was said&lt;/b&gt;" in text
         assert "what was answered\u2407" in text
-        assert LogEntry.objects.get().object_id == str(delivery.pk)
+        entry = AuditEntry.objects.get(action="look")
+        assert (entry.key, entry.subject) == (str(delivery.pk), delivery.endpoint.owner.pseudonym)
 
-    @pytest.mark.parametrize("more", [(), ("view_webhookpayload",)])
+    @pytest.mark.parametrize("more", [(), ("audit_conversation",)])
     def test_never_a_secret_nor_what_stands_behind_the_question_mark(self, delivery, more):
         client = signed_in(*LOOK, *more, is_staff=True)
+        give_reason(client, "webhook_delivery", delivery.pk)
         for url in (DELIVERIES, ENDPOINTS, page(delivery), page(delivery.endpoint)):
             text = shown(client, url)
             assert "hidden-key" not in text
