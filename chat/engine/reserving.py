@@ -20,7 +20,7 @@ from chat.exceptions import StorageUnavailable
 from chat.llm.messages import ChatMessage, ToolCallPart, ToolResultPart
 from chat.usage.known_quotas import KNOWN
 from chat.usage.pricing import PriceList, estimate_tokens
-from chat.usage.reservations import Want, reserve
+from chat.usage.reservations import Want, check_held, reserve
 
 logger = structlog.get_logger(__name__)
 
@@ -76,6 +76,19 @@ class StepReservations:
                 wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
             else:
                 return
+
+    async def check(self) -> None:
+        """After a failed attempt that may have cost something.
+
+        Raises:
+            UsedUp: nothing is left for another one.
+            StorageUnavailable
+        """
+        if KNOWN.surely_none():
+            return
+        plan = self._plan
+        whose = {"user": plan.user, "pseudonym": plan.pseudonym}
+        await self._database(partial(check_held, UUID(plan.run), epoch=plan.epoch, now=self._now(), **whose))
 
 
 def _reserve(want: Want, now: datetime) -> None:

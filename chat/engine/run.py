@@ -93,10 +93,18 @@ class RunEngine:
             meters=meters,
             clock=clock,
         )
-        self._ledger = RunLedger(
-            plan.run, self._asking.attempts, database=database, meters=meters, clock=clock, now=now
-        )
         self._reservations = StepReservations(plan, database=database, now=now)
+        self._used_up: UsedUp | None = None
+        self._ledger = RunLedger(
+            plan.run,
+            self._asking.attempts,
+            reservations=self._reservations,
+            used_up=self._stop_for,
+            database=database,
+            meters=meters,
+            clock=clock,
+            now=now,
+        )
         self._tools = ToolSteps(
             plan,
             asking=self._asking,
@@ -223,7 +231,7 @@ class RunEngine:
                 await self._reservations.take(self._asking.step.number, self._tools.said())
             await self._all_steps()
         except (Interrupted, Stopped):
-            return ("limit_reached" if self._asking.too_long else "stopped"), None
+            return self._interrupted()
         except LimitReached as limit:
             return "limit_reached", ToolLimit(
                 f"The answer went as far by itself as it may: {limit}.", detail=str(limit)
@@ -239,6 +247,16 @@ class RunEngine:
             return "failed", Internal()
         cut = self._asking.too_long or self._asking.step.finish_reason == "length"
         return ("limit_reached" if cut else "completed"), None
+
+    def _stop_for(self, error: UsedUp) -> None:
+        """What a failed attempt has cost leaves nothing for another one."""
+        self._used_up = error
+        self._asking.stop()
+
+    def _interrupted(self) -> Ended:
+        if self._used_up is not None and self._stop_requested_at is None:
+            return "limit_reached", self._used_up
+        return ("limit_reached" if self._asking.too_long else "stopped"), None
 
     async def _all_steps(self) -> None:
         """

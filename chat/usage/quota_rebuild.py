@@ -28,7 +28,7 @@ def _recount(key: UUID) -> bool:
     if row is None:  # its quota was deleted meanwhile
         return False
     group = row.quota.group_id if row.quota.binds == Quota.Binds.GROUP else None
-    used = spent(UseKey(row.quota_id, row.subject, row.kind, row.starts, row.currency), group)
+    used = spent(UseKey.of_row(row), group)
     reserved = _held()[str(key)]
     if (used, reserved) == (row.used, row.reserved):
         return False

@@ -36,6 +36,10 @@ class UseKey(NamedTuple):
     def of(cls, limit: Limit, moment: datetime) -> "UseKey":
         return cls(limit.quota, limit.subject, limit.kind.value, begins(limit.kind, moment), limit.currency)
 
+    @classmethod
+    def of_row(cls, row: QuotaUse) -> "UseKey":
+        return cls(row.quota_id, row.subject, row.kind, row.starts, row.currency)
+
 
 class Uses(NamedTuple):
     keys: dict[UseKey, UUID]

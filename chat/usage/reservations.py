@@ -111,6 +111,23 @@ def settle(run: UUID, *, epoch: int, now: datetime) -> None:
     change_uses(changes)
 
 
+def check_held(run: UUID, *, epoch: int, user: UUID, pseudonym: UUID, now: datetime) -> None:
+    """What failed attempts have cost has come on top of what is held for the attempts that follow.
+
+    Raises:
+        UsedUp: together that passes a limit: there shall be no other attempt.
+    """
+    held = Reservation.objects.filter(run=run, epoch=epoch, state=Reservation.State.HELD).first()
+    if held is None:
+        return
+    amounts = {UUID(key): amount for key, amount in held.holds}
+    rows = {UseKey.of_row(row): row for row in QuotaUse.objects.filter(pk__in=amounts)}
+    for limit in KNOWN.binding(user, pseudonym):
+        row = rows.get(UseKey.of(limit, held.created_at))
+        if row is not None and limit.enabled and row.taken > limit.amount:
+            raise passed(row, limit, amounts[row.pk], now)
+
+
 def release_stale(*, now: datetime) -> int:
     """Gives back what nobody will: of runs that have ended, wait, were deleted or taken over. How many."""
     if not KNOWN.any():

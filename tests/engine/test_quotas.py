@@ -208,3 +208,28 @@ async def test_of_a_race_just_as_many_run_as_can_be_paid(chat, limited, taken):
         await chat.stop(one)
         await chat.events(one.run)
     assert (await taken())[2] == 0
+
+
+async def test_there_is_no_other_attempt_where_the_failed_one_has_used_what_was_left(chat, limited, taken):
+    await limited(tokens_per_day=20_000)
+    asked = []
+
+    async def play(answer):
+        asked.append(answer)
+        if len(asked) > 1:
+            await answer.wait_for_hang_up()
+            return
+        reserved = (await taken())[2]
+        await chat.runtime.database(lambda: Quota.objects.update(tokens_per_day=reserved))
+        KNOWN.forget()
+        await answer.say("Hello, this is a part of it.")
+        answer.cut()
+
+    chat.upstream.play = play
+    started = await chat.ask()
+    events = await chat.events(started.run)
+    assert (events[-1]["status"], events[-1]["error"]["code"]) == ("limit_reached", "quota_exceeded")
+    assert (await chat.answer(started)).parts == [{"type": "text", "text": "Hello, this is a part of it."}]
+    used, _, reserved = await taken()
+    assert used > 0
+    assert reserved == 0
