@@ -25,19 +25,23 @@ def any_row(model: type[models.Model], depth: int = 0) -> models.Model:
         if isinstance(field, models.ForeignKey):
             if field.null and (depth > 3 or field.related_model is model):
                 continue
-            values[field.name] = any_row(field.related_model, depth + 1)  # type: ignore[arg-type]
+            values[field.name] = any_row(field.related_model, depth + 1)
         elif field.unique or not (field.has_default() or field.has_db_default() or field.null):
             values[field.name] = _value(field, number)
     try:
         with transaction.atomic():
             # Not by itself: a log that is only appended to does not let a row be saved.
-            return models.QuerySet(model).bulk_create([model(**values)])[0]
+            return _plain(model).bulk_create([model(**values)])[0]
     except IntegrityError:
         # Some tables hold one row alone, or one for each of something.
         found = model._default_manager.first()
         if found is None:
             raise
         return found
+
+
+def _plain(model: Any) -> Any:
+    return models.QuerySet(model)
 
 
 def _value(field: Any, number: int) -> Any:

@@ -56,7 +56,7 @@ class Calendar:
         found = self._rows.order_by(f"{sign}{self._field}").values_list(self._field, flat=True).first()
         if isinstance(found, datetime):
             return timezone.localtime(found).date()
-        return found  # type: ignore[no-any-return]  # a date, or None
+        return found
 
     def _part(self, name: str) -> int | None:
         try:

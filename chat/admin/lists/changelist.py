@@ -32,7 +32,7 @@ class LargeList(admin.ModelAdmin):  # type: ignore[type-arg]
     change_list_template = "admin/large_list.html"
     list_per_page: ClassVar[int] = 100
 
-    def get_changelist(self, _request: HttpRequest, **_: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LargeChangeList
 
     def get_search_results(

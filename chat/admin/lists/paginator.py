@@ -53,7 +53,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         page = self.object_list.all()
         # The keys say it all, and a database that is told more may choose the worse of two ways.
         page.query.clear_where()
-        return self._get_page(page.filter(pk__in=keys), number, self)
+        return Page(page.filter(pk__in=keys), number, self)
 
 
 def estimate(rows: "QuerySet[Any]") -> int:

@@ -25,11 +25,12 @@ class KnownValues(admin.AllValuesFieldListFilter):
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
         if is_led_by(model, field.name):
-            self.lookup_choices = values_of(model, field)
+            choices = values_of(model, field)
         else:
             newest = model_admin.get_queryset(request).order_by("-pk").values(field.name)[:NEWEST]
             found = {row[field.name] for row in newest} - {None}
-            self.lookup_choices = sorted(found)[:MOST_VALUES]
+            choices = sorted(found)[:MOST_VALUES]
+        self.lookup_choices: Any = choices
 
 
 def is_led_by(model: type[models.Model], name: str) -> bool:
