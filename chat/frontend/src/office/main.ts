@@ -32,8 +32,21 @@ function nameDateFields(): void {
   }
 }
 
+/** A field that searches (select2) does not know its label. */
+function nameSearchFields(): void {
+  for (const field of document.querySelectorAll<HTMLSelectElement>("select.admin-autocomplete")) {
+    const shown = document.getElementById(`select2-${field.id}-container`);
+    const label = document.querySelector<HTMLElement>(`label[for="${CSS.escape(field.id)}"]`);
+    if (!shown || !label) continue;
+    label.id ||= `label-of-${field.id}`;
+    shown.setAttribute("aria-labelledby", label.id);
+    shown.closest(".select2-selection")?.setAttribute("aria-labelledby", `${label.id} ${shown.id}`);
+  }
+}
+
 startThemeMenu();
 nameDateFields();
+window.addEventListener("load", nameSearchFields);
 startFilters();
 startNavigation();
 startReplays();
