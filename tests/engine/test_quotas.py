@@ -118,6 +118,7 @@ async def test_a_run_that_would_pass_it_in_the_middle_stops_at_a_steps_end_and_c
     assert events[-1]["status"] == "limit_reached"
     assert events[-1]["error"]["code"] == "quota_exceeded"
     assert "6,000 tokens a day" in events[-1]["error"]["message"]
+    assert events[-1]["error"]["resets_at"].endswith("T00:00:00+00:00")
     parts = (await chat.answer(started)).parts
     assert [part["type"] for part in parts] == ["text", "tool_call", "tool_result"]
     assert await taken() == (2000 + USED, 0, 0)
