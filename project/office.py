@@ -10,7 +10,9 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy
 
@@ -25,6 +27,13 @@ class Office(admin.AdminSite):
         context = super().each_context(request)
         parts = navigation(context["available_apps"], self._registry, request.path)
         return {**context, "navigation": parts}
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        from chat.admin.dashboard import dashboard
+        from chat.wiring.figures import bands
+
+        board = dashboard(request, bands(), timezone.now())
+        return super().index(request, {**(extra_context or {}), "board": board})
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """There is one page to sign in. Who is signed in and no staff is told so, instead of being asked again."""

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
 from chat.admin.mixins import ReadOnly
-from chat.models import Conversation, ModelCall, WireRecord
+from chat.models import Conversation, Message, ModelCall, WireRecord
 from chat.models.base import second_of
 
 
@@ -26,9 +27,12 @@ class ConversationAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         rows: QuerySet[Conversation] = super().get_queryset(request)
-        return rows.defer("title", "options").annotate(message_count=Count("messages"))
+        # Counted for the rows of a page alone, not for all of which these are some.
+        own = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
+        counted = Coalesce(Subquery(own.values(count=Count("pk"))), 0)
+        return rows.defer("title", "options").annotate(message_count=counted)
 
-    @admin.display(description="messages", ordering="message_count")
+    @admin.display(description="messages")
     def message_count(self, conversation: Any) -> int:
         count: int = conversation.message_count
         return count
@@ -42,7 +46,7 @@ class ModelCallAdmin(ReadOnly):
     )  # fmt: skip
     list_filter = ("provider", "model", "outcome", "usage_source", "purpose")
     list_select_related = ("user",)
-    search_fields = ("=run__id", "request_id", "upstream_id", "user__username")
+    search_fields = ("=id", "=run__id", "=conversation__id", "=request_id", "=upstream_id", "user__username")
     date_hierarchy = "started_at"
     ordering = ("-started_at",)
     show_full_result_count = False

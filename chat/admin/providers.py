@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from msgspec.structs import asdict
@@ -199,10 +200,16 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     inlines = (PriceInline,)
     actions = (list_prices,)
 
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[LanguageModel]":
+        rows: QuerySet[LanguageModel] = super().get_queryset(request)
+        newest_first = Price.objects.order_by("-valid_from")
+        return rows.prefetch_related(Prefetch("prices", newest_first, to_attr="newest_prices"))
+
     @admin.display(description="price per million tokens")
     def price(self, model: LanguageModel) -> str:
-        price = model.price_at()
-        return str(price) if price else "unknown"
+        now = timezone.now()
+        newest: list[Price] = model.newest_prices  # type: ignore[attr-defined]
+        return next((str(price) for price in newest if price.valid_from <= now), "unknown")
 
 
 @admin.register(Price)

@@ -1,6 +1,6 @@
 """The ledger of one run: tokens and price line by line, so that the lines add up to each row to its last digit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from msgspec import Struct, convert
 
 from chat.admin.run_words import amount, clock_time, money
 from chat.llm.deltas import Usage
-from chat.models import ModelCall, Run
+from chat.models import ModelCall, Reservation, Run
 from chat.usage.ledger import COUNTERS
 from chat.usage.price_lines import PriceLine, lines_of
 from chat.usage.pricing import PriceList
@@ -28,6 +28,31 @@ class Entry(Struct, frozen=True):
     source: str
     estimated: bool = False
     url: str = ""
+
+
+class Aside(Struct, frozen=True):
+    """What was set aside before a step's calls, by the quotas that bind its user."""
+
+    at: str
+    step: str
+    tokens: str
+    amount: str
+    state: str
+    ended: str
+
+
+def set_aside(reservations: Iterable[Reservation]) -> Iterator[Aside]:
+    for row in reservations:
+        yield Aside(
+            at=clock_time(row.created_at),
+            step=f"{row.step}"
+            if row.epoch <= 1
+            else _("%(step)d, epoch %(epoch)d") % {"step": row.step, "epoch": row.epoch},
+            tokens=amount(row.input_tokens + row.output_tokens),
+            amount="–" if row.cost is None else money(row.cost, row.currency),
+            state=str(row.get_state_display()),
+            ended="–" if row.ended_at is None else clock_time(row.ended_at),
+        )
 
 
 def entries(call: ModelCall) -> Iterator[Entry]:

@@ -1,6 +1,7 @@
 """What the page of one run says, without a word of what was written: figures, facts, what is recorded, the ledger.
 
-Four queries, however long the run was: its row, its calls, its tools, which attempts are in the wire log.
+Six queries, however long the run was: its row, its calls, its tools, what was set aside for them, which attempts are
+in the wire log, how often moderation has found something.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from msgspec import Struct
 
-from chat.admin.run_charges import Entry, charged, disagrees, entries
-from chat.admin.run_words import amount, clock_time, day_time, money
+from chat.admin.run_charges import Aside, Entry, charged, disagrees, entries, set_aside
+from chat.admin.run_words import DOTS, amount, clock_time, day_time, money
 from chat.admin.timeline import Timeline, seconds_words, timeline, waited_seconds
-from chat.models import ModelCall, Run, ToolInvocation, WireRecord
+from chat.models import ModelCall, ModerationHit, Reservation, Run, ToolInvocation, WireRecord
 
 MOST_ROWS: Final = 500
 """Of calls, and of tools: beyond them the page says that there are more."""
@@ -56,14 +57,9 @@ class RunPage(Struct, frozen=True):
     entries: tuple[Entry, ...]
     charged: Entry
     disagrees: str
+    asides: tuple[Aside, ...]
     more: bool
     wire: int
-
-
-_DOTS: Final = {
-    "completed": "good", "limit_reached": "warn", "stopped": "", "failed": "bad",
-    "running": "running", "queued": "running", "waiting": "waiting",
-}  # fmt: skip
 
 
 def rows_of(run: Run) -> tuple[list[ModelCall], list[ToolInvocation]]:
@@ -75,11 +71,12 @@ def rows_of(run: Run) -> tuple[list[ModelCall], list[ToolInvocation]]:
 def run_page(run: Run, now: datetime) -> RunPage:
     calls, invocations = rows_of(run)
     kept = set(WireRecord.objects.filter(run=run).values_list("pk", flat=True)[:MOST_ROWS])
+    reserved = Reservation.objects.filter(run=run.pk).order_by("created_at", "pk")[:MOST_ROWS]
     drawn = timeline(run, calls, invocations, now)
     return RunPage(
         title=_("Run of %(time)s") % {"time": day_time(run.created_at)},
         status=str(run.status),
-        dot=_DOTS.get(run.status, ""),
+        dot=DOTS.get(run.status, ""),
         figures=tuple(_figures(run, calls, drawn, now)),
         timeline=drawn,
         facts=tuple(_facts(run, calls, kept)),
@@ -87,6 +84,7 @@ def run_page(run: Run, now: datetime) -> RunPage:
         entries=tuple(entry for call in calls for entry in entries(call)),
         charged=charged(calls),
         disagrees=disagrees(run, calls),
+        asides=tuple(set_aside(reserved)),
         more=MOST_ROWS in (len(calls), len(invocations)),
         wire=len(kept),
     )
@@ -107,7 +105,7 @@ def _figures(run: Run, calls: Sequence[ModelCall], drawn: Timeline, now: datetim
     if run.finished_at is None:
         detail = _("so far; %(detail)s") % {"detail": detail}
     yield Figure(_("Duration"), seconds_words(max(0.0, whole)), detail)
-    usage = run.usage or {}
+    usage = run.usage if run.finished_at is not None else _usage_so_far(calls)
     into, out, cached = (usage.get(name) for name in ("input_tokens", "output_tokens", "cached_tokens"))
     known = into is not None or out is not None
     words = _("%(out)s of them out, %(cached)s cached") % {
@@ -119,8 +117,20 @@ def _figures(run: Run, calls: Sequence[ModelCall], drawn: Timeline, now: datetim
         amount((into or 0) + (out or 0)) if known else "–",
         words if known else _("nobody has said"),
     )
+    if run.finished_at is None:
+        yield Figure(_("Cost"), charged(calls).amount, _("so far"))
+        return
     cost = money(run.cost, run.currency) if run.cost is not None else "–"
     yield Figure(_("Cost"), cost, _source_words(str(usage.get("source", "unknown")), run.cost))
+
+
+def _usage_so_far(calls: Sequence[ModelCall]) -> dict[str, int]:
+    """A run's own row says what it has used once it has ended; until then its calls do."""
+    found: dict[str, int] = {}
+    for name in ("input_tokens", "output_tokens", "cached_tokens"):
+        if said := [tokens for call in calls if (tokens := getattr(call, name)) is not None]:
+            found[name] = sum(said)
+    return found
 
 
 def _first_token(run: Run, calls: Sequence[ModelCall]) -> tuple[str, str]:
@@ -186,6 +196,9 @@ def _facts(run: Run, calls: Sequence[ModelCall], kept: set[UUID]) -> Iterator[Fa
         yield Fact(_("Error"), f"{run.error.get('code', '')}: {run.error.get('message', '')}")
     wire = f"{reverse('admin:chat_wirerecord_changelist')}?run__id__exact={run.pk}"
     yield Fact(_("In the wire log"), str(len(kept)) if kept else _("none"), wire if kept else "")
+    if flagged := ModerationHit.objects.filter(run=run).count():
+        hits = f"{reverse('admin:chat_moderationhit_changelist')}?run__id__exact={run.pk}"
+        yield Fact(_("Found by moderation"), str(flagged), hits)
     if calls:
         ledger = f"{reverse('admin:chat_modelcall_changelist')}?q={run.pk}"
         yield Fact(_("Rows of the ledger"), str(len(calls)), ledger)
@@ -202,7 +215,7 @@ def _recorded(run: Run, calls: Sequence[ModelCall], tools: Sequence[ToolInvocati
         yield Moment(
             run.claimed_at, _("taken up by %(node)s, epoch %(epoch)d") % {"node": node, "epoch": run.epoch}
         )
-    yield from _attempts_recorded(calls)
+    yield from _attempts_recorded(calls, run.finished_at)
     for tool in tools:
         yield from _tool_recorded(tool)
     if run.stop_requested_at is not None:
@@ -214,12 +227,14 @@ def _recorded(run: Run, calls: Sequence[ModelCall], tools: Sequence[ToolInvocati
         yield Moment(run.finished_at, f"run.finished, {run.status}{code}")
 
 
-def _attempts_recorded(calls: Sequence[ModelCall]) -> Iterator[Moment]:
+def _attempts_recorded(calls: Sequence[ModelCall], over: datetime | None) -> Iterator[Moment]:
     for at, call in enumerate(calls):
         following = calls[at + 1] if at + 1 < len(calls) else None
         if call.duration_ms is None:
             continue
         end = call.started_at + timedelta(milliseconds=call.duration_ms)
+        # Its clock and the run's may differ by a little; the end of the run is the last thing that happens.
+        end = min(end, over) if over is not None else end
         again = following is not None and (following.step, following.epoch) == (call.step, call.epoch)
         if again and following is not None:
             wait = max(0, round((following.started_at - end).total_seconds() * 1000))

@@ -2,9 +2,16 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+
+DOTS: Final = {
+    "completed": "good", "limit_reached": "warn", "stopped": "", "failed": "bad",
+    "running": "running", "queued": "running", "waiting": "waiting",
+}  # fmt: skip
+"""The sign of each status: ring, diamond, disc."""
 
 
 def amount(figure: int) -> str:

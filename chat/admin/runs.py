@@ -20,16 +20,41 @@ from chat.admin.mixins import ReadOnly
 from chat.admin.run_contents import contents_of
 from chat.admin.run_events import redacted_lines
 from chat.admin.run_page import rows_of, run_page
+from chat.admin.run_words import money
+from chat.exceptions import ChatError
 from chat.models import Run
 from chat.models.base import second_of
+
+
+class ErrorCode(admin.SimpleListFilter):
+    """The codes that there can be; which there are would take a look at every row."""
+
+    title = "error"
+    parameter_name = "error"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(code, code) for code in sorted(error_codes())]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        code = self.value()
+        return queryset.filter(status=Run.Status.FAILED, error__code=code) if code else queryset
+
+
+def error_codes() -> set[str]:
+    found, todo = set(), [ChatError]
+    while todo:
+        kind = todo.pop()
+        found.add(kind.code)
+        todo += kind.__subclasses__()
+    return found
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnly):
     list_display = (
-        "created", "user", "model_name", "state", "error_code", "ttft", "duration", "tokens", "cost", "currency",
+        "created", "user", "model_name", "state", "error_code", "ttft", "duration", "tokens", "price",
     )  # fmt: skip
-    list_filter = ("status", "model_name")
+    list_filter = ("status", ErrorCode, "model_name")
     list_select_related = ("user",)
     search_fields = ("=id", "=conversation__id", "user__username")
     date_hierarchy = "created_at"
@@ -108,6 +133,10 @@ class RunAdmin(ReadOnly):
     @admin.display(ordering="duration_ms")
     def duration(self, run: Run) -> str:
         return "" if run.duration_ms is None else f"{run.duration_ms / 1000:.1f} s"
+
+    @admin.display(description="cost", ordering="cost")
+    def price(self, run: Run) -> str:
+        return "" if run.cost is None else money(run.cost, run.currency)
 
     @admin.display
     def tokens(self, run: Run) -> str:

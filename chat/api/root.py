@@ -1,6 +1,7 @@
 """The REST API: routers, who may call, and how errors look (RFC 9457 problem details)."""
 
 from collections.abc import Callable
+from datetime import UTC
 from functools import wraps
 from typing import Any
 
@@ -30,6 +31,7 @@ from chat.exceptions import (
     SignedOut,
     StorageUnavailable,
     TooLarge,
+    UsedUp,
 )
 
 logger = structlog.get_logger(__name__)
@@ -84,6 +86,8 @@ def problem(error: ChatError, status: int = 0) -> HttpResponse:
     }
     if error.field:
         body["field"] = error.field
+    if isinstance(error, UsedUp) and error.resets_at is not None:
+        body["resets_at"] = error.resets_at.astimezone(UTC).isoformat()
     response = JsonResponse(body, status=status, content_type="application/problem+json")
     if error.retry_after_seconds is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after_seconds)))

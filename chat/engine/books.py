@@ -1,7 +1,7 @@
 """Closing the books of a run: figures for the last events, the run's columns and the ledger row. Pure."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from chat.engine.attempts import Attempt
 from chat.engine.bill import Bill, total
 from chat.engine.recorder import CallRecord
 from chat.events import run_events as ev
-from chat.exceptions import ChatError, LeftAlone, ProviderTimeout
+from chat.exceptions import ChatError, LeftAlone, ProviderTimeout, UsedUp
 from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
 from chat.llm.redaction import secrets_of
@@ -83,11 +83,17 @@ def close_step(step: int, attempts: Sequence[Attempt], *, whole: bool = True) ->
     facts = its[-1].facts if its else CallFacts()
     return ev.StepFinished(
         step=step,
-        finish_reason=its[-1].step.finish_reason if whole and its else None,
+        finish_reason=_finish_reason(its, whole=whole),
         ttft_ms=_ms(facts.began_at, facts.first_token_at),
         usage=bill.figures,
         cost=bill.money,
     )
+
+
+def _finish_reason(attempts: Sequence[Attempt], *, whole: bool) -> ev.FinishReason | None:
+    if attempts and attempts[-1].step.filtered:
+        return "content_filter"
+    return attempts[-1].step.finish_reason if attempts and whole else None
 
 
 def _steps(attempts: Sequence[Attempt]) -> set[int]:
@@ -205,12 +211,14 @@ def _ledger_row(
 
 
 def error_facts(error: ChatError) -> ev.ErrorFacts:
+    resets_at = error.resets_at if isinstance(error, UsedUp) else None
     return ev.ErrorFacts(
         code=error.code,
         message=str(error),
         retryable=error.retryable,
         retry_after_seconds=error.retry_after_seconds,
         phase=error.phase if isinstance(error, ProviderTimeout | LeftAlone) else None,
+        resets_at=resets_at.astimezone(UTC).isoformat() if resets_at is not None else None,
     )
 
 

@@ -15,6 +15,7 @@ from chat.engine.offered_tools import tools_for
 from chat.engine.offers import Offer, offer_of
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.engine.recorder import restored_steps
+from chat.engine.rules_in_force import rules_in_force
 from chat.engine.tool_messages import messages_of, sent_part
 from chat.events.fold import RunState
 from chat.exceptions import ModelNotAvailable
@@ -83,6 +84,7 @@ def plan_of(
         tools=tools,
         loop=loop_limits(),
         worked_seconds=run.worked_ms / 1000,
+        rules=rules_in_force().for_user(run.user_id),
         following=plan_of(run, offer.following, path) if offer.following is not None else None,
     )
 

@@ -10,14 +10,17 @@ from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
 from chat.engine.billed import close_left_open, recount
+from chat.engine.rules_in_force import write_hits
 from chat.events.fold import Part, StepState
 from chat.exceptions import StaleEpoch
-from chat.models import Conversation, Message, ModelCall, Run, ToolInvocation, User
+from chat.models import Conversation, Message, ModelCall, ModerationHit, Run, ToolInvocation, User
 from chat.models.tools import TellInvocations, tell_nobody
 from chat.models.usage import LOST
 from chat.usage.ledger import write_calls
+from chat.usage.reservations import settle
 
 T = TypeVar("T")
 
@@ -52,6 +55,8 @@ class Ending(msgspec.Struct, frozen=True):
     columns: dict[str, Any]
     calls: Sequence[CallRecord]
     finished_at: datetime
+    hits: Sequence[ModerationHit] = ()
+    """What rules of moderation have found in it."""
     counted: bool = True
     """False: its columns do not say what it used; the ledger's rows do."""
 
@@ -114,6 +119,7 @@ class StepEnding(msgspec.Struct, frozen=True):
     steps: list[StepState]
     calls: Sequence[CallRecord]
     invocations: Sequence[ToolInvocation]
+    hits: Sequence[ModerationHit] = ()
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -168,12 +174,14 @@ def save_ending(
             ToolInvocation.objects.cancel(unanswered, tell=tell_invocations)
         if tell is not None and is_first:
             tell(ending)
+        write_hits(ending.hits)
         write_calls(call.columns for call in ending.calls)
         if not ending.counted:
             close_left_open(UUID(ending.run))
         if not ending.counted or ending.epoch > 1:
             # Whoever made it before may have written something since this epoch has counted.
             recount(UUID(ending.run))
+        settle(UUID(ending.run), epoch=ending.epoch, now=ending.finished_at)
 
 
 def _end_run(ending: Ending) -> bool:
@@ -219,7 +227,9 @@ def _save_step(ending: StepEnding, tell: TellInvocations) -> None:
         ToolInvocation.objects.bulk_create(ending.invocations)
         if known := [row.pk for row in ending.invocations if row.status == "waiting" or row.ended]:
             tell(known)
+        write_hits(ending.hits)
         write_calls(call.columns for call in ending.calls)
+        settle(UUID(ending.run), epoch=ending.epoch, now=timezone.now())
 
 
 def park(partial: Partial, worked_seconds: float) -> bool:
@@ -283,6 +293,9 @@ def _save_calls_without_what_is_gone(calls: Sequence[CallRecord]) -> None:
     write_calls(rows)
     if run is not None and run[1] is not None:
         recount(named["run_id"])
+    if run is None or run[0] > named["epoch"] or run[1] is not None:
+        # Whoever goes on with it has set aside for itself.
+        settle(named["run_id"], epoch=named["epoch"], now=timezone.now())
 
 
 def _in_place_of_lost(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from chat.models.usage import LOST, UNDER_WAY
 from chat.usage.estimates import Measured, estimate_input, estimate_stored
 from chat.usage.ledger import columns_of, write_calls
 from chat.usage.pricing import PriceList, charged, estimate_tokens
+from chat.usage.reservations import release_stale, settle
 
 logger = structlog.get_logger(__name__)
 
@@ -97,7 +98,16 @@ def claim_orphans(
                 rescued.plans.append(taken)
             elif taken is not None:
                 rescued.lost.append(taken)
+    _give_back()
     return rescued
+
+
+def _give_back() -> None:
+    """What was set aside for runs that nobody makes and nobody takes over."""
+    try:
+        release_stale(now=timezone.now())
+    except Error as error:  # what was claimed before it must not get lost
+        logger.warning("reservations not given back yet", reason=str(error).strip())
 
 
 @transaction.atomic
@@ -136,6 +146,7 @@ def _take_up(key: UUID, *, given_up: bool, tell: Tell) -> RunPlan | Lost:
         with transaction.atomic():
             plan = plan_to_go_on(run)
             _bill_what_was_cut(run, plan, given_up=given_up)
+            settle(run.pk, epoch=run.epoch - 1, now=timezone.now())
     except ChatError as error:
         return _fail(run, error, tell)
     except Exception as error:
@@ -228,6 +239,7 @@ def _fail(run: Run, error: ChatError, tell: Tell) -> Lost:
         finished_at=timezone.now(),
     )
     Run.objects.write(run.pk, epoch=run.epoch, finished_at=ending.finished_at, **columns)
+    settle(run.pk, epoch=run.epoch, now=ending.finished_at)
     if tell.end is not None:
         tell.end(ending)
     return Lost(run.pk, run.user_id, run.conversation_id, run.message_id)

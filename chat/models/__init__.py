@@ -3,8 +3,10 @@
 from chat.models.attachments import Attachment
 from chat.models.audit import AuditCheckpoint, AuditEntry, AuditHead
 from chat.models.conversations import Conversation, Message
+from chat.models.moderation import ModerationHit, ModerationRule
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
+from chat.models.quotas import Quota, QuotaUse, Reservation
 from chat.models.runs import Run
 from chat.models.tools import LateResult, ToolInvocation
 from chat.models.usage import ModelCall, UsageDay
@@ -23,9 +25,14 @@ __all__ = [
     "LateResult",
     "Message",
     "ModelCall",
+    "ModerationHit",
+    "ModerationRule",
     "Node",
     "Price",
     "Provider",
+    "Quota",
+    "QuotaUse",
+    "Reservation",
     "Run",
     "SetupLink",
     "ToolCallback",

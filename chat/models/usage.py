@@ -30,7 +30,9 @@ class ModelCall(Row):
         ANSWER = "answer"
         TITLE = "title"
 
-    user = models.ForeignKey("chat.User", models.SET_NULL, null=True, related_name="model_calls")
+    user = models.ForeignKey(
+        "chat.User", models.SET_NULL, null=True, related_name="model_calls", db_index=False
+    )
     pseudonym = models.UUIDField(default=NOBODY, db_default=NOBODY)
     """The user's, kept where the account is gone."""
     conversation = models.ForeignKey(
@@ -84,6 +86,15 @@ class ModelCall(Row):
             models.Index(fields=["provider", "model", "started_at"], name="call_by_model"),
             models.Index(fields=["started_at"], name="call_by_time"),
             models.Index(fields=["started_at"], name="call_under_way", condition=models.Q(outcome="running")),
+            # What the admin's list goes by, alone and with each of its filters.
+            models.Index(fields=["provider", "started_at"], name="call_by_provider"),
+            models.Index(fields=["model", "started_at"], name="call_by_model_name"),
+            models.Index(fields=["outcome", "started_at"], name="call_by_outcome"),
+            models.Index(fields=["usage_source", "started_at"], name="call_by_source"),
+            models.Index(fields=["purpose", "started_at"], name="call_by_purpose"),
+            # What a provider asks for, when it is asked what has become of a call.
+            models.Index(fields=["request_id"], name="call_by_request"),
+            models.Index(fields=["upstream_id"], name="call_by_upstream"),
         ]
 
     def __str__(self) -> str:

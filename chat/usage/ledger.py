@@ -6,7 +6,7 @@ whose process they thought dead, to what that process says of it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -19,6 +19,7 @@ from msgspec import Struct
 from chat.models import ModelCall, UsageDay
 from chat.models.base import new_id
 from chat.models.usage import LOST, UNDER_WAY, billionths_of
+from chat.usage import quota_uses
 
 Columns = Mapping[str, Any]
 """A row of the ledger, by the columns' names; `id`, `outcome` and `started_at` are among them."""
@@ -50,7 +51,7 @@ def write_calls(rows: Iterable[Columns]) -> list[Change]:
     """Writes them, and what they add to the sums, all or nothing; what has ended by it.
 
     Within a caller's transaction it comes last: sums are rows that many wait for. Rows are locked in the order of their
-    keys, then sums in theirs.
+    keys, then sums in theirs, then what is used of quotas.
 
     Raises:
         IntegrityError: what a row names is gone, or another row stands for the same attempt.
@@ -62,7 +63,15 @@ def write_calls(rows: Iterable[Columns]) -> list[Change]:
         _note([row for row in rows if row["outcome"] == UNDER_WAY])
         changes = _end([row for row in rows if row["outcome"] != UNDER_WAY])
         _add(changes)
+        quota_uses.count(_come_and_gone(changes))
     return changes
+
+
+def _come_and_gone(changes: Iterable[Change]) -> Iterator[tuple[Columns, int]]:
+    for change in changes:
+        if change.before is not None:
+            yield change.before, -1
+        yield change.now, 1
 
 
 def columns_of(call: ModelCall) -> dict[str, Any]:

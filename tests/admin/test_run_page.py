@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from chat.models import AuditEntry, Run, User
+from chat.models import AuditEntry, ModerationHit, Reservation, Run, User
 from tests.admin.gates import WHY, auditor, give_reason, signed_in
 from tests.factories import (
     MessageFactory,
@@ -127,6 +127,26 @@ def test_what_rounding_has_done_is_a_line_of_its_own(client: Client, ada: User, 
     assert shown.disagrees == "The run's own row says 0.00156 USD."
 
 
+def set_aside(run: Run, step: int, **more: Any) -> None:
+    usual = {"input_tokens": 100, "output_tokens": 4096, "cost": Decimal("0.0615"), "currency": "USD"}
+    Reservation.objects.create(run=run.pk, step=step, epoch=1, **(usual | more))
+
+
+def test_what_quotas_have_set_aside_stands_below_the_ledger(client: Client, ada: User, run: Run):
+    set_aside(run, 1, created_at=at(0.2), ended_at=at(3.4), state="settled")
+    set_aside(run, 2, created_at=at(9.9), cost=None)
+    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+
+    shown = client.get(f"/admin/chat/run/{run.pk}/change/").context["page"]
+
+    assert [(one.step, one.tokens, one.amount, one.state) for one in shown.asides] == [
+        ("1", "4,196", "0.0615 USD", "settled"),
+        ("2", "4,196", "–", "set aside"),
+    ]
+    assert shown.asides[1].ended == "–"
+    assert shown.charged.amount == "0.00156 USD"
+
+
 def test_what_is_recorded_stands_in_its_order(shown: Any):
     assert [moment.text for moment in shown.recorded] == [
         "run.started",
@@ -147,6 +167,35 @@ def test_without_a_wire_record_it_says_so_and_how_to_keep_one(client: Client, ad
     assert "WIRE_LOG_SAMPLE=1 keeps all of the next ones" in page_of(client, run)
 
 
+def test_a_run_under_way_says_what_its_calls_have_used_so_far(client: Client, ada: User, run: Run):
+    Run.objects.filter(pk=run.pk).update(finished_at=None, status="waiting", usage={}, cost=None)
+    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+
+    shown = client.get(f"/admin/chat/run/{run.pk}/change/").context["page"]
+
+    assert (shown.figures[2].value, shown.figures[2].detail) == ("362", "62 of them out, 100 cached")
+    assert (shown.figures[3].value, shown.figures[3].detail) == ("0.00156 USD", "so far")
+
+
+def test_what_moderation_has_found_leads_to_its_list(client: Client, ada: User, run: Run):
+    ModerationHit.objects.create(
+        rule_name="cards",
+        action="flag",
+        where="output",
+        part="text",
+        user=run.user,
+        run=run,
+        position=0,
+        length=16,
+    )
+    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+
+    facts = {one.label: one for one in client.get(f"/admin/chat/run/{run.pk}/change/").context["page"].facts}
+
+    assert facts["Found by moderation"].text == "1"
+    assert client.get(facts["Found by moderation"].url).context["cl"].result_count == 1
+
+
 def test_a_run_that_has_not_begun_has_a_page(client: Client, ada: User):
     client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
 
@@ -156,12 +205,13 @@ def test_a_run_that_has_not_begun_has_a_page(client: Client, ada: User):
 def test_as_many_queries_however_long_it_was(client: Client, ada: User, run: Run, django_assert_num_queries):
     client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
     page_of(client, run)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         page_of(client, run)
     for step in range(3, 30):
         ModelCallFactory.create(run=run, step=step)
         ToolInvocationFactory.create(run=run, step=step, decided_by=UserFactory.create())
-    with django_assert_num_queries(6):
+        set_aside(run, step)
+    with django_assert_num_queries(8):
         page_of(client, run)
 
 

@@ -23,7 +23,30 @@ function startNavigation(): void {
   document.querySelector(".office-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
+/** Django writes "Date:" and "Time:" before two fields without saying that they are their labels. */
+function nameDateFields(): void {
+  for (const field of document.querySelectorAll<HTMLInputElement>(".datetime input")) {
+    const row = field.closest(".form-row")?.querySelector("label, legend")?.textContent ?? "";
+    const word = field.previousSibling?.textContent ?? "";
+    field.setAttribute("aria-label", `${row} ${word}`.replace(/[\s:]+/g, " ").trim());
+  }
+}
+
+/** A field that searches (select2) does not know its label. */
+function nameSearchFields(): void {
+  for (const field of document.querySelectorAll<HTMLSelectElement>("select.admin-autocomplete")) {
+    const shown = document.getElementById(`select2-${field.id}-container`);
+    const label = document.querySelector<HTMLElement>(`label[for="${CSS.escape(field.id)}"]`);
+    if (!shown || !label) continue;
+    label.id ||= `label-of-${field.id}`;
+    shown.setAttribute("aria-labelledby", label.id);
+    shown.closest(".select2-selection")?.setAttribute("aria-labelledby", `${label.id} ${shown.id}`);
+  }
+}
+
 startThemeMenu();
+nameDateFields();
+window.addEventListener("load", nameSearchFields);
 startFilters();
 startNavigation();
 startReplays();
