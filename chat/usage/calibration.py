@@ -48,7 +48,7 @@ def ratios_of(model: LanguageModel, now: datetime) -> dict[str, Any]:
         estimate__isnull=False,
     ).order_by("-started_at", "-pk")
     newest = list(calls.values_list("estimate", "input_tokens", "output_tokens", "reasoning_tokens")[:NEWEST])
-    ruled = [(said, *figures) for said, *figures in newest if said.get("rule") == RULE]
+    ruled = [(said, *figures) for said, *figures in newest if said is not None and said.get("rule") == RULE]
     read = _ratio((reported, said["input"]) for said, reported, _, _ in ruled)
     # Thoughts that are billed and not shown are not what the rule counts.
     written = _ratio((reported, said["output"]) for said, _, reported, thought in ruled if not thought)
