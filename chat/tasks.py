@@ -14,6 +14,7 @@ from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
 from chat.engine.conversation_retention import prune_conversations
 from chat.engine.worker_node import own_node
+from chat.usage.calibration import calibrate
 from chat.usage.quota_retention import prune_quotas
 from chat.webhooks.retention import REMEMBER_PROGRESS, prune_deliveries, prune_progress
 from chat.wiring.attachments import contents, files_of
@@ -40,6 +41,12 @@ def prune() -> dict[str, int]:
     dropped |= prune_quotas(timezone.now())
     logger.info("pruned", **dropped)
     return dropped
+
+
+@shared_task
+def calibrate_estimates() -> int:
+    """Learns from what models have reported; how many are estimated otherwise now."""
+    return calibrate(timezone.now())
 
 
 @shared_task(name=DELIVER)

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0023_admin_lists'),
+        ('chat', "0024_token_ratios"),
     ]
 
     operations = [
