@@ -112,10 +112,12 @@ def caller_of(scope: Scope) -> Caller | None:
     """
     if (secret := bearer(scope)) is not None:
         token = token_of(secret, now=timezone.now())
-        return token and Caller(token.owner, Credential("", token.owner.pk, "", token.pk), token)
+        if token is None:
+            return None
+        return Caller(token.owner, Credential("", token.owner.pk, "", token.pk), token)
     key = session_key(scope)
     user = user_of_session(key)
-    return user and Caller(user, Credential(key, user.pk, user.password))
+    return None if user is None else Caller(user, Credential(key, user.pk, user.password))
 
 
 def user_of_session(key: str) -> User | None:

@@ -37,6 +37,7 @@ def test_scopes_days_and_a_name_are_chosen(capsys, alice):
     made(capsys, "alice", "--scopes", "runs:write", "runs:read", "--days", "30", "--name", "nightly")
     token = ApiToken.objects.get()
     assert (token.scopes, token.name) == (["runs:read", "runs:write"], "nightly")
+    assert token.expires_at is not None
     assert abs(token.expires_at - timezone.now() - timedelta(days=30)) < timedelta(minutes=5)
 
 
