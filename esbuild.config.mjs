@@ -1,4 +1,5 @@
-// Bundles chat/frontend into static/chat/: main.js and its lazy chunks, theme.js, main.css, and the icons.
+// Bundles chat/frontend into static/chat/: main.js and its lazy chunks, theme.js, main.css, the
+// administration's office.js and office.css, and the icons.
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { context, build } from "esbuild";
 
@@ -7,13 +8,13 @@ const target = ["chrome123", "firefox121", "safari17.5"];
 
 // The word we use for an icon, and Lucide's name for its drawing.
 const icons = {
-  book: "book-open", check: "check", clock: "clock", code: "code", compare: "columns-3", copy: "copy",
-  data: "database", down: "chevron-down", download: "download", edit: "pencil", file: "file", globe: "globe", help: "circle-help",
-  info: "info", key: "key-round", left: "chevron-left", lock: "lock", menu: "menu", monitor: "monitor", moon: "moon",
+  bars: "chart-column", book: "book-open", check: "check", clock: "clock", code: "code", compare: "columns-3", copy: "copy",
+  coins: "coins", cpu: "cpu", data: "database", down: "chevron-down", download: "download", edit: "pencil", file: "file", flag: "flag", folder: "folder", globe: "globe", help: "circle-help",
+  hook: "webhook", info: "info", key: "key-round", left: "chevron-left", list: "list", lock: "lock", menu: "menu", monitor: "monitor", moon: "moon",
   more: "ellipsis", play: "play", plus: "plus", retry: "rotate-cw", right: "chevron-right", send: "arrow-up",
-  shield: "shield", sidebar: "panel-left", "sign-out": "log-out", sliders: "sliders-horizontal",
-  stop: "square", sun: "sun", swap: "arrow-left-right", "to-end": "arrow-down", tool: "wrench", trash: "trash-2", user: "user",
-  warn: "triangle-alert", wrap: "wrap-text", x: "x",
+  scroll: "scroll-text", server: "server", shield: "shield", sidebar: "panel-left", "sign-out": "log-out", sliders: "sliders-horizontal",
+  stop: "square", sun: "sun", swap: "arrow-left-right", "to-end": "arrow-down", tool: "wrench", trash: "trash-2", user: "user", users: "users",
+  wallet: "wallet", warn: "triangle-alert", wrap: "wrap-text", x: "x",
 };
 const filled = new Set(["stop", "more"]);
 
@@ -43,8 +44,10 @@ const bundles = [
     chunkNames: "chunk-[name]-[hash]",
     define: { "process.env.NODE_ENV": '"production"' },
   },
+  { ...common, entryPoints: { office: "chat/frontend/src/office/main.ts" }, format: "iife" },
   { ...common, entryPoints: { theme: "chat/frontend/src/theme.ts" }, format: "iife" },
   { ...common, entryPoints: { main: "chat/frontend/styles/main.css" } },
+  { ...common, entryPoints: { office: "chat/frontend/styles/office/main.css" } },
 ];
 
 await rm(out, { recursive: true, force: true });

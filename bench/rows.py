@@ -65,6 +65,7 @@ def fill(conversations: int, users: int, days: int, seed: int) -> dict[str, int]
     from bench.bulk import unchecked
     from bench.rows_people import People
     from chat.models import Conversation
+    from chat.usage.proof import rebuild_days
 
     if Conversation.objects.exists():
         raise SystemExit("There are conversations in this database; take an empty one.")
@@ -72,6 +73,7 @@ def fill(conversations: int, users: int, days: int, seed: int) -> dict[str, int]
     with unchecked():
         year = Year(People.make(users, chance), days=days, chance=chance)
         year.write(conversations)
+        rebuild_days()
     return year.tables.counts()
 
 

@@ -20,6 +20,7 @@ from chat.models import (
     WireRecord,
 )
 from chat.models.wire import packed
+from chat.usage.ledger import COUNTERS
 from chat.usage.pricing import cost_of
 
 TALK: Final = (
@@ -122,7 +123,7 @@ class Tables:
         chance, key, now, cost = self.chance, self.new_key(at), at, Decimal(0)
         steps = 1 if chance.random() < 0.65 else chance.randint(2, 5)
         status = chance.choices(("completed", "stopped", "failed"), (94, 4, 2))[0]
-        sums = {"input_tokens": 0, "output_tokens": 0}
+        sums: dict[str, int] = {}
         for step in range(1, steps + 1):
             last = step == steps
             tries = 1 if chance.random() < 0.93 else 2
@@ -139,11 +140,12 @@ class Tables:
                 {"code": "provider_overloaded", "message": "The provider is overloaded.", "retryable": True}
             )
         took = int((now - at) * 1000)
-        usage = as_json({**sums, "cached_tokens": None, "cache_write_tokens": None, "reasoning_tokens": None,
-                         "source": "reported"})  # fmt: skip
+        # As the engine counts: where every attempt failed, nothing is known.
+        counted = {**dict.fromkeys(COUNTERS), **sums, "source": "reported" if sums else "unknown"}
+        usage, money = as_json(counted), (f"{cost:f}", "USD") if sums else (None, "")
         self.runs.add(
             key, user.key, conversation, message, model.key, model.name, self.new_key(at), status, 1, error, usage,
-            f"{cost:f}", "USD", min(took, 700), took, 48.5, stamp(at), stamp(at), stamp(now),
+            *money, min(took, 700), took, 48.5, stamp(at), stamp(at), stamp(now),
         )  # fmt: skip
         if user.endpoint is not None:
             self._delivery(now, user.endpoint, key, status)
@@ -166,8 +168,8 @@ class Tables:
             "" if failed else "USD",
         )  # fmt: skip
         if not failed:
-            sums["input_tokens"] += read
-            sums["output_tokens"] += said
+            sums["input_tokens"] = sums.get("input_tokens", 0) + read
+            sums["output_tokens"] = sums.get("output_tokens", 0) + said
         if failed or chance.random() < 0.01:
             self.wire_records.add(
                 key, user.key, conversation, run, model.provider, model.bare, "openai_chat", stamp(at + seconds),

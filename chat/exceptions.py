@@ -5,6 +5,7 @@ An edge (WebSocket, REST, page) translates a `ChatError` once, by its class attr
 What only staff should read goes into `detail`.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -144,12 +145,26 @@ class RateLimited(TryLater):
     message = "Too many requests. Please wait a moment."
 
 
-class QuotaExceeded(TryLater):
+class UsedUp(TryLater):
+    """Of what somebody may use. `resets_at` is when it begins anew; None where it does not by itself."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after_seconds: float | None = None,
+        resets_at: datetime | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.resets_at = resets_at
+
+
+class QuotaExceeded(UsedUp):
     code = "quota_exceeded"
     message = "Your quota is used up."
 
 
-class BudgetExceeded(TryLater):
+class BudgetExceeded(UsedUp):
     code = "budget_exceeded"
     message = "Your budget is used up."
 

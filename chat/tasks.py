@@ -13,6 +13,7 @@ from chat import wiring
 from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
 from chat.engine.worker_node import own_node
+from chat.usage.quota_retention import prune_quotas
 from chat.webhooks.retention import REMEMBER_PROGRESS, prune_deliveries, prune_progress
 from chat.wiring.attachments import contents, files_of
 from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL, CALL_WEBHOOK_TOOL_AGAIN
@@ -33,6 +34,7 @@ def prune() -> dict[str, int]:
     dropped["webhook_deliveries"] = prune_deliveries(timezone.now() - kept)
     dropped["tool_progress"] = prune_progress(timezone.now() - REMEMBER_PROGRESS)
     dropped |= prune_attachments(timezone.now(), contents())
+    dropped |= prune_quotas(timezone.now())
     logger.info("pruned", **dropped)
     return dropped
 

@@ -66,7 +66,7 @@ CONTENT_SECURITY_POLICY = {
 # --- the application ------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "project.administration.Administration",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

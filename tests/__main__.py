@@ -1,7 +1,8 @@
 """`python -m tests [pytest's arguments]`: every test, and those that depend on the database on PostgreSQL, too.
 
-Two lanes at the same time, of about the same length. The first one's output is shown as it comes, the second one's when
-both have ended. Ends with one line a session, and with the exit code of the worst one.
+Three lanes at the same time, of about the same length: most tests wait for something most of the time. The first one's
+output is shown as it comes, the others' when all have ended. Ends with one line a session, and with the exit code of
+the worst one.
 """
 
 import os
@@ -29,8 +30,9 @@ class Plan:
 
 
 LANES = (
-    (Plan("one machine (SQLite)", SQLITE, "no browser"),),
-    (Plan("many machines (PostgreSQL)", POSTGRESQL), Plan("in a browser", SQLITE, "browser")),
+    (Plan("one machine (SQLite)", SQLITE, "alone"), Plan("in a browser", SQLITE, "browser")),
+    (Plan("one machine (SQLite), servers", SQLITE, "servers"),),
+    (Plan("many machines (PostgreSQL)", POSTGRESQL),),
 )
 
 

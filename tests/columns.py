@@ -2,11 +2,10 @@
 
 A session has one database, so there are several: `make test` starts them. What depends on the column runs in both; a
 test that speaks of one database alone is marked with its name, and is no part of the other session. TEST_SHARE parts
-those of SQLite in two, so that each lane of `make test` (tests/__main__.py) has about half of the work.
+those of SQLite in three, so that each lane of `make test` (tests/__main__.py) has about a third of the work.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,18 @@ BOTH = {
 every backend anyway (limits and breakers, tests/resilience) is not repeated."""
 
 
-SHARES: dict[str, Callable[[pytest.Item], bool]] = {
-    "": lambda _: True,
-    "browser": lambda item: "browser" in item.keywords,
-    "no browser": lambda item: "browser" not in item.keywords,
-}
+SERVERS = {"attachments", "chaos", "deploy", "project", "stack", "webhooks", "websocket"}
+"""Folders that mostly wait for servers of their own; beside the others they take little of the machine."""
+
+
+def share_of(item: pytest.Item) -> str:
+    if "browser" in item.keywords:
+        return "browser"
+    return "servers" if _folder_of(item) in SERVERS else "alone"
+
+
+def _folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -33,11 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     many = not settings.DATABASE_URL.startswith("sqlite")
     left_out = []
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
-        if folder in BOTH:
+        if _folder_of(item) in BOTH:
             item.add_marker("both_columns")
         wanted = "both_columns" in item.keywords or "postgresql" in item.keywords if many else True
-        wanted = wanted and SHARES[share](item)
+        wanted = wanted and share in ("", share_of(item))
         if not wanted or ("sqlite" if many else "postgresql") in item.keywords:
             left_out.append(item)
     if left_out:

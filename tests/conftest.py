@@ -26,3 +26,18 @@ settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 def tools_as_they_are_set() -> None:
     """What staff have set for tools is remembered for a second: each test has a database of its own."""
     in_force.forget()
+
+
+@pytest.fixture(autouse=True)
+def quotas_as_they_are_set() -> None:
+    from chat.usage.known_quotas import KNOWN  # models: not before Django is set up
+
+    KNOWN.forget()
+
+
+@pytest.fixture(autouse=True)
+def rules_as_they_are_set() -> None:
+    """Those of moderation likewise."""
+    from chat.engine.rules_in_force import rules_in_force
+
+    rules_in_force().forget()

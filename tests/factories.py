@@ -152,6 +152,7 @@ class ModelCallFactory(DjangoModelFactory[ModelCall]):
 
     run = SubFactory(RunFactory)
     user = SelfAttribute("run.user")
+    pseudonym = SelfAttribute("user.pseudonym")
     conversation = SelfAttribute("run.conversation")
     provider = "demo"
     model = "demo"

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from chat.actions.runs import Office
 from chat.engine.loop import read_arguments
+from chat.engine.moderated_results import Judged, judged_result
 from chat.engine.offered_tools import argument_errors
 from chat.exceptions import AlreadyDecided, InvalidRequest, NotFound, TooLarge
 from chat.llm.dialects.text import clean, clean_json
@@ -92,9 +93,11 @@ def answer(
     whole = as_text(result if error is None else error)
     if len(whole.encode()) > MOST_RESULT_BYTES:
         raise TooLarge("A result may have 1 MB at most.", field="result" if error is None else "error")
+    judged = judged_result(invocation, whole)
+    whole = judged.text
     shown = shortened(whole, SHOWN_BYTES)
     values: dict[str, Any] = {
-        "status": Status.SUCCEEDED if error is None else Status.FAILED,
+        "status": Status.SUCCEEDED if error is None and not judged.withheld else Status.FAILED,
         "result": whole,
         "shown": shown if shown != whole else "",
         "finished_at": Now(),
@@ -103,7 +106,9 @@ def answer(
     def same(now: ToolInvocation) -> bool:
         return (now.kind, now.status, now.result) == (ToolInvocation.Kind.CLIENT, values["status"], whole)
 
-    return _answer(user, invocation, Waits.CLIENT, values, office, same=same, decision="answer")
+    return _answer(
+        user, invocation, Waits.CLIENT, values, office, same=same, decision="answer", judged=judged
+    )
 
 
 def _answer(
@@ -115,6 +120,7 @@ def _answer(
     *,
     same: Callable[[ToolInvocation], bool],
     decision: str,
+    judged: Judged | None = None,
 ) -> ToolInvocation:
     with transaction.atomic():
         # The run's row first, as whoever parks it: it sees this answer, or this sees that it is parked.
@@ -133,6 +139,8 @@ def _answer(
             if same(now):
                 return now
             raise AlreadyDecided(_why_not(now, waits_for))
+        if judged is not None:
+            judged.write()
         woken = Run.objects.wake(now.run_id)
         transaction.on_commit(lambda: _tell(office, user, now, decision, woken=woken))
     logger.info(

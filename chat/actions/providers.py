@@ -8,14 +8,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
-from django.utils import timezone
 from msgspec import Struct
 
+from chat.actions.prices import give_list_prices, set_price
 from chat.conf import DEMO_URL
 from chat.exceptions import InvalidRequest
 from chat.llm import catalog
 from chat.llm.dialects.registry import DIALECTS
-from chat.models import LanguageModel, Price, Provider
+from chat.models import LanguageModel, Provider
+from chat.usage.list_prices import bundled
 from chat.usage.pricing import PriceList
 
 DEMO = "demo"
@@ -44,7 +45,7 @@ def ensure_demo_provider() -> Provider:
         provider=provider, name=DEMO, defaults={"capabilities": DEMO_CAPABILITIES}
     )
     if made:
-        _set_price(model, PriceList(Decimal(0), Decimal(0), currency=settings.CURRENCY))
+        set_price(model, PriceList(Decimal(0), Decimal(0), currency=settings.CURRENCY))
     return provider
 
 
@@ -87,7 +88,7 @@ def add_provider(spec: ProviderSpec) -> list[str]:
     """Adds the provider and its models, or changes what differs; says in sentences what it did.
 
     Models that are not named stay as they are. A new price is a new row from now on; the old one is kept.
-    A model without any price gets the catalogue's.
+    A model without any price gets the vendor's list price.
 
     Raises:
         InvalidRequest: something is not as it must be; `field` says which. Nothing was changed.
@@ -100,14 +101,9 @@ def add_provider(spec: ProviderSpec) -> list[str]:
         model = provider.models.filter(name=name).first()
         if model is None:
             raise InvalidRequest(f"{spec.name} has no model {name!r} to put a price on.", field="price")
-        said += _set_price(model, price)
-    for model in provider.models.filter(name__in=spec.models, prices=None):
-        if entry := catalog.look_up(model.name):
-            price = PriceList(
-                entry.input, entry.output, entry.cached_input, entry.cache_write, currency=catalog.CURRENCY
-            )
-            said += [f"{line} (list price)" for line in _set_price(model, price)]
-    return said
+        said += set_price(model, price)
+    unpriced = provider.models.filter(name__in=spec.models, prices=None).select_related("provider")
+    return said + give_list_prices(unpriced, bundled())
 
 
 def _check(spec: ProviderSpec) -> None:
@@ -186,21 +182,3 @@ def _add_model(provider: Provider, name: str) -> list[str]:
         },
     )
     return [f"Added the model {provider.name}/{name}."] if made else []
-
-
-def _set_price(model: LanguageModel, price: PriceList) -> list[str]:
-    now = timezone.now()
-    current = model.price_at(now)
-    if current and PriceList.of(current) == price:
-        return []
-    row = Price.objects.create(
-        model=model,
-        valid_from=now,
-        currency=price.currency,
-        input=price.input,
-        output=price.output,
-        cached_input=price.cached_input,
-        cache_write=price.cache_write,
-        reasoning=price.reasoning,
-    )
-    return [f"{model.full_name} costs {row} per million tokens from now on."]

@@ -12,14 +12,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from chat.actions.client_tools import check_client_tools
+from chat.actions.moderated_input import Found, moderated
 from chat.engine.history import StoredMessage, plan_of, stored_path
 from chat.engine.offered_tools import names_for
 from chat.engine.offers import Offer, Offers
 from chat.engine.plan import RunPlan
+from chat.engine.reserving import want_of
 from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
 from chat.llm.dialects.text import clean, clean_json
 from chat.models import Conversation, Message, Run, User
 from chat.models.conversations import Tree, text_of
+from chat.usage.reservations import reserve
 
 MESSAGE_BYTES = 131_072
 MOST_LANES = 4
@@ -90,15 +93,19 @@ def start_runs(user: User, request: StartRequest, office: Office) -> Started:
         InvalidRequest: nothing to answer, too many lanes, or tools of the caller that cannot be offered.
         TooLarge: the message is longer than 128 kB, or those tools than 64 kB.
         ProviderAuth: the provider's key cannot be read.
+        ModerationBlocked: a rule of the site forbids it.
+        QuotaExceeded, BudgetExceeded: a limit does not let this user; nothing was stored.
     """
     parts = _checked_content(request.content)
     request = replace(request, options=_checked_options(user, request.options))
     if not 1 <= len(request.models) <= MOST_LANES:
         raise InvalidRequest("Choose one to four models.", field="models")
     try:
+        parts, options, found = moderated(user, parts, request.options)
+        request = replace(request, options=options)
         offers = [office.offers.named(user, name) for name in request.models]
         with transaction.atomic():
-            return _start(user, request, parts, offers, office)
+            return _start(user, request, parts, offers, office, found)
     except (IntegrityError, ChatError):
         # Nearly always the first time; that it is not shows in the key's constraint, or in what has changed since.
         if earlier := _started_before(user, request.key):
@@ -107,7 +114,12 @@ def start_runs(user: User, request: StartRequest, office: Office) -> Started:
 
 
 def _start(
-    user: User, request: StartRequest, parts: Parts | None, offers: Sequence[Offer], office: Office
+    user: User,
+    request: StartRequest,
+    parts: Parts | None,
+    offers: Sequence[Offer],
+    office: Office,
+    found: Found,
 ) -> Started:
     now = timezone.now()
     place = _place(user, request, parts)
@@ -146,8 +158,11 @@ def _start(
         for lane, (offer, answer) in enumerate(zip(offers, answers, strict=True))
     ]
     Run.objects.bulk_create(runs)
+    found.write(runs[0], question)
     path = place.earlier + ([StoredMessage("user", parts)] if parts is not None else [])
     plans = [plan_of(run, offer, path) for run, offer in zip(runs, offers, strict=True)]
+    # Last, as many wait for these rows.
+    reserve([want_of(plan) for plan in plans], now=now, starts=True)
     transaction.on_commit(lambda: _tell(office, user, conversation, question, plans))
     return _answer(conversation, question, runs)
 

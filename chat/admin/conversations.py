@@ -1,15 +1,16 @@
-"""Conversations, runs and model calls by their figures: no title, no prompt, no word that was said."""
+"""Conversations and model calls by their figures: no title, no prompt, no word that was said."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
 from chat.admin.mixins import ReadOnly
-from chat.models import Conversation, ModelCall, Run, WireRecord
+from chat.models import Conversation, Message, ModelCall, WireRecord
 from chat.models.base import second_of
 
 
@@ -26,55 +27,15 @@ class ConversationAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         rows: QuerySet[Conversation] = super().get_queryset(request)
-        return rows.defer("title", "options").annotate(message_count=Count("messages"))
+        # Counted for the rows of a page alone, not for all of which these are some.
+        own = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
+        counted = Coalesce(Subquery(own.values(count=Count("pk"))), 0)
+        return rows.defer("title", "options").annotate(message_count=counted)
 
-    @admin.display(description="messages", ordering="message_count")
+    @admin.display(description="messages")
     def message_count(self, conversation: Any) -> int:
         count: int = conversation.message_count
         return count
-
-
-@admin.register(Run)
-class RunAdmin(ReadOnly):
-    list_display = (
-        "id", "user", "model_name", "status", "error_code", "ttft_ms", "duration_ms", "tokens", "cost", "created_at",
-    )  # fmt: skip
-    fields = (
-        "id", "user", "conversation_id", "model_name", "lane", "status", "error_code", "error_detail",
-        "epoch", "node", "created_at", "claimed_at", "finished_at", "stop_requested_at", "stop_receipt",
-        "ttft_ms", "duration_ms", "tokens_per_second", "usage", "cost", "currency",
-        "wire_records",
-    )  # fmt: skip
-    list_filter = ("status", "model_name")
-    list_select_related = ("user",)
-    search_fields = ("=id", "=conversation__id", "user__username")
-    date_hierarchy = "created_at"
-    ordering = ("-created_at",)
-    show_full_result_count = False
-
-    @admin.display(description="error")
-    def error_code(self, run: Run) -> str:
-        return str((run.error or {}).get("code", ""))
-
-    @admin.display(description="error detail")
-    def error_detail(self, run: Run) -> str:
-        return str((run.error or {}).get("message", ""))
-
-    @admin.display
-    def tokens(self, run: Run) -> str:
-        usage = run.usage or {}
-        shown = [usage.get("input_tokens"), usage.get("output_tokens")]
-        return " in / ".join("?" if n is None else str(n) for n in shown) + " out"
-
-    @admin.display(description="conversation")
-    def conversation_id(self, run: Run) -> str:
-        return str(run.conversation_id)
-
-    @admin.display
-    def wire_records(self, run: Run) -> str:
-        count = run.wire_records.count()
-        page = reverse("admin:chat_wirerecord_changelist")
-        return format_html('<a href="{}?run__id__exact={}">{}</a>', page, run.pk, count) if count else "none"
 
 
 @admin.register(ModelCall)
@@ -85,7 +46,7 @@ class ModelCallAdmin(ReadOnly):
     )  # fmt: skip
     list_filter = ("provider", "model", "outcome", "usage_source", "purpose")
     list_select_related = ("user",)
-    search_fields = ("=run__id", "request_id", "upstream_id", "user__username")
+    search_fields = ("=id", "=run__id", "=conversation__id", "=request_id", "=upstream_id", "user__username")
     date_hierarchy = "started_at"
     ordering = ("-started_at",)
     show_full_result_count = False

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from chat.admin.gate import Gate, gate_for
+from chat.admin.lists import LargeList
 from chat.audit.facts import LOOK
 from chat.models import User
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the product itself writes."""
+class ReadOnly(LargeList):
+    """Rows that only the product itself writes, and so may be very many."""
 
     actions: Sequence[Any] | None = None
 

@@ -7,11 +7,13 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from msgspec.structs import asdict
 
 from chat.actions.providers import check_base_url
+from chat.admin.list_prices import list_prices
 from chat.admin.provider_models import add_models
 from chat.admin.safeguards import LimitsNow
 from chat.conf import CallLimits
@@ -159,6 +161,7 @@ class PriceInline(admin.TabularInline):  # type: ignore[type-arg]
     form = PriceForm
     extra = 0
     ordering = ("-valid_from",)
+    readonly_fields = ("from_list",)
 
     def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
@@ -195,8 +198,45 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "provider__name")
     autocomplete_fields = ("provider", "next_model")
     inlines = (PriceInline,)
+    actions = (list_prices,)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[LanguageModel]":
+        rows: QuerySet[LanguageModel] = super().get_queryset(request)
+        newest_first = Price.objects.order_by("-valid_from")
+        return rows.prefetch_related(Prefetch("prices", newest_first, to_attr="newest_prices"))
 
     @admin.display(description="price per million tokens")
     def price(self, model: LanguageModel) -> str:
-        price = model.price_at()
-        return str(price) if price else "unknown"
+        now = timezone.now()
+        newest: list[Price] = model.newest_prices  # type: ignore[attr-defined]
+        return next((str(price) for price in newest if price.valid_from <= now), "unknown")
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """All of them, the newest first. One that holds, or has held, is history; one that is still to come may go."""
+
+    form = PriceForm
+    list_display = (
+        "model", "valid_from", "currency", "input", "output", "cached_input", "cache_write", "reasoning", "from_list",
+    )  # fmt: skip
+    fields = (
+        "model", "valid_from", "currency", "input", "output", "cached_input", "cache_write", "reasoning", "from_list",
+    )  # fmt: skip
+    readonly_fields = ("from_list",)
+    list_filter = ("currency", "from_list", "model__provider")
+    list_select_related = ("model__provider",)
+    search_fields = ("model__name", "model__provider__name")
+    autocomplete_fields = ("model",)
+    date_hierarchy = "valid_from"
+    ordering = ("-valid_from",)
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Price | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Price | None = None) -> bool:
+        return (
+            obj is not None
+            and obj.valid_from > timezone.now()
+            and bool(super().has_delete_permission(request, obj))
+        )

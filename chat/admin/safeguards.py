@@ -20,12 +20,14 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from msgspec import Struct
 
 from chat import wiring
 from chat.admin.limits_shown import figures_section, overview_sections, provider_sections
 from chat.admin.limits_words import Section
+from chat.admin.navigation import OPERATE, Page, Place
 from chat.engine.offers import limits_of
 from chat.llm.limits_now import Overview, ProviderNow, overview, provider_now
 from chat.llm.safeguards import Safeguards
@@ -60,6 +62,13 @@ class LimitsPage(Struct, frozen=True):
 
 class LimitsNow(admin.ModelAdmin):  # type: ignore[type-arg]
     """Gives a provider's admin its pages `limits/`, for one and for all, and their figures as JSON."""
+
+    office_pages = (
+        Page(
+            "admin:chat_provider_limits_overview",
+            Place(OPERATE, 20, "sliders", gettext_lazy("Breakers and queues")),
+        ),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         def view(function: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -71,7 +71,8 @@ class WebhookDeliveryAdmin(Gated):
     list_filter = ("status", "event", "last_status")
     list_select_related = ("endpoint__owner",)
     search_fields = ("=id", "=endpoint__id", "endpoint__owner__username")
-    ordering = ("-pk",)
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
     show_full_result_count = False
     actions = ("redeliver",)
 
@@ -98,7 +99,7 @@ class WebhookDeliveryAdmin(Gated):
         why = f"; {left} still wait, or their endpoint is switched off" if left else ""
         messages.info(request, f"{count} will be delivered again{why}.")
 
-    @admin.display(description="created at", ordering="pk")
+    @admin.display(description="created at", ordering="created_at")
     def created(self, delivery: WebhookDelivery) -> str:
         """With seconds: events of a run come close together."""
         return second_of(delivery.created_at)

@@ -1,6 +1,7 @@
 """The REST API: routers, who may call, and how errors look (RFC 9457 problem details)."""
 
 from collections.abc import Callable
+from datetime import UTC
 from functools import wraps
 from typing import Any
 
@@ -18,6 +19,7 @@ from ninja.security import django_auth
 from chat.api.attachments import router as attachments
 from chat.api.conversations import router as conversations
 from chat.api.invocations import router as invocations
+from chat.api.usage import router as usage
 from chat.api.webhooks import deliveries, endpoints
 from chat.engine.database import RETRY_AFTER_SECONDS, is_unavailable
 from chat.exceptions import (
@@ -29,6 +31,7 @@ from chat.exceptions import (
     SignedOut,
     StorageUnavailable,
     TooLarge,
+    UsedUp,
 )
 
 logger = structlog.get_logger(__name__)
@@ -66,6 +69,7 @@ api = NinjaAPI(
 api.add_router("/attachments", attachments)
 api.add_router("/conversations", conversations)
 api.add_router("/invocations", invocations)
+api.add_router("/usage", usage)
 api.add_router("/webhook-endpoints", endpoints)
 api.add_router("/webhook-deliveries", deliveries)
 
@@ -82,6 +86,8 @@ def problem(error: ChatError, status: int = 0) -> HttpResponse:
     }
     if error.field:
         body["field"] = error.field
+    if isinstance(error, UsedUp) and error.resets_at is not None:
+        body["resets_at"] = error.resets_at.astimezone(UTC).isoformat()
     response = JsonResponse(body, status=status, content_type="application/problem+json")
     if error.retry_after_seconds is not None:
         response["Retry-After"] = str(max(1, round(error.retry_after_seconds)))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import structlog
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from chat.conf import Coalescing
 from chat.engine.attempts import Attempt
 from chat.engine.loop import Step
+from chat.engine.moderating import AnswerRules
 from chat.engine.place import PlaceInLine
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
@@ -22,6 +24,8 @@ from chat.llm.deltas import Delta
 from chat.llm.guard import Guard
 from chat.llm.messages import ChatMessage
 from chat.llm.redaction import secrets_of
+from chat.models import ModerationHit
+from chat.moderation.rules import Rule
 from chat.telemetry.runs import RunMeters
 
 logger = structlog.get_logger(__name__)
@@ -54,6 +58,7 @@ class Asking:
         """The plan of the model that is asked: another one's where the first has not answered."""
         self.attempts: list[Attempt] = []
         self.too_long = False
+        self._rules = _rules_of(plan)
         self._guard_for = guard_for
         self._guard = guard_for(plan)
         self._telling = telling
@@ -73,6 +78,15 @@ class Asking:
     def begin_step(self, number: int) -> None:
         self.step = self._new_step(number)
         self._telling.tell(ev.StepStarted(step=number, model=self.asked.model_name))
+
+    @property
+    def ended_by(self) -> Rule | None:
+        """The rule of moderation that has ended the answer."""
+        return self._rules.ended_by if self._rules is not None else None
+
+    def take_hits(self) -> list[ModerationHit]:
+        """What the rules have found and nobody has written down yet."""
+        return self._rules.take_rows() if self._rules is not None else []
 
     async def ask(self, said: Sequence[ChatMessage]) -> None:
         """This step's answer, after what was `said` in the run's earlier steps. Returns when it is whole.
@@ -128,7 +142,7 @@ class Asking:
         following, telling = self.asked.following, self._telling
         if following is None or not error.retryable or telling.kept is not None or telling.shows_something:
             return False
-        if self._stopped:
+        if self._stopped or self.ended_by is not None:
             return False
         logger.info("another model is asked", run=self.asked.run, model=following.model_name)
         step, before = self.step.number, self.asked.model_name
@@ -146,6 +160,8 @@ class Asking:
     def attempt_began(self, facts: CallFacts, dropped: Sequence[str]) -> Tell:
         self._line.got()
         self.step = self._new_step(self.step.number)
+        if self._rules is not None:
+            self._rules.begin()
         number = 1 + sum(attempt.step.number == self.step.number for attempt in self.attempts)
         self.attempts.append(Attempt(number, self.asked, self.step, facts))
         model = self.asked.model_name
@@ -160,7 +176,7 @@ class Asking:
         self.attempts[-1].error = error
 
     def retrying(self, wait_seconds: float, error: ProviderError) -> None:
-        if self._silent:
+        if self._silent or self.ended_by is not None:
             return
         self._telling.keep()
         self._telling.forget(self.step.number, "retrying")
@@ -176,11 +192,16 @@ class Asking:
     # --- telling ----------------------------------------------------------------------------------------
 
     def _take(self, deltas: list[Delta]) -> None:
-        if self._silent or self.too_long:
+        if self._silent or self.too_long or self.ended_by is not None:
             return
-        self._tell_all(self._coalescer.add(self.step.take(deltas), hold=self._pressure.high))
+        events = self.step.take(deltas)
+        if self._rules is not None:
+            events = self._rules.through(events, self.step)
+        self._tell_all(self._coalescer.add(events, hold=self._pressure.high))
         if self.step.length > MOST_CHARACTERS:
             self.too_long = True
+        if self.too_long or self.ended_by is not None:
+            self.step.filtered = self.ended_by is not None
             # Not from within its own task: what ends without another wait would take the interruption along.
             asyncio.get_running_loop().call_soon(self._guard.stop)
         if self._coalescer.holding and self._flush_handle is None:
@@ -198,3 +219,11 @@ class Asking:
     def _without_secrets(self, error: ChatError) -> str:
         """Some providers repeat the key they refuse, and errors of the line name the address."""
         return secrets_of(self.asked.api_key, self.asked.endpoint).hide_in(error.detail)
+
+
+def _rules_of(plan: RunPlan) -> AnswerRules | None:
+    """None where nothing is looked for: then no delta costs anything."""
+    rules = plan.rules.output
+    if rules is None:
+        return None
+    return AnswerRules(rules, run=UUID(plan.run), message=UUID(plan.message), user=plan.user)

@@ -28,9 +28,9 @@ class Attempt(Struct):
 
     @property
     def refused(self) -> bool:
-        """There was no answer at all, and so nothing to bill."""
-        phase = getattr(self.error, "phase", "")
-        return self.facts.began_at is None or (self.facts.http_status or 0) >= 400 or phase == "connect"
+        """There was no answer at all, and so nothing to bill. The same can be told from its row (engine/billed.py)."""
+        status = self.facts.http_status
+        return self.facts.began_at is None or (self.error is not None and (status is None or status >= 400))
 
 
 class Kept(Struct, frozen=True):

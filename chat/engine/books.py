@@ -1,7 +1,7 @@
 """Closing the books of a run: figures for the last events, the run's columns and the ledger row. Pure."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,15 +13,12 @@ from chat.engine.attempts import Attempt
 from chat.engine.bill import Bill, total
 from chat.engine.recorder import CallRecord
 from chat.events import run_events as ev
-from chat.exceptions import ChatError, LeftAlone, ProviderTimeout
+from chat.exceptions import ChatError, LeftAlone, ProviderTimeout, UsedUp
 from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
 from chat.llm.messages import ModelRequest
 from chat.llm.redaction import secrets_of
-from chat.usage.pricing import cost_of, estimate_tokens
-
-COST_LIMIT = Decimal(10) ** 9
-"""What the columns hold. A provider that reports more has miscounted."""
+from chat.usage.pricing import charged, estimate_tokens
 
 
 class Outcome(Struct, frozen=True):
@@ -87,11 +84,17 @@ def close_step(step: int, attempts: Sequence[Attempt], *, whole: bool = True) ->
     facts = its[-1].facts if its else CallFacts()
     return ev.StepFinished(
         step=step,
-        finish_reason=its[-1].step.finish_reason if whole and its else None,
+        finish_reason=_finish_reason(its, whole=whole),
         ttft_ms=_ms(facts.began_at, facts.first_token_at),
         usage=bill.figures,
         cost=bill.money,
     )
+
+
+def _finish_reason(attempts: Sequence[Attempt], *, whole: bool) -> ev.FinishReason | None:
+    if attempts and attempts[-1].step.filtered:
+        return "content_filter"
+    return attempts[-1].step.finish_reason if attempts and whole else None
 
 
 def _steps(attempts: Sequence[Attempt]) -> set[int]:
@@ -180,6 +183,7 @@ def _ledger_row(
         {
             "id": facts.call,
             "user_id": plan.user,
+            "pseudonym": plan.pseudonym,
             "conversation_id": plan.conversation,
             "run_id": UUID(plan.run),
             "step": step.number,
@@ -207,22 +211,22 @@ def _ledger_row(
 
 
 def error_facts(error: ChatError) -> ev.ErrorFacts:
+    resets_at = error.resets_at if isinstance(error, UsedUp) else None
     return ev.ErrorFacts(
         code=error.code,
         message=str(error),
         retryable=error.retryable,
         retry_after_seconds=error.retry_after_seconds,
         phase=error.phase if isinstance(error, ProviderTimeout | LeftAlone) else None,
+        resets_at=resets_at.astimezone(UTC).isoformat() if resets_at is not None else None,
     )
 
 
 def _bill(attempt: Attempt) -> Bill:
     usage, source = _usage(attempt)
-    price = attempt.plan.price
-    cost = cost_of(usage, price) if price is not None else None
-    if price is None or cost is None or cost >= COST_LIMIT:
-        return Bill(usage, source, refused=attempt.refused)
-    return Bill(usage, source, cost, price.currency, refused=attempt.refused)
+    cost, currency = charged(usage, attempt.plan.price)
+    refused = attempt.refused and source == "unknown"
+    return Bill(usage, source, cost, currency, refused=refused)
 
 
 def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:

@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 
-from chat.engine.bill import Bill, total
+from chat.engine.bill import Bill
+from chat.engine.billed import billed
 from chat.engine.invocations import Seen, known
 from chat.engine.offered_tools import tools_for
 from chat.engine.offers import Offer, offer_of
 from chat.engine.plan import LoopLimits, OfferedTool, RunPlan
 from chat.engine.recorder import restored_steps
+from chat.engine.rules_in_force import rules_in_force
 from chat.engine.tool_messages import messages_of, sent_part
 from chat.events.fold import RunState
-from chat.events.run_events import UsageSource
 from chat.exceptions import ModelNotAvailable
-from chat.llm.deltas import Usage
 from chat.llm.messages import (
     ChatMessage,
     ModelRequest,
@@ -28,14 +28,13 @@ from chat.llm.messages import (
     TextPart,
     ToolSchema,
 )
-from chat.models import Message, ModelCall, Run
+from chat.models import Message, Run
 from chat.models.conversations import Tree
 
 CONTINUE = (
     "Continue exactly where you stopped. Do not repeat anything and do not comment on the interruption."
 )
 
-COUNTERS: Final = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 NO_CALLS: Final[Mapping[str, Seen]] = MappingProxyType({})
 
 StoredParts = Sequence[dict[str, Any]]
@@ -64,6 +63,7 @@ def plan_of(
         message=str(run.message_id),
         conversation=run.conversation_id,
         user=run.user_id,
+        pseudonym=run.user.pseudonym,
         provider=offer.provider,
         provider_key=offer.provider_key,
         model_key=offer.model,
@@ -83,6 +83,7 @@ def plan_of(
         tools=tools,
         loop=loop_limits(),
         worked_seconds=run.worked_ms / 1000,
+        rules=rules_in_force().for_user(run.user_id),
         following=plan_of(run, offer.following, path) if offer.following is not None else None,
     )
 
@@ -122,22 +123,6 @@ def loop_limits() -> LoopLimits:
         user_at_once=settings.TOOLS_PER_USER,
         approval_seconds=settings.APPROVAL_SECONDS,
     )
-
-
-def billed(run: UUID) -> Bill | None:
-    """What the ledger has of a run's model calls."""
-    rows = ModelCall.objects.filter(run=run)
-    bills = [
-        Bill(
-            Usage(**{name: getattr(row, name) for name in COUNTERS}),
-            cast(UsageSource, row.usage_source),
-            row.cost,
-            row.currency,
-            refused=row.usage_source == ModelCall.Source.UNKNOWN and row.http_status is None,
-        )
-        for row in rows
-    ]
-    return total(bills) if bills else None
 
 
 def calls_in(path: Sequence[StoredMessage], schemas: Sequence[ToolSchema]) -> dict[str, Seen]:

@@ -35,6 +35,8 @@ class Step:
         self.finish_reason: ev.FinishReason | None = None
         self.usage: d.Usage | None = None
         self.length = 0
+        self.filtered = False
+        """A rule of moderation has ended it."""
         self.calls: list[AskedCall] = []
         self._new_id = new_id
         self._declared = declared

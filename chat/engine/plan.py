@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chat.conf import CallLimits, Deadlines
 from chat.engine.bill import Bill
+from chat.engine.rules_in_force import NO_RULES, Rules
 from chat.events.fold import RunState
 from chat.llm.client import Endpoint
 from chat.llm.messages import ModelRequest
@@ -52,6 +53,7 @@ class RunPlan(Struct, frozen=True):
     message: str
     conversation: UUID
     user: UUID
+    pseudonym: UUID
     provider: str
     provider_key: UUID
     model_key: UUID
@@ -71,6 +73,8 @@ class RunPlan(Struct, frozen=True):
     loop: LoopLimits = LoopLimits()
     worked_seconds: float = 0.0
     """Until it was parked; what a process has worked that died is not counted."""
+    rules: Rules = NO_RULES
+    """Of moderation, for this user, as they were when it was planned."""
     following: "RunPlan | None" = None
     """How the next model is asked where this one does not answer."""
 

@@ -3,18 +3,24 @@
 Plain functions for the database's threads; the async side hands them values, never live state.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
+from chat.engine.billed import close_left_open, recount
+from chat.engine.rules_in_force import write_hits
 from chat.events.fold import Part, StepState
 from chat.exceptions import StaleEpoch
-from chat.models import Conversation, Message, ModelCall, Run, ToolInvocation, User
+from chat.models import Conversation, Message, ModelCall, ModerationHit, Run, ToolInvocation, User
 from chat.models.tools import TellInvocations, tell_nobody
+from chat.models.usage import LOST
+from chat.usage.ledger import write_calls
+from chat.usage.reservations import settle
 
 T = TypeVar("T")
 
@@ -49,6 +55,10 @@ class Ending(msgspec.Struct, frozen=True):
     columns: dict[str, Any]
     calls: Sequence[CallRecord]
     finished_at: datetime
+    hits: Sequence[ModerationHit] = ()
+    """What rules of moderation have found in it."""
+    counted: bool = True
+    """False: its columns do not say what it used; the ledger's rows do."""
 
 
 TellEnd = Callable[[Ending], object]
@@ -109,6 +119,7 @@ class StepEnding(msgspec.Struct, frozen=True):
     steps: list[StepState]
     calls: Sequence[CallRecord]
     invocations: Sequence[ToolInvocation]
+    hits: Sequence[ModerationHit] = ()
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -161,9 +172,16 @@ def save_ending(
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps), model=ending.model)
         if unanswered := _unanswered(ending.steps):
             ToolInvocation.objects.cancel(unanswered, tell=tell_invocations)
-        _save_calls(call.columns for call in ending.calls)
         if tell is not None and is_first:
             tell(ending)
+        write_hits(ending.hits)
+        write_calls(call.columns for call in ending.calls)
+        if not ending.counted:
+            close_left_open(UUID(ending.run))
+        if not ending.counted or ending.epoch > 1:
+            # Whoever made it before may have written something since this epoch has counted.
+            recount(UUID(ending.run))
+        settle(UUID(ending.run), epoch=ending.epoch, now=ending.finished_at)
 
 
 def _end_run(ending: Ending) -> bool:
@@ -206,10 +224,12 @@ def _save_step(ending: StepEnding, tell: TellInvocations) -> None:
             takeovers=0,
         )
         Message.objects.filter(pk=ending.message).update(parts=stored_parts(ending.steps))
-        _save_calls(call.columns for call in ending.calls)
         ToolInvocation.objects.bulk_create(ending.invocations)
         if known := [row.pk for row in ending.invocations if row.status == "waiting" or row.ended]:
             tell(known)
+        write_hits(ending.hits)
+        write_calls(call.columns for call in ending.calls)
+        settle(UUID(ending.run), epoch=ending.epoch, now=timezone.now())
 
 
 def park(partial: Partial, worked_seconds: float) -> bool:
@@ -257,26 +277,39 @@ def save_calls_alone(calls: Sequence[CallRecord]) -> None:
         _save_calls_without_what_is_gone(calls)
 
 
+@transaction.atomic
 def _save_calls_without_what_is_gone(calls: Sequence[CallRecord]) -> None:
     named = calls[0].columns
-    tables = (("run_id", Run), ("conversation_id", Conversation), ("user_id", User))
+    # Locked, so that whoever ends the run counts these rows, or has ended it before they are written.
+    held = Run.objects.select_for_update().filter(pk=named["run_id"])
+    run = held.values_list("epoch", "finished_at").first()
+    tables = (("conversation_id", Conversation), ("user_id", User))
     gone = {name: None for name, table in tables if not table.objects.filter(pk=named[name]).exists()}
-    _save_calls({**call.columns, **gone} for call in calls)
+    if run is None:
+        gone["run_id"] = None
+    rows = [{**call.columns, **gone} for call in calls]
+    if run is not None and run[0] > named["epoch"]:
+        rows = _in_place_of_lost(rows)
+    write_calls(rows)
+    if run is not None and run[1] is not None:
+        recount(named["run_id"])
+    if run is None or run[0] > named["epoch"] or run[1] is not None:
+        # Whoever goes on with it has set aside for itself.
+        settle(named["run_id"], epoch=named["epoch"], now=timezone.now())
+
+
+def _in_place_of_lost(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whoever took the run over may have written a row for an attempt whose key it did not know."""
+    lost = ModelCall.objects.filter(run=rows[0]["run_id"], epoch=rows[0]["epoch"], outcome=LOST)
+    standing = {(step, attempt): key for key, step, attempt in lost.values_list("pk", "step", "attempt")}
+    return [{**row, "id": standing.get((row["step"], row["attempt"]), row["id"])} for row in rows]
 
 
 def note_calls(calls: Sequence[CallRecord]) -> None:
     """Rows of calls under way. What is there already, or has ended since, stays as it is."""
     named = {call.columns["run_id"] for call in calls}
     there = set(Run.objects.filter(pk__in=named).values_list("pk", flat=True))
-    rows = (ModelCall(**call.columns) for call in calls if call.columns["run_id"] in there)
-    ModelCall.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def _save_calls(rows: Iterable[dict[str, Any]]) -> None:
-    """Also over a row that is there: of the call under way, or of a transaction whose line broke at its commit."""
-    made = [ModelCall(**row) for row in rows]
-    columns = [field.attname for field in ModelCall._meta.concrete_fields if not field.primary_key]
-    ModelCall.objects.bulk_create(made, update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    write_calls(call.columns for call in calls if call.columns["run_id"] in there)
 
 
 def _json(value: Any) -> str:

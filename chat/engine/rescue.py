@@ -10,6 +10,7 @@ from django.db import Error, transaction
 from django.utils import timezone
 from msgspec import Struct
 
+from chat.engine.billed import billed, close_left_open, figures_of
 from chat.engine.books import error_facts, estimate_input
 from chat.engine.database import is_locked, is_unavailable
 from chat.engine.history import plan_to_go_on
@@ -20,8 +21,12 @@ from chat.engine.recorder import Ending, TellEnd
 from chat.exceptions import ChatError, Internal, StaleEpoch
 from chat.llm.deltas import Usage
 from chat.models import ModelCall, Node, Run, ToolInvocation
+from chat.models.base import new_id
 from chat.models.tools import TellInvocations, tell_nobody
-from chat.usage.pricing import PriceList, cost_of, estimate_tokens
+from chat.models.usage import LOST, UNDER_WAY
+from chat.usage.ledger import columns_of, write_calls
+from chat.usage.pricing import PriceList, charged, estimate_tokens
+from chat.usage.reservations import release_stale, settle
 
 logger = structlog.get_logger(__name__)
 
@@ -92,7 +97,16 @@ def claim_orphans(
                 rescued.plans.append(taken)
             elif taken is not None:
                 rescued.lost.append(taken)
+    _give_back()
     return rescued
+
+
+def _give_back() -> None:
+    """What was set aside for runs that nobody makes and nobody takes over."""
+    try:
+        release_stale(now=timezone.now())
+    except Error as error:  # what was claimed before it must not get lost
+        logger.warning("reservations not given back yet", reason=str(error).strip())
 
 
 @transaction.atomic
@@ -123,7 +137,7 @@ def free_orphans(lease_seconds: float) -> int:
 
 
 def _take_up(key: UUID, *, given_up: bool, tell: Tell) -> RunPlan | Lost:
-    run = Run.objects.select_related("message", "conversation", "model__provider").get(pk=key)
+    run = Run.objects.select_related("message", "conversation", "user", "model__provider").get(pk=key)
     if run.takeovers > MOST_TAKEOVERS:
         return _fail(run, Internal(detail=f"taken over {MOST_TAKEOVERS} times"), tell)
     try:
@@ -131,6 +145,7 @@ def _take_up(key: UUID, *, given_up: bool, tell: Tell) -> RunPlan | Lost:
         with transaction.atomic():
             plan = plan_to_go_on(run)
             _bill_what_was_cut(run, plan, given_up=given_up)
+            settle(run.pk, epoch=run.epoch - 1, now=timezone.now())
     except ChatError as error:
         return _fail(run, error, tell)
     except Exception as error:
@@ -164,41 +179,49 @@ def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:
     if written and len(known) <= 1:
         usage = Usage(input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(written))
     bill: dict[str, Any] = {
-        "outcome": "lost",
+        "outcome": LOST,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "usage_source": ModelCall.Source.UNKNOWN if usage == Usage() else ModelCall.Source.ESTIMATED,
     }
     if known:
-        for call in known:
-            if call.outcome == "running":
-                price = msgspec.convert(call.price, PriceList) if call.price is not None else None
-                ModelCall.objects.filter(pk=call.pk).update(**bill, **_cost(usage, price))
+        open_calls = [call for call in known if call.outcome == UNDER_WAY]
+        write_calls(columns_of(call) | bill | _cost(usage, _price(call)) for call in open_calls)
     elif not between_steps and (run.message.parts or not given_up):
-        ModelCall.objects.create(
-            user_id=run.user_id,
-            conversation_id=run.conversation_id,
-            run=run,
-            epoch=cut,
-            provider=plan.provider,
-            model=plan.request.model,
-            started_at=run.claimed_at or run.created_at,
-            price=msgspec.to_builtins(plan.price) if plan.price is not None else None,
-            **bill,
-            **_cost(usage, plan.price),
-        )
+        row = {
+            "id": new_id(),
+            "user_id": run.user_id,
+            "pseudonym": plan.pseudonym,
+            "conversation_id": run.conversation_id,
+            "run_id": run.pk,
+            "step": steps[-1].step if steps else 1,
+            "epoch": cut,
+            "provider": plan.provider,
+            "model": plan.request.model,
+            "started_at": run.claimed_at or run.created_at,
+            "price": msgspec.to_builtins(plan.price) if plan.price is not None else None,
+        }
+        write_calls([row | bill | _cost(usage, plan.price)])
+
+
+def _price(call: ModelCall) -> PriceList | None:
+    return msgspec.convert(call.price, PriceList) if call.price is not None else None
 
 
 def _cost(usage: Usage, price: PriceList | None) -> dict[str, Any]:
-    cost = cost_of(usage, price) if price is not None else None
-    return {"cost": cost, "currency": price.currency if price is not None and cost is not None else ""}
+    cost, currency = charged(usage, price)
+    return {"cost": cost, "currency": currency}
 
 
 def _fail(run: Run, error: ChatError, tell: Tell) -> Lost:
     logger.warning("run cannot go on", run=str(run.pk), code=error.code, detail=error.detail)
-    ModelCall.objects.filter(run=run, outcome="running").update(outcome="lost")
     ToolInvocation.objects.filter(run=run).cancel_all(tell=tell.invocations)
-    columns = {"status": Run.Status.FAILED, "error": msgspec.to_builtins(error_facts(error))}
+    close_left_open(run.pk)
+    columns = {
+        "status": Run.Status.FAILED,
+        "error": msgspec.to_builtins(error_facts(error)),
+        **figures_of(billed(run.pk)),
+    }
     ending = Ending(
         run=str(run.pk),
         epoch=run.epoch,
@@ -212,6 +235,7 @@ def _fail(run: Run, error: ChatError, tell: Tell) -> Lost:
         finished_at=timezone.now(),
     )
     Run.objects.write(run.pk, epoch=run.epoch, finished_at=ending.finished_at, **columns)
+    settle(run.pk, epoch=run.epoch, now=ending.finished_at)
     if tell.end is not None:
         tell.end(ending)
     return Lost(run.pk, run.user_id, run.conversation_id, run.message_id)

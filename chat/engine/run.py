@@ -17,6 +17,7 @@ from chat.engine.invocations import Seen
 from chat.engine.patience import unhurried
 from chat.engine.plan import RunPlan
 from chat.engine.pressure import LoopPressure
+from chat.engine.reserving import StepReservations
 from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_phase import Parked, Stopped
@@ -25,9 +26,18 @@ from chat.engine.tool_watch import ToolWatch
 from chat.events import run_events as ev
 from chat.events.backends.base import EventLog
 from chat.events.fold import settled
-from chat.exceptions import ChatError, Internal, StaleEpoch, StorageUnavailable, ToolLimit
+from chat.exceptions import (
+    ChatError,
+    Internal,
+    ModerationBlocked,
+    StaleEpoch,
+    StorageUnavailable,
+    ToolLimit,
+    UsedUp,
+)
 from chat.llm.guard import Guard
 from chat.models.tools import TellInvocations
+from chat.moderation.rules import Rule
 from chat.resilience.deadline import Interrupted
 from chat.telemetry.runs import RunMeters
 
@@ -83,14 +93,24 @@ class RunEngine:
             meters=meters,
             clock=clock,
         )
+        self._reservations = StepReservations(plan, database=database, now=now)
+        self._used_up: UsedUp | None = None
         self._ledger = RunLedger(
-            plan.run, self._asking.attempts, database=database, meters=meters, clock=clock, now=now
+            plan.run,
+            self._asking.attempts,
+            reservations=self._reservations,
+            used_up=self._stop_for,
+            database=database,
+            meters=meters,
+            clock=clock,
+            now=now,
         )
         self._tools = ToolSteps(
             plan,
             asking=self._asking,
             telling=self._telling,
             ledger=self._ledger,
+            reservations=self._reservations,
             database=database,
             commit=self._commit,
             give_out=give_out,
@@ -172,6 +192,8 @@ class RunEngine:
     async def _make(self) -> ev.RunFinished | None:
         try:
             status, error = await self._go()
+            if (rule := self._asking.ended_by) is not None:
+                status, error = self._ended_by_rule(rule)
             self._asking.close()
             await self._ledger.settled()
             if not self._abandoned:
@@ -187,7 +209,7 @@ class RunEngine:
             raise
         except Exception:
             logger.exception("closing a run failed", run=self.plan.run)
-            return await self._end(failed_books(self._asking.step.number, Internal()))
+            return await self._end(failed_books(self._asking.step.number, Internal()), counted=False)
         finally:
             self._asking.close()
         return await self._let_go()
@@ -204,21 +226,20 @@ class RunEngine:
                 await self._tools.go_on()
             elif self._stop_requested_at is not None:
                 return "stopped", None
-            while True:
-                if self._stop_requested_at is not None:
-                    return "stopped", None
-                await self._asking.ask(self._tools.said())
-                if not self._asking.step.calls or self._abandoned:
-                    break
-                await self._tools.use()
+            elif self.plan.epoch > 1:
+                # What an earlier epoch had set aside was settled when the run was taken over.
+                await self._reservations.take(self._asking.step.number, self._tools.said())
+            await self._all_steps()
         except (Interrupted, Stopped):
-            return ("limit_reached" if self._asking.too_long else "stopped"), None
+            return self._interrupted()
         except LimitReached as limit:
             return "limit_reached", ToolLimit(
                 f"The answer went as far by itself as it may: {limit}.", detail=str(limit)
             )
         except (Parked, StaleEpoch):
             raise
+        except UsedUp as error:
+            return "limit_reached", error
         except ChatError as error:
             return "failed", error
         except Exception:  # a bug of ours must end the run in one typed error, not in a hang
@@ -227,9 +248,41 @@ class RunEngine:
         cut = self._asking.too_long or self._asking.step.finish_reason == "length"
         return ("limit_reached" if cut else "completed"), None
 
+    def _stop_for(self, error: UsedUp) -> None:
+        """What a failed attempt has cost leaves nothing for another one."""
+        self._used_up = error
+        self._asking.stop()
+
+    def _interrupted(self) -> Ended:
+        if self._used_up is not None and self._stop_requested_at is None:
+            return "limit_reached", self._used_up
+        return ("limit_reached" if self._asking.too_long else "stopped"), None
+
+    async def _all_steps(self) -> None:
+        """
+        Raises:
+            Stopped, Interrupted, Parked, StaleEpoch, LimitReached, ChatError
+        """
+        while True:
+            if self._stop_requested_at is not None:
+                raise Stopped
+            await self._asking.ask(self._tools.said())
+            if not self._asking.step.calls or self._abandoned or self._asking.ended_by is not None:
+                return
+            await self._tools.use()
+
+    def _ended_by_rule(self, rule: Rule) -> Ended:
+        if rule.action != "block":
+            return "completed", None
+        error = ModerationBlocked(f"The answer was ended here by a rule of this site: {rule.name}.")
+        self._asking.attempts[-1].error = error
+        return "failed", error
+
     def _close(self, status: ev.EndStatus, error: ChatError | None) -> ClosedBooks:
         # An earlier attempt had come further than the last one, which is no answer either: that one stays.
-        if status not in ("completed", "limit_reached") and not self._abandoned:
+        is_answer = status in ("completed", "limit_reached") and not isinstance(error, UsedUp)
+        kept_counts = not is_answer and self._asking.ended_by is None
+        if kept_counts and not self._abandoned:
             self._telling.bring_back_kept()
         self._closed = close_books(
             self._asking.step.number,
@@ -242,7 +295,7 @@ class RunEngine:
         )
         return self._closed
 
-    async def _end(self, closed: ClosedBooks) -> ev.RunFinished:
+    async def _end(self, closed: ClosedBooks, *, counted: bool = True) -> ev.RunFinished:
         told = self._telling.state.steps
         # A step that used tools, and was the last, has told its own end.
         open_step = not told or not told[-1].finished
@@ -260,7 +313,9 @@ class RunEngine:
                 # The run's end, and before it the step's, are still to come.
                 columns={**closed.columns, "last_seq": self._telling.cursor.seq + 1 + open_step},
                 calls=closed.calls,
+                hits=self._asking.take_hits(),
                 finished_at=self._now(),
+                counted=counted,
             ),
         )
         self._ledger.written(closed.calls)

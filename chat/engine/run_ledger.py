@@ -12,20 +12,24 @@ from chat.engine.books import Outcome, ledger_rows, rows_under_way
 from chat.engine.database import DatabaseThreads
 from chat.engine.endings import count_calls
 from chat.engine.patience import unhurried
-from chat.exceptions import StorageUnavailable
+from chat.engine.reserving import StepReservations
+from chat.exceptions import StorageUnavailable, UsedUp
 from chat.telemetry.runs import RunMeters
 
 logger = structlog.get_logger(__name__)
 
 
 class RunLedger:
-    """`attempts` grows while the run is made; the list is the engine's own."""
+    """`attempts` grows while the run is made; the list is the engine's own. `used_up` hears when what a failed attempt
+    has cost leaves nothing for another one."""
 
     def __init__(
         self,
         run: str,
         attempts: list[Attempt],
         *,
+        reservations: StepReservations,
+        used_up: Callable[[UsedUp], None],
         database: DatabaseThreads,
         meters: RunMeters,
         clock: Callable[[], float],
@@ -33,6 +37,8 @@ class RunLedger:
     ) -> None:
         self._run = run
         self._attempts = attempts
+        self._reservations = reservations
+        self._used_up = used_up
         self._database = database
         self._meters = meters
         self._clock = clock
@@ -78,6 +84,9 @@ class RunLedger:
         try:
             with unhurried():
                 await self.save_alone(rows)
+                await self._reservations.check()
+        except UsedUp as error:
+            self._used_up(error)
         except StorageUnavailable as error:  # they are written with the run's end
             logger.warning("attempts not in the ledger yet", run=self._run, reason=error.detail)
         except Exception:  # the answer must not end because of it

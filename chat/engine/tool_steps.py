@@ -17,6 +17,7 @@ from chat.engine.database import DatabaseThreads
 from chat.engine.invocations import Seen
 from chat.engine.loop import AskedCall, same_call
 from chat.engine.plan import RunPlan
+from chat.engine.reserving import StepReservations
 from chat.engine.run_ledger import RunLedger
 from chat.engine.telling import Telling
 from chat.engine.tool_messages import said_in
@@ -51,6 +52,7 @@ class ToolSteps:
         asking: Asking,
         telling: Telling,
         ledger: RunLedger,
+        reservations: StepReservations,
         database: DatabaseThreads,
         commit: Commit,
         give_out: Callable[[Seen], Awaitable[None]],
@@ -64,6 +66,7 @@ class ToolSteps:
         self._asking = asking
         self._telling = telling
         self._ledger = ledger
+        self._reservations = reservations
         self._database = database
         self._commit = commit
         self._give_out = give_out
@@ -104,6 +107,7 @@ class ToolSteps:
         Raises:
             Parked, Stopped, StaleEpoch
             LimitReached: the calls were not run, and their results say so.
+            UsedUp: they were, and a quota does not let the model be asked again.
         """
         step = self._asking.step
         limit = self._limit(step.calls)
@@ -131,6 +135,7 @@ class ToolSteps:
                 steps=steps,
                 calls=calls,
                 invocations=rows,
+                hits=self._asking.take_hits(),
             ),
         )
         self._ledger.written(calls)
@@ -138,7 +143,7 @@ class ToolSteps:
         await self._follow(step.number)
         if limit:
             raise LimitReached(limit)
-        self._asking.begin_step(step.number + 1)
+        await self._begin_step(step.number + 1)
 
     async def recall(self) -> None:
         """What came of the calls in steps that an earlier epoch has finished; those of the last one may be open."""
@@ -159,11 +164,15 @@ class ToolSteps:
         """With a step that an earlier epoch has committed: its tools may be done, under way, or wait for somebody.
 
         Raises:
-            Parked, Stopped, StaleEpoch
+            Parked, Stopped, StaleEpoch, UsedUp
         """
         last = self._telling.state.steps[-1].step
         await self._follow(last)
-        self._asking.begin_step(last + 1)
+        await self._begin_step(last + 1)
+
+    async def _begin_step(self, number: int) -> None:
+        await self._reservations.take(number, self.said())
+        self._asking.begin_step(number)
 
     async def _follow(self, step: int) -> None:
         self._phase = ToolPhase(

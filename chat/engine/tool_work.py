@@ -8,7 +8,9 @@ from uuid import UUID
 
 import structlog
 from django.db import Error, connection
+from msgspec.structs import replace
 
+from chat.engine.moderated_results import Judged, judged_note, judged_result
 from chat.engine.neighbours import birth_of
 from chat.engine.offered_tools import caller_of, tool_named
 from chat.engine.plan import LoopLimits
@@ -22,7 +24,7 @@ from tools.base import Tool
 from tools.conf import site_cache
 from tools.context import Caller, Files, ToolContext
 from tools.exceptions import UnknownTool
-from tools.results import MOST_RESULT_BYTES, as_text
+from tools.results import MOST_RESULT_BYTES, as_text, shortened
 from tools.runner import ToolOutcome
 
 logger = structlog.get_logger(__name__)
@@ -48,9 +50,15 @@ class Line:
     """Between a running tool and its row: progress out, stop in. Called from the tool's thread, often."""
 
     def __init__(
-        self, key: UUID, epoch: int, *, told: Callable[[], None], clock: Callable[[], float]
+        self,
+        invocation: ToolInvocation,
+        epoch: int,
+        *,
+        told: Callable[[], None],
+        clock: Callable[[], float],
     ) -> None:
-        self._key = key
+        self._invocation = invocation
+        self._key = invocation.pk
         self._epoch = epoch
         self._told = told
         self._clock = clock
@@ -104,7 +112,10 @@ class Line:
 
     def _write(self, fraction: float | None, note: str) -> bool:
         return ToolInvocation.objects.write(
-            self._key, epoch=self._epoch, fraction=fraction, note=as_text(note)
+            self._key,
+            epoch=self._epoch,
+            fraction=fraction,
+            note=judged_note(self._invocation, as_text(note)),
         )
 
     def is_cancelled(self) -> bool:
@@ -158,7 +169,7 @@ def work(
     invocation.attempts += 1
     run = str(invocation.run_id)
     told(run)
-    line = Line(key, epoch, told=lambda: told(run), clock=clock)
+    line = Line(invocation, epoch, told=lambda: told(run), clock=clock)
     context = ToolContext(
         invocation_id=str(key),
         caller=caller,
@@ -196,8 +207,9 @@ def record(
         lambda: ToolInvocation.objects.put_off(invocation.pk, epoch=epoch, seconds=pause)
     ):
         return "again"
-    outcome = _small_enough(outcome)
+    outcome, judged = _judged(invocation, _small_enough(outcome))
     if insist(lambda: _finish(invocation, epoch, outcome, tell) or _is_recorded(invocation, epoch, outcome)):
+        insist(judged.write)
         return outcome.status
     logger.warning("late result of a tool not applied", invocation=str(invocation.pk), epoch=epoch)
     if outcome.status != "cancelled":
@@ -237,6 +249,16 @@ def _pause_before_the_next(invocation: ToolInvocation, outcome: ToolOutcome, ret
     if asked is not None and asked > MOST_PAUSE_SECONDS:
         return None  # the model can do better than wait for so long
     return max(asked or 0.0, PAUSE_SECONDS * 2.0 ** (invocation.attempts - 1))
+
+
+def _judged(invocation: ToolInvocation, outcome: ToolOutcome) -> tuple[ToolOutcome, Judged]:
+    judged = judged_result(invocation, outcome.whole)
+    if not judged.altered:
+        return outcome, judged
+    # Shortened anew: where it was cut before, half of what has to go may stand.
+    text = shortened(judged.text, len(outcome.text.encode())) if outcome.shortened else judged.text
+    status = "failed" if judged.withheld else outcome.status
+    return replace(outcome, status=status, text=text, whole=judged.text), judged
 
 
 def _small_enough(outcome: ToolOutcome) -> ToolOutcome:

@@ -15,7 +15,7 @@ from chat.events import run_events as ev
 
 Part = dict[str, Any]
 Note = dict[str, str]
-"""A `step.note` without its type and its step."""
+"""A `step.note` without its type and its step, or what `moderation.flagged` says."""
 
 
 class StepState(Struct):
@@ -171,6 +171,13 @@ def _step_note(state: RunState, event: ev.StepNote) -> None:
         step.notes.append({name: word for name, word in note.items() if name not in ("type", "step")})
 
 
+def _flagged(state: RunState, event: ev.ModerationFlagged) -> None:
+    note = {"kind": "moderation", "rule": event.rule, "action": event.action}
+    notes = state._step().notes
+    if note not in notes:
+        notes.append(note)
+
+
 def _reasoning(state: RunState, event: ev.ReasoningDelta) -> None:
     if event.opaque is None:
         state._grow("reasoning", event.text)
@@ -248,6 +255,7 @@ _FOLDS: dict[type, Callable[[RunState, Any], None]] = {
     ev.StepReset: _step_reset,
     ev.StepFinished: _step_finished,
     ev.StepNote: _step_note,
+    ev.ModerationFlagged: _flagged,
     ev.TextDelta: lambda state, event: state._grow("text", event.text),
     ev.ReasoningDelta: _reasoning,
     ev.RefusalDelta: lambda state, event: state._grow("refusal", event.text),

@@ -41,6 +41,8 @@ class ErrorFacts(Struct, frozen=True, omit_defaults=True):
     retryable: bool
     retry_after_seconds: float | None = None
     phase: str | None = None
+    resets_at: str | None = None
+    """RFC 3339, in UTC: when a quota that is used up begins anew."""
 
 
 class StopReceipt(Struct, frozen=True):

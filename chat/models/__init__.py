@@ -3,11 +3,13 @@
 from chat.models.attachments import Attachment
 from chat.models.audit import AuditCheckpoint, AuditEntry, AuditHead
 from chat.models.conversations import Conversation, Message
+from chat.models.moderation import ModerationHit, ModerationRule
 from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
+from chat.models.quotas import Quota, QuotaUse, Reservation
 from chat.models.runs import Run
 from chat.models.tools import LateResult, ToolInvocation
-from chat.models.usage import ModelCall
+from chat.models.usage import ModelCall, UsageDay
 from chat.models.users import SetupLink, User
 from chat.models.webhook_tools import ToolCallback, ToolDelivery, WebhookTool
 from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
@@ -23,14 +25,20 @@ __all__ = [
     "LateResult",
     "Message",
     "ModelCall",
+    "ModerationHit",
+    "ModerationRule",
     "Node",
     "Price",
     "Provider",
+    "Quota",
+    "QuotaUse",
+    "Reservation",
     "Run",
     "SetupLink",
     "ToolCallback",
     "ToolDelivery",
     "ToolInvocation",
+    "UsageDay",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -52,7 +52,7 @@ class Attachment(Row):
     the same statement that records the result brings its files to light.
     """
 
-    user = models.ForeignKey("chat.User", models.CASCADE, related_name="attachments")
+    user = models.ForeignKey("chat.User", models.CASCADE, related_name="attachments", db_index=False)
     invocation = models.ForeignKey(ToolInvocation, models.CASCADE, null=True, related_name="attachments")
     """Which made it; None where a person brought it."""
     epoch = models.PositiveIntegerField(default=0)
@@ -66,7 +66,11 @@ class Attachment(Row):
     objects = AttachmentQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["user", "-created_at"], name="attachment_by_user")]
+        indexes = [
+            models.Index(fields=["user", "-created_at"], name="attachment_by_user"),
+            models.Index(fields=["created_at"], name="attachment_by_time"),
+            models.Index(fields=["media_type", "created_at"], name="attachment_by_type"),
+        ]
 
     @property
     def is_recorded(self) -> bool:

@@ -43,7 +43,10 @@ class Conversation(Row):
     class Meta:
         permissions = [("audit_conversation", "Can open what people wrote, with a reason that is recorded")]
         indexes = [
-            models.Index(fields=["owner", "archived", "-pinned", "-updated_at"], name="conversation_by_owner")
+            models.Index(
+                fields=["owner", "archived", "-pinned", "-updated_at"], name="conversation_by_owner"
+            ),
+            models.Index(fields=["updated_at"], name="conversation_by_time"),
         ]
 
 

@@ -155,6 +155,8 @@ class Price(Row):
     cached_input = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     cache_write = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     reasoning = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    from_list = models.BooleanField(default=False, db_default=False, editable=False)
+    """The vendor's list price: `load_prices` follows it where that changes. What staff have set is theirs."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["model", "valid_from"], name="one_price_at_a_time")]

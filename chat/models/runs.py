@@ -97,8 +97,9 @@ class Run(Row):
         FAILED = "failed"
         LIMIT_REACHED = "limit_reached"
 
-    user = models.ForeignKey("chat.User", models.CASCADE, related_name="runs")
-    conversation = models.ForeignKey("chat.Conversation", models.CASCADE, related_name="runs")
+    # Both have indexes below that begin with them.
+    user = models.ForeignKey("chat.User", models.CASCADE, related_name="runs", db_index=False)
+    conversation = models.ForeignKey("chat.Conversation", models.CASCADE, related_name="runs", db_index=False)
     message = models.ForeignKey("chat.Message", models.CASCADE, related_name="runs")
     """The assistant message it writes."""
     model = models.ForeignKey("chat.LanguageModel", models.SET_NULL, null=True, related_name="runs")
@@ -150,6 +151,11 @@ class Run(Row):
                 condition=models.Q(finished_at=None),
             ),
             models.Index(fields=["conversation", "status"], name="run_of_conversation"),
+            # What the admin's list goes by, alone and with each of its filters.
+            models.Index(fields=["created_at"], name="run_by_time"),
+            models.Index(fields=["user", "created_at"], name="run_by_user"),
+            models.Index(fields=["status", "created_at"], name="run_by_status"),
+            models.Index(fields=["model_name", "created_at"], name="run_by_model"),
         ]
 
     def __str__(self) -> str:

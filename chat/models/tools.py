@@ -232,9 +232,10 @@ class ToolInvocation(Row):
         CALLBACK = "callback"
         CLIENT = "client"
 
-    user = models.ForeignKey("chat.User", models.CASCADE, related_name="invocations")
+    user = models.ForeignKey("chat.User", models.CASCADE, related_name="invocations", db_index=False)
     conversation = models.ForeignKey("chat.Conversation", models.CASCADE, related_name="invocations")
-    run = models.ForeignKey("chat.Run", models.CASCADE, related_name="invocations")
+    run = models.ForeignKey("chat.Run", models.CASCADE, related_name="invocations", db_index=False)
+    """The unique constraint begins with it."""
     step = models.PositiveSmallIntegerField()
     position = models.PositiveSmallIntegerField(default=0)
     call_id = models.CharField(max_length=200)
@@ -293,6 +294,12 @@ class ToolInvocation(Row):
                 condition=models.Q(status__in=UNDER_WAY),
             ),
             models.Index(fields=["user", "-created_at"], name="invocation_by_user"),
+            # What the admin's list goes by, alone and with each of its filters.
+            models.Index(fields=["created_at"], name="invocation_by_time"),
+            models.Index(fields=["status", "created_at"], name="invocation_by_status"),
+            models.Index(fields=["kind", "created_at"], name="invocation_by_kind"),
+            models.Index(fields=["name", "created_at"], name="invocation_by_name"),
+            models.Index(fields=["queue", "created_at"], name="invocation_by_queue"),
             models.Index(
                 fields=["deadline_at"],
                 name="invocation_deadline",

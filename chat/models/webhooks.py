@@ -195,6 +195,11 @@ class WebhookDelivery(Row):
             ),
             models.Index(fields=["endpoint", "id"], name="webhook_of_endpoint"),
             models.Index(fields=["finished_at"], name="webhook_finished"),
+            # What the admin's list goes by, alone and with each of its filters.
+            models.Index(fields=["created_at"], name="webhook_by_time"),
+            models.Index(fields=["status", "created_at"], name="webhook_by_status"),
+            models.Index(fields=["event", "created_at"], name="webhook_by_event"),
+            models.Index(fields=["last_status", "created_at"], name="webhook_by_answer"),
         ]
 
     def __str__(self) -> str:

@@ -65,7 +65,15 @@ class WireRecord(Row):
     class Meta:
         default_permissions = ("view", "delete")
         # Covers the question how much all of them take.
-        indexes = [models.Index(fields=["created_at", "size"], name="wire_by_time")]
+        indexes = [
+            models.Index(fields=["created_at", "size"], name="wire_by_time"),
+            # The filters of the admin's list: who reads the rows one by one reads past their bodies.
+            models.Index(fields=["kept_because", "created_at"], name="wire_by_reason"),
+            models.Index(fields=["outcome", "created_at"], name="wire_by_outcome"),
+            models.Index(fields=["provider", "created_at"], name="wire_by_provider"),
+            models.Index(fields=["model", "created_at"], name="wire_by_model"),
+            models.Index(fields=["http_status", "created_at"], name="wire_by_status"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}, {self.outcome}, {self.created_at:%Y-%m-%d %H:%M:%S}"

@@ -85,6 +85,28 @@ def dropped_words(notes: Iterable[Note], model: str, status: str) -> str:
     )
 
 
+MODERATED = {
+    "mask": "replaced something here",
+    "stop": "ended the answer here",
+    "block": "ended the answer here",
+}
+"""What a rule has done; a flag is for staff."""
+
+
+def moderated_words(notes: Iterable[Note], _model: str, _status: str) -> str:
+    """`The rule “Addresses” of this site replaced something here.`"""
+    rules: dict[str, list[str]] = {}
+    for note in notes:
+        if note["kind"] == "moderation" and note["action"] in MODERATED:
+            named = rules.setdefault(MODERATED[note["action"]], [])
+            if note["rule"] not in named:
+                named.append(note["rule"])
+    return " ".join(
+        f"The {'rules' if len(named) > 1 else 'rule'} {', '.join(f'“{rule}”' for rule in named)} of this site {did}."
+        for did, named in rules.items()
+    )
+
+
 def reason(code: str) -> str:
     return REASONS.get(code, "it failed")
 

@@ -196,6 +196,12 @@ def money(cost: Mapping[str, str] | None) -> str:
 
 
 @register.filter
+def amount(cost: Any) -> str:
+    """The same of an `amount` and a `currency` that are no JSON yet."""
+    return money({"amount": str(cost.amount), "currency": cost.currency})
+
+
+@register.filter
 def file_size(size: int) -> str:
     """`812 bytes`, `4 kB`, `1.2 MB`. Whole numbers throughout, so that both languages round alike."""
     if size < 1000:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import template
 
-from chat.pages.step_notes import Note, dropped_words, other_model_words
+from chat.pages.step_notes import Note, dropped_words, moderated_words, other_model_words
 from chat.templatetags.chat_parts import counted, duration, money, shown_model, source, thousands
 
 register = template.Library()
@@ -60,7 +60,12 @@ def stopped_words(turn: Mapping[str, Any] | None) -> Words:
     }
 
 
-_TOOL_LIMIT = "The calls that it asked for last were not run. With Continue it goes on from here."
+_USED_UP = "What had come is kept. With Continue it goes on once there is something left."
+_LIMITS = {
+    "tool_limit": "The calls that it asked for last were not run. With Continue it goes on from here.",
+    "quota_exceeded": _USED_UP,
+    "budget_exceeded": _USED_UP,
+}
 
 
 @register.filter
@@ -69,10 +74,9 @@ def limit_words(turn: Mapping[str, Any] | None) -> Words:
     turn = turn or {}
     error, tokens = turn.get("error"), (turn.get("receipt") or {}).get("tokens")
     at = f" at {counted(tokens)}" if tokens else ""
-    stopped_at_tools = error is not None and error.get("code") == "tool_limit"
     return {
         "strong": (error or {}).get("message") or f"The answer reached its limit{at}.",
-        "rest": _TOOL_LIMIT if stopped_at_tools else "What had come is kept.",
+        "rest": _LIMITS.get(str((error or {}).get("code")), "What had come is kept."),
     }
 
 
@@ -116,6 +120,12 @@ def other_model(turn: Mapping[str, Any] | None) -> str:
 def dropped(turn: Mapping[str, Any] | None) -> str:
     """What the model was asked without."""
     return _noted(dropped_words, turn)
+
+
+@register.filter
+def moderated(turn: Mapping[str, Any] | None) -> str:
+    """What rules of the site have done to the answer."""
+    return _noted(moderated_words, turn)
 
 
 def _noted(words: Callable[[Iterable[Note], str, str], str], turn: Mapping[str, Any] | None) -> str:

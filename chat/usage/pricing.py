@@ -11,6 +11,8 @@ from chat.llm.deltas import Usage
 
 SMALLEST_AMOUNT = Decimal("0.000000001")
 """The ledger keeps nine places."""
+COST_LIMIT = Decimal(10) ** 6
+"""Of one call, to nine places: SQLite keeps fifteen digits. A provider that reports more has miscounted."""
 
 
 class PriceRow(Protocol):
@@ -50,6 +52,7 @@ def cost_of(usage: Usage, price: PriceList) -> Decimal | None:
     """
     if usage == Usage():
         return None
+    usage = usage.together()
     cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
     thought = usage.reasoning_tokens or 0
     # Some providers contradict themselves (more cached than read); what is left is never below nothing.
@@ -63,6 +66,14 @@ def cost_of(usage: Usage, price: PriceList) -> Decimal | None:
         + thought * _or(price.reasoning, price.output)
     )
     return per_million.scaleb(-6).quantize(SMALLEST_AMOUNT, ROUND_HALF_EVEN)
+
+
+def charged(usage: Usage, price: PriceList | None) -> tuple[Decimal | None, str]:
+    """Cost and currency as the ledger has them: none, and "", where there is no price or no counter, or too much."""
+    cost = cost_of(usage, price) if price is not None else None
+    if price is None or cost is None or cost >= COST_LIMIT:
+        return None, ""
+    return cost, price.currency
 
 
 def _or(price: Decimal | None, otherwise: Decimal) -> Decimal:

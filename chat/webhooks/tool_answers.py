@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from msgspec.structs import replace
 
+from chat.engine.moderated_results import Judged, judged_note, judged_result
 from chat.exceptions import ChatError, Gone, NotFound, TooLarge
 from chat.models import Run, ToolInvocation
 from chat.models.tools import TellInvocations
@@ -74,19 +75,34 @@ def outcome_of(answer: Succeeded | Failed, most_bytes: int) -> ToolOutcome:
 def _writer(invocation: ToolInvocation, said: Said, tell: TellInvocations) -> Callable[[], bool]:
     if isinstance(said, Progress):
         asked = ToolInvocation.objects.called().filter(pk=invocation.pk)
-        return lambda: bool(asked.update(fraction=said.fraction, note=said.note))
+        note = judged_note(invocation, said.note)
+        return lambda: bool(asked.update(fraction=said.fraction, note=note))
     tool = invocation.webhook_tool
     if tool is None:
         raise NotFound
     outcome = outcome_of(said, tool.max_result_bytes)
     if len(outcome.whole.encode()) > MOST_RESULT_BYTES:
         raise TooLarge("A result may have 1 MB at most.", field="result")
+    judged = judged_result(invocation, outcome.whole)
+    if judged.altered:
+        status = "failed" if judged.withheld else outcome.status
+        text = shortened(judged.text, tool.max_result_bytes)
+        outcome = replace(outcome, status=status, text=text, whole=judged.text)
     columns: dict[str, Any] = {
         "status": outcome.status,
         "result": outcome.whole,
         "shown": outcome.text if outcome.shortened else "",
     }
-    return lambda: ToolInvocation.objects.answer_call(invocation.pk, tell=tell, **columns)
+    return lambda: _answered(invocation, judged, tell, columns)
+
+
+def _answered(
+    invocation: ToolInvocation, judged: Judged, tell: TellInvocations, columns: dict[str, Any]
+) -> bool:
+    won = ToolInvocation.objects.answer_call(invocation.pk, tell=tell, **columns)
+    if won:
+        judged.write()
+    return won
 
 
 def _refusal(key: UUID) -> ChatError:

@@ -1,7 +1,6 @@
 """The rows that measurements are made on are rows as the product writes them."""
 
 import random
-from decimal import Decimal
 
 import pytest
 from django.db.models import Sum
@@ -31,8 +30,8 @@ def test_runs_add_up_to_their_calls(year: Year) -> None:
     for run in Run.objects.annotate(
         calls_cost=Sum("model_calls__cost"), calls_output=Sum("model_calls__output_tokens")
     ):
-        assert run.cost == (run.calls_cost or Decimal(0))  # type: ignore[attr-defined]
-        assert run.usage["output_tokens"] == (run.calls_output or 0)  # type: ignore[attr-defined]
+        assert run.cost == run.calls_cost  # type: ignore[attr-defined]
+        assert run.usage["output_tokens"] == run.calls_output  # type: ignore[attr-defined]
 
 
 def test_keys_sort_by_time(year: Year) -> None:

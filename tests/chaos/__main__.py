@@ -17,6 +17,7 @@ from tests.chaos.report import Section, say
 SECTIONS = ("faults", "storm", "failure", "breaker", "probes", "line")
 FLEET = (
     "tools", "tool_times", "parked", "callbacks", "cuts", "cursors", "kills", "zombies", "redis", "restarts", "single",
+    "budget",
 )  # fmt: skip
 """Over several server processes, on a bed of their own (docs/measuring.md)."""
 SERVER_SECTIONS = ("away", "lock", "slow", "flood", "revocation", "costs")
@@ -77,7 +78,7 @@ def server_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any
 
 def fleet_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any, Section]:
     from tests.chaos.callbacks import parked, rate
-    from tests.chaos.fleet import cursors, cuts, kills, losses, restarts
+    from tests.chaos.fleet import budget, cursors, cuts, kills, losses, restarts
     from tests.chaos.tools import kills as tool_kills
     from tests.chaos.tools import times as tool_times
 
@@ -95,6 +96,7 @@ def fleet_section(name: str, options: argparse.Namespace) -> Coroutine[Any, Any,
         "zombies": lambda: kills.measure_zombies(much(5), runs=10),
         "redis": lambda: losses.measure(much(10), seconds=10),
         "restarts": lambda: restarts.measure(much(20)),
+        "budget": budget.measure,
         "single": lambda: restarts.measure_single(much(3), runs=5),
     }
     return makers[name]()

@@ -122,6 +122,8 @@ class Writer:
         columns = {
             "id": uuid.uuid4(),
             "user_id": self._user.pk,
+            "pseudonym": self._user.pseudonym,
+            "started_at": timezone.now(),
             "conversation_id": uuid.UUID(started.conversation),
             "run_id": uuid.UUID(run),
             "provider": "writers",

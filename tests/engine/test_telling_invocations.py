@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chat.actions.invocations import answer, decide
 from chat.engine import invocations, recorder, rescue
+from chat.engine.rules_in_force import rules_in_force
 from chat.engine.tool_work import work
 from chat.events.fold import StepState
 from chat.exceptions import AlreadyDecided, Internal
@@ -173,6 +174,7 @@ def test_the_change_and_what_is_told_of_it_are_one(change: Change, run: Run, lis
 @each_change
 def test_without_endpoints_it_costs_one_look_into_indexes(change: Change, alice: User):
     in_force()  # kept for a second from now on
+    rules_in_force().for_user(alice.pk)  # likewise
     first = ToolInvocationFactory.create(run=run_of(alice), **change.before)
     with CaptureQueriesContext(connection) as captured:
         change.make(first, tell_invocations)

@@ -11,6 +11,7 @@ from chat.engine import recorder
 from chat.events.fold import StepState
 from chat.models import Run, ToolInvocation, User
 from chat.models.tools import tell_nobody
+from chat.usage.known_quotas import KNOWN
 from chat.wiring.webhooks import tell_end, tell_invocations
 from tests.engine.hearing import CLIENT, ENDED, PENDING, ending, outline, run_of, told
 from tests.factories import ToolInvocationFactory, WebhookEndpointFactory
@@ -94,6 +95,7 @@ def test_an_end_that_is_written_twice_is_told_once(run: Run, listening: Any):
 
 def test_many_at_once_cost_a_user_without_endpoints_one_look_as_well(alice: User):
     steps = [step_of(run_of(alice), *BORN) for _ in range(2)]
+    KNOWN.any()  # asked once a second
     with CaptureQueriesContext(connection) as captured:
         recorder.save_step(steps[0], tell=tell_invocations)
     with CaptureQueriesContext(connection) as untold:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { moment, timeOfKey } from "../../chat/frontend/src/details";
-import { duration, estimateTokens, fileSize, languageOfText, money, shortModel, titleOf } from "../../chat/frontend/src/format";
+import { duration, estimateTokens, fileSize, inOwnTime, languageOfText, money, shortModel, titleOf } from "../../chat/frontend/src/format";
 import { segments } from "../../chat/frontend/src/render/segments";
 import type { Part } from "../../chat/frontend/src/protocol";
 
@@ -70,4 +70,13 @@ test("a key tells when its row was made, and a day of another year its year", ()
   const day = new Date(2026, 10, 20, 9, 14, 7);
   assert.equal(moment(day, "en", new Date(2026, 11, 1)), "20 Nov, 09:14:07");
   assert.equal(moment(day, "en", new Date(2027, 0, 1)), "20 Nov 2026, 09:14:07");
+});
+
+test("when a quota begins anew is told in the reader's own time", () => {
+  const said = "Your limit of 5.00 USD a day is used up. It begins anew on 2 December at 00:00 UTC.";
+  assert.equal(
+    inOwnTime(said, "2026-12-02T00:00:00+00:00", "Asia/Shanghai"),
+    "Your limit of 5.00 USD a day is used up. It begins anew on 2 December at 08:00, your time.",
+  );
+  assert.equal(inOwnTime(said, null), said);
 });

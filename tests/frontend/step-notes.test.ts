@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { knowModels } from "../../chat/frontend/src/names";
 import type { Note } from "../../chat/frontend/src/protocol";
-import { droppedWords, lastAsked, otherModelWords } from "../../chat/frontend/src/step-notes";
+import { droppedWords, lastAsked, moderatedWords, otherModelWords } from "../../chat/frontend/src/step-notes";
 import { fixtures } from "./fixtures";
 
 interface StepNoteFixture {
@@ -12,13 +12,15 @@ interface StepNoteFixture {
   notes: Note[];
   other_model: string;
   dropped: string;
+  moderated: string;
 }
 
-for (const [file, { model, models, status, notes, other_model, dropped }] of fixtures<StepNoteFixture>("step_notes")) {
+for (const [file, { model, models, status, notes, other_model, dropped, moderated }] of fixtures<StepNoteFixture>("step_notes")) {
   test(`notes say in the browser what they say after a reload (${file})`, () => {
     knowModels(models ?? []);
     assert.equal(otherModelWords(notes, model, status), other_model);
     assert.equal(droppedWords(notes, model, status), dropped);
+    assert.equal(moderatedWords(notes), moderated);
   });
 }
 

@@ -9,7 +9,7 @@ from msgspec.structs import fields
 
 from chat.llm.messages import Options
 from chat.pages.names import shared_names
-from chat.pages.step_notes import OPTIONS, dropped_words, last_asked, other_model_words
+from chat.pages.step_notes import OPTIONS, dropped_words, last_asked, moderated_words, other_model_words
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "step_notes").glob("*.json"))
 
@@ -20,6 +20,7 @@ def test_notes_say_on_the_server_what_they_said_live(path: Path) -> None:
     noted = fixture["notes"], fixture["model"], fixture["status"]
     assert other_model_words(*noted, shared_names(fixture.get("models", ()))) == fixture["other_model"]
     assert dropped_words(*noted) == fixture["dropped"]
+    assert moderated_words(*noted) == fixture["moderated"]
 
 
 def test_every_option_that_can_be_dropped_has_its_words():

@@ -1,7 +1,5 @@
 """The bundled table of common models."""
 
-from decimal import Decimal
-
 import pytest
 
 from chat.llm import catalog
@@ -33,23 +31,9 @@ def test_other_names_are_not_guessed_at(name: str):
     assert catalog.look_up(name) is None
 
 
-def test_prices_are_exact_decimals():
-    entry = catalog.look_up("claude-haiku-4-5")
-
-    assert entry is not None
-    assert (entry.input, entry.cached_input, entry.cache_write) == (
-        Decimal(1),
-        Decimal("0.1"),
-        Decimal("1.25"),
-    )
-
-
 @pytest.mark.parametrize("name", sorted(catalog.names()))
 def test_every_entry_makes_sense(name: str):
     entry = catalog.look_up(name)
 
     assert entry is not None
     assert 0 < entry.max_output_tokens <= entry.context_window
-    assert 0 < entry.input < entry.output
-    assert entry.cached_input is None or 0 < entry.cached_input < entry.input
-    assert entry.cache_write is None or entry.cache_write >= entry.input

@@ -1,6 +1,6 @@
 /** The fold: events in, what the run has said out. The law is tests/fixtures/fold/README.md; Python folds by the same fixtures. */
 
-import type { Part, RunEvent, RunState, Step, ToolCall } from "./protocol";
+import type { Note, Part, RunEvent, RunState, Step, ToolCall } from "./protocol";
 
 export function emptyState(): RunState {
   return { status: "queued", message: null, steps: [], usage: null, cost: null };
@@ -32,6 +32,13 @@ export function fold(state: RunState, event: RunEvent): RunState {
       const { type: _, step: number, ...note } = event;
       const step = findStep(state, number);
       if (step) step.notes = [...(step.notes ?? []), note];
+      break;
+    }
+    case "moderation.flagged": {
+      const step = lastStep(state);
+      const note: Note = { kind: "moderation", rule: event.rule, action: event.action };
+      const known = step.notes?.some((one) => one.kind === "moderation" && one.rule === note.rule && one.action === note.action);
+      if (!known) step.notes = [...(step.notes ?? []), note];
       break;
     }
     case "run.finished":

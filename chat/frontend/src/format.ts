@@ -73,3 +73,13 @@ export function estimateTokens(text: string): number {
   const wide = text.match(WIDE)?.length ?? 0;
   return wide + (text.length - wide) / 4;
 }
+
+const ANEW = /It begins anew on [^.]*\./;
+
+/** What a server says in its site's time, in the reader's own: chat/usage/refusals.py. */
+export function inOwnTime(message: string, resetsAt: string | null | undefined, timeZone?: string): string {
+  const moment = new Date(resetsAt ?? "");
+  if (Number.isNaN(moment.getTime())) return message;
+  const shown = moment.toLocaleString("en-GB", { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", timeZone });
+  return message.replace(ANEW, `It begins anew on ${shown.replace(",", " at").replace(" at at ", " at ")}, your time.`);
+}

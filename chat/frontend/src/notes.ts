@@ -64,13 +64,18 @@ export function stoppedWords(figures: Figures, receipt: StopReceipt | undefined)
   return { strong: "Stopped.", rest: sentences(billed(figures), closed(receipt)) };
 }
 
-const TOOL_LIMIT = "The calls that it asked for last were not run. With Continue it goes on from here.";
+const USED_UP = "What had come is kept. With Continue it goes on once there is something left.";
+const LIMITS: Record<string, string> = {
+  tool_limit: "The calls that it asked for last were not run. With Continue it goes on from here.",
+  quota_exceeded: USED_UP,
+  budget_exceeded: USED_UP,
+};
 
 export function limitWords(error: ErrorFacts | undefined, figures: Figures): Words {
   const at = figures.tokens ? ` at ${counted(figures.tokens)}` : "";
   return {
     strong: error?.message || `The answer reached its limit${at}.`,
-    rest: error?.code === "tool_limit" ? TOOL_LIMIT : "What had come is kept.",
+    rest: LIMITS[error?.code ?? ""] ?? "What had come is kept.",
   };
 }
 

@@ -22,6 +22,8 @@ export interface ErrorFacts {
   message: string;
   retryable: boolean;
   retry_after_seconds?: number | null;
+  /** When a quota that is used up begins anew. */
+  resets_at?: string | null;
   field?: string;
   phase?: string;
 }
@@ -63,7 +65,8 @@ export type ToolResult = Extract<Part, { type: "tool_result" }>;
 /** How a step was answered, where its reader should know. */
 export type Note =
   | { kind: "other_model"; model: string; instead_of: string; reason: string }
-  | { kind: "option_dropped"; model: string; option: string };
+  | { kind: "option_dropped"; model: string; option: string }
+  | { kind: "moderation"; rule: string; action: string };
 
 export interface Step {
   step: number;

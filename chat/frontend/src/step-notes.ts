@@ -61,6 +61,25 @@ export function droppedWords(notes: readonly Note[], model: string, status: stri
   return `This model does not take ${listed}; ${ANSWERED.has(status) ? "answered" : "asked"} without ${them}.`;
 }
 
+const MODERATED: Record<string, string> = {
+  mask: "replaced something here",
+  stop: "ended the answer here",
+  block: "ended the answer here",
+};
+
+/** What rules of the site have done to an answer; a flag is for staff. */
+export function moderatedWords(notes: readonly Note[]): string {
+  const rules = new Map<string, Set<string>>();
+  for (const note of notes) {
+    const did = note.kind === "moderation" ? MODERATED[note.action] : undefined;
+    if (did && note.kind === "moderation") rules.set(did, (rules.get(did) ?? new Set()).add(note.rule));
+  }
+  return [...rules].map(([did, named]) => {
+    const listed = [...named].map((rule) => `“${rule}”`).join(", ");
+    return `The ${named.size > 1 ? "rules" : "rule"} ${listed} of this site ${did}.`;
+  }).join(" ");
+}
+
 type Change = Extract<Note, { kind: "other_model" }>;
 
 /** How one came to `model`. What led elsewhere, before a run was taken up again, does not count. */

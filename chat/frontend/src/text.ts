@@ -1,6 +1,6 @@
 /** Every sentence the script says, in one place. */
 
-import { thousands } from "./format";
+import { inOwnTime, thousands } from "./format";
 import type { ErrorFacts } from "./protocol";
 
 export const text = {
@@ -110,5 +110,5 @@ const refusals: Record<string, string> = {
 
 /** Why the server did not take something. */
 export function refusalSentence(error: ErrorFacts): string {
-  return error.message || (refusals[error.code] ?? text.actionFailed);
+  return inOwnTime(error.message, error.resets_at) || (refusals[error.code] ?? text.actionFailed);
 }

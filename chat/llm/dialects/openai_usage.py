@@ -8,7 +8,8 @@ from chat.llm.deltas import Usage
 def usage_of(usage: dict[str, Any]) -> Usage | None:
     """None if it counts nothing.
 
-    xAI counts reasoning apart from the completion (its total shows it); everybody else within.
+    xAI counts reasoning apart from the completion (its total shows it); everybody else within. Gemini's thoughts show
+    in the total alone, where it says nothing of any part.
     """
     into = _details(usage, "prompt_tokens_details", "input_tokens_details")
     out = _details(usage, "completion_tokens_details", "output_tokens_details")
@@ -19,6 +20,9 @@ def usage_of(usage: dict[str, Any]) -> Usage | None:
     apart = False
     if reasoning and prompt is not None and completion is not None and total:
         apart = total - prompt >= completion + reasoning
+    elif total and prompt is not None and completion is not None and not into and not out:
+        reasoning = (total - prompt - completion) if total > prompt + completion else None
+        apart = reasoning is not None
     if prompt is None and completion is None:
         return None
     return Usage(

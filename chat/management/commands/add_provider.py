@@ -42,7 +42,7 @@ class Command(BaseCommand):
             default=[],
             metavar="M=IN/OUT",
             dest="prices",
-            help="per million tokens; the catalogue's list price where it knows the model and you say none",
+            help="per million tokens; the vendor's list price where it is known and you say none",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:

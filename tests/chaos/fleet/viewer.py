@@ -114,6 +114,13 @@ class Viewer:
                 raise AssertionError(f"run.start was refused: {reply['error']}")
             await asyncio.sleep(AGAIN_SECONDS)
 
+    async def try_to_start(self, model: str, text: str = "hello") -> dict[str, Any]:
+        """Asks once; the reply, whatever it says."""
+        content = [{"type": "text", "text": text}]
+        return await self._ask(
+            {"type": "run.start", "key": str(uuid.uuid4()), "models": [model], "content": content}
+        )
+
     def follow(self, run: str) -> Screen:
         if run not in self.screens:
             self.screens[run] = Screen(run)

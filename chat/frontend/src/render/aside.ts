@@ -6,7 +6,7 @@ export class Aside {
   private element: HTMLElement | null = null;
 
   constructor(
-    private readonly kind: "other-model" | "dropped",
+    private readonly kind: "other-model" | "dropped" | "moderated",
     private readonly put: (element: HTMLElement) => void,
   ) {}
 

@@ -2,6 +2,7 @@
 
 import { find, fromTemplate, setHidden, setText } from "../dom";
 import type { Progress } from "../live-run";
+import { inOwnTime } from "../format";
 import { failedWords, limitWords, pageForStaff, stoppedWords, waitLabel, type Figures } from "../notes";
 import type { ErrorFacts, RunState } from "../protocol";
 import { sourceOf } from "./segments";
@@ -15,7 +16,7 @@ export function makeNote(state: RunState, progress: Progress, figures: Figures):
   let words = limitWords(error, figures);
   if (status === "stopped") words = stoppedWords(figures, progress.finished?.stop_receipt);
   if (status === "failed") words = failedWords(error, figures, sourceOf(state.steps) !== "", linksForStaff(note).length > 0);
-  setText(strong, words.strong);
+  setText(strong, inOwnTime(words.strong, error?.resets_at));
   setText(find(note, "p > span"), words.rest);
   // What has not begun cannot go on.
   if (status === "stopped" && sourceOf(state.steps) === "") note.querySelector(".row")?.remove();

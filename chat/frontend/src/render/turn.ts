@@ -4,7 +4,7 @@ import { find, fromTemplate, setText } from "../dom";
 import type { Progress } from "../live-run";
 import { shownModel } from "../names";
 import { ENDED, type RunState } from "../protocol";
-import { droppedWords, notesOf, otherModelWords } from "../step-notes";
+import { droppedWords, moderatedWords, notesOf, otherModelWords } from "../step-notes";
 import { text } from "../text";
 import { Aside } from "./aside";
 import { makeNote } from "./end-note";
@@ -30,6 +30,7 @@ export class TurnView {
   private readonly standingLength: number;
   private readonly otherModel: Aside;
   private readonly dropped: Aside;
+  private readonly moderated: Aside;
   private earlier: ReadonlyMap<string, Earlier> = new Map();
   private taken = false;
   private endedDrawn = false;
@@ -42,6 +43,7 @@ export class TurnView {
     this.foot = find(article, ".turn-foot");
     this.otherModel = new Aside("other-model", (aside) => find(article, "h2").after(aside));
     this.dropped = new Aside("dropped", (aside) => this.foot.before(aside));
+    this.moderated = new Aside("moderated", (aside) => this.dropped.or(this.foot).before(aside));
     this.standingLength = article.querySelector<HTMLTemplateElement>("template.source")?.content.textContent?.length ?? 0;
     this.standsUntil = Date.now() + (this.standingLength > 0 ? CATCH_UP_MS : 0);
   }
@@ -98,6 +100,7 @@ export class TurnView {
     setText(find(this.article, "h2"), text.answering(shownModel(this.model)));
     this.otherModel.show(otherModelWords(notes, this.model, state.status));
     this.dropped.show(droppedWords(notes, this.model, state.status));
+    this.moderated.show(moderatedWords(notes));
   }
 
   private drawSegments(state: RunState, progress: Progress, ended: boolean): void {
