@@ -82,7 +82,7 @@ def _next(before: Place, fields: list[Any], sha256: str) -> Place:
         raise Broken(sequence, f"{gone} missing: entry {sequence} follows entry {before.sequence}.")
     try:
         fits = digest(*fields, previous=before.sha256) == sha256
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):  # fields that no entry ever had
         fits = False
     if not fits:
         raise Broken(

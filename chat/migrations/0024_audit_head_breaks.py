@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0016_webhook_payload_permission'),
+        ('chat', '0023_admin_lists'),
     ]
 
     operations = [
