@@ -12,6 +12,7 @@ from django.utils import timezone
 from chat import wiring
 from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
+from chat.engine.conversation_retention import prune_conversations
 from chat.engine.worker_node import own_node
 from chat.usage.quota_retention import prune_quotas
 from chat.webhooks.retention import REMEMBER_PROGRESS, prune_deliveries, prune_progress
@@ -34,6 +35,8 @@ def prune() -> dict[str, int]:
     kept = timedelta(days=settings.WEBHOOK_DAYS)
     dropped["webhook_deliveries"] = prune_deliveries(timezone.now() - kept)
     dropped["tool_progress"] = prune_progress(timezone.now() - REMEMBER_PROGRESS)
+    days = settings.RETENTION_DAYS
+    dropped["conversations"] = prune_conversations(timezone.now() - timedelta(days=days)) if days else 0
     dropped |= prune_attachments(timezone.now(), contents())
     dropped |= prune_quotas(timezone.now())
     logger.info("pruned", **dropped)

@@ -242,6 +242,9 @@ TOOLS_PER_USER = env.whole("TOOLS_PER_USER", 5, least=1)
 APPROVAL_SECONDS = env.seconds("APPROVAL_SECONDS", 86_400, least=1)
 CLIENT_TOOL_SECONDS = env.seconds("CLIENT_TOOL_SECONDS", 3600, least=1)
 
+RETENTION_DAYS = env.whole("RETENTION_DAYS", 0, most=36_500)
+"""Conversations in which nothing was said for so long are deleted; 0 keeps them."""
+
 # --- the wire log ---------------------------------------------------------------------------------
 
 WIRE_LOG = env.flag("WIRE_LOG", default=True)
