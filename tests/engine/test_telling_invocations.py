@@ -17,6 +17,7 @@ from chat.events.fold import StepState
 from chat.exceptions import AlreadyDecided, Internal
 from chat.models import LateResult, Run, ToolInvocation, User, WebhookDelivery
 from chat.models.tools import TellInvocations, tell_nobody
+from chat.usage.known_quotas import KNOWN
 from chat.wiring.attachments import files_of
 from chat.wiring.webhooks import tell_invocations
 from tests.engine.hearing import CLIENT, ENDED, LATE, PENDING, RUNNING, Office, ending, outline, run_of, told
@@ -175,6 +176,7 @@ def test_the_change_and_what_is_told_of_it_are_one(change: Change, run: Run, lis
 def test_without_endpoints_it_costs_one_look_into_indexes(change: Change, alice: User):
     in_force()  # kept for a second from now on
     rules_in_force().for_user(alice.pk)  # likewise
+    KNOWN.any()  # likewise
     first = ToolInvocationFactory.create(run=run_of(alice), **change.before)
     with CaptureQueriesContext(connection) as captured:
         change.make(first, tell_invocations)
@@ -190,8 +192,12 @@ def test_without_endpoints_it_costs_one_look_into_indexes(change: Change, alice:
 
 
 def asked(captured: CaptureQueriesContext) -> list[str]:
-    """Without what staff have set for tools, which is read anew now and then."""
-    return [query["sql"] for query in captured if '"tools_' not in query["sql"]]
+    """Without what staff have set for tools, and the quotas, which are read anew now and then."""
+    return [
+        query["sql"]
+        for query in captured
+        if '"tools_' not in query["sql"] and 'FROM "chat_quota" ' not in query["sql"]
+    ]
 
 
 def plan_of(statement: str) -> str:

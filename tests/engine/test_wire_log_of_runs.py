@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from chat.actions.conversations import delete_conversation
 from chat.models import User, WireRecord
+from tests.admin.gates import give_reason
 from tests.engine.plays import BUSY, only, plays, refusing, saying
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +41,7 @@ async def replayed(chat, record: WireRecord, folder, *options: str) -> dict:
         client = Client()
         staff, _ = User.objects.get_or_create(username="ada", is_staff=True, is_superuser=True)
         client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")
+        give_reason(client, "wire_record", record.pk)
         return client.get(reverse("admin:chat_wirerecord_download", args=[record.pk])).content
 
     file = folder / "download"
