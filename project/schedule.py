@@ -24,6 +24,7 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 
 SCHEDULE: Final = {
     "prune": every(3600, "chat.tasks.prune"),
+    "estimates": every(600, "chat.tasks.calibrate_estimates"),
     # What is tried again, and what a hint did not reach.
     "webhooks": every(5, "webhooks.deliver"),
 }
