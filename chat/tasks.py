@@ -12,8 +12,10 @@ from django.utils import timezone
 from chat import wiring
 from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
+from chat.engine.billed import close_forgotten
 from chat.engine.conversation_retention import prune_conversations
 from chat.engine.worker_node import own_node
+from chat.usage.calibration import calibrate
 from chat.usage.quota_retention import prune_quotas
 from chat.webhooks.retention import REMEMBER_PROGRESS, prune_deliveries, prune_progress
 from chat.wiring.attachments import contents, files_of
@@ -39,6 +41,8 @@ def prune() -> dict[str, int]:
     dropped["conversations"] = prune_conversations(timezone.now() - timedelta(days=days)) if days else 0
     dropped |= prune_attachments(timezone.now(), contents())
     dropped |= prune_quotas(timezone.now())
+    # Longer than any call takes, and whoever takes a run over has had the time.
+    dropped["forgotten_calls"] = close_forgotten(timezone.now() - timedelta(hours=1))
     logger.info("pruned", **dropped)
     return dropped
 
@@ -47,6 +51,12 @@ def prune() -> dict[str, int]:
 def write_audit_heads() -> dict[str, int]:
     """Writes out the heads of the audit log that are due; how many."""
     return write_heads()
+
+
+@shared_task
+def calibrate_estimates() -> int:
+    """Learns from what models have reported; how many are estimated otherwise now."""
+    return calibrate(timezone.now())
 
 
 @shared_task(name=DELIVER)

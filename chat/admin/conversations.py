@@ -75,7 +75,7 @@ class ConversationAdmin(Gated):
 class ModelCallAdmin(ReadOnly):
     list_display = (
         "started", "user", "provider", "model", "step", "attempt", "purpose", "outcome", "http_status",
-        "ttft_ms", "duration_ms", "input_tokens", "output_tokens", "usage_source", "cost", "currency",
+        "ttft_ms", "duration_ms", "read", "written", "usage_source", "paid",
     )  # fmt: skip
     list_filter = ("provider", "model", "outcome", "usage_source", "purpose")
     list_select_related = ("user",)
@@ -91,8 +91,28 @@ class ModelCallAdmin(ReadOnly):
         """With seconds: the attempts of a call begin in the same minute."""
         return second_of(call.started_at)
 
+    @admin.display(description="input tokens", empty_value="-")
+    def read(self, call: ModelCall) -> str | None:
+        return _marked(call, call.input_tokens)
+
+    @admin.display(description="output tokens", empty_value="-")
+    def written(self, call: ModelCall) -> str | None:
+        return _marked(call, call.output_tokens)
+
+    @admin.display(description="cost", empty_value="-")
+    def paid(self, call: ModelCall) -> str | None:
+        """Nine places, as the ledger has it."""
+        return _marked(call, call.cost if call.cost is None else f"{call.cost:f} {call.currency}")
+
     @admin.display
     def wire_record(self, call: ModelCall) -> str:
         if not WireRecord.objects.filter(pk=call.pk).exists():
             return "none"
         return format_html('<a href="{}">look</a>', reverse("admin:chat_wirerecord_change", args=[call.pk]))
+
+
+def _marked(call: ModelCall, figure: int | str | None) -> str | None:
+    """With ~ where it rests on tokens that were estimated."""
+    if figure is None:
+        return None
+    return f"~{figure}" if call.usage_source == ModelCall.Source.ESTIMATED else str(figure)

@@ -199,6 +199,18 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     autocomplete_fields = ("provider", "next_model")
     inlines = (PriceInline,)
     actions = (list_prices,)
+    readonly_fields = ("estimates",)
+
+    @admin.display(description="tokens it reports for each that is estimated")
+    def estimates(self, model: LanguageModel) -> str:
+        kinds = (
+            ("input", model.input_ratio, model.input_ratio_calls),
+            ("output", model.output_ratio, model.output_ratio_calls),
+        )
+        return ", ".join(
+            f"{kind}: " + (f"{calls} calls, too few to tell" if ratio is None else f"{ratio} ({calls} calls)")
+            for kind, ratio, calls in kinds
+        )
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[LanguageModel]":
         rows: QuerySet[LanguageModel] = super().get_queryset(request)

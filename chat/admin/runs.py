@@ -136,13 +136,18 @@ class RunAdmin(ReadOnly):
 
     @admin.display(description="cost", ordering="cost")
     def price(self, run: Run) -> str:
-        return "" if run.cost is None else money(run.cost, run.currency)
+        return "" if run.cost is None else _rough(run) + money(run.cost, run.currency)
 
     @admin.display
     def tokens(self, run: Run) -> str:
         usage = run.usage or {}
         shown = [usage.get("input_tokens"), usage.get("output_tokens")]
-        return " in / ".join("?" if n is None else str(n) for n in shown) + " out"
+        return " in / ".join("?" if n is None else f"{_rough(run)}{n}" for n in shown) + " out"
+
+
+def _rough(run: Run) -> str:
+    """Before figures that were not all reported."""
+    return "" if (run.usage or {}).get("source") == "reported" else "~"
 
 
 def _key(text: str) -> UUID:

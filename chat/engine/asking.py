@@ -71,6 +71,7 @@ class Asking:
         self._meters = meters
         self._noted: set[tuple[str, str]] = set()
         self._line = PlaceInLine(self._tell_place, clock)
+        self._said: tuple[ChatMessage, ...] = ()
         self._silent = False
         self._stopped = False
         self.step = self._new_step(first_step)
@@ -97,6 +98,7 @@ class Asking:
         """
         while True:
             request = self.asked.request
+            self._said = tuple(said)
             try:
                 await self._guard.run(replace(request, messages=(*request.messages, *said)), self)
             except ChatError as error:
@@ -163,7 +165,7 @@ class Asking:
         if self._rules is not None:
             self._rules.begin()
         number = 1 + sum(attempt.step.number == self.step.number for attempt in self.attempts)
-        self.attempts.append(Attempt(number, self.asked, self.step, facts))
+        self.attempts.append(Attempt(number, self.asked, self.step, facts, self._said))
         model = self.asked.model_name
         for option in dropped:
             if (model, option) not in self._noted and not self._silent:

@@ -10,6 +10,9 @@ from chat.engine.recorder import Partial
 from chat.events.fold import RunState, StepState
 from chat.exceptions import ChatError
 from chat.llm.attempt import CallFacts
+from chat.llm.messages import ChatMessage
+from chat.usage.estimates import MOST_MEASURED, Measured, estimate_input
+from chat.usage.pricing import estimate_tokens
 
 
 class Attempt(Struct):
@@ -20,11 +23,21 @@ class Attempt(Struct):
     """Of the model that was asked."""
     step: Step
     facts: CallFacts
+    said: tuple[ChatMessage, ...] = ()
+    """What the model was told after the plan's messages: this run's earlier steps."""
     error: ChatError | None = None
     noted: bool = False
     """The ledger knows that it is under way."""
     in_ledger: bool = False
     """Its row was written before the run ended."""
+    _input: int | None = None
+
+    def measured(self, *, needed: bool) -> Measured:
+        """What the rule says of it, once it has ended. Of a long request only where that is `needed`."""
+        if self._input is None:
+            most = None if needed else MOST_MEASURED
+            self._input = estimate_input(self.plan.request, self.said, most_characters=most)
+        return Measured(self._input, estimate_tokens(self.step.written))
 
     @property
     def refused(self) -> bool:

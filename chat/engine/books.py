@@ -16,9 +16,8 @@ from chat.events import run_events as ev
 from chat.exceptions import ChatError, LeftAlone, ProviderTimeout, UsedUp
 from chat.llm.attempt import CallFacts
 from chat.llm.deltas import Usage
-from chat.llm.messages import ModelRequest
 from chat.llm.redaction import secrets_of
-from chat.usage.pricing import charged, estimate_tokens
+from chat.usage.pricing import charged
 
 
 class Outcome(Struct, frozen=True):
@@ -203,6 +202,7 @@ def _ledger_row(
             "duration_ms": _ms(facts.began_at, facts.closed_at),
             **usage,
             "usage_source": source,
+            "estimate": _estimate(attempt, bill.source),
             "price": to_builtins(plan.price) if plan.price is not None else None,
             "cost": bill.cost,
             "currency": bill.currency if bill.cost is not None else "",
@@ -233,22 +233,24 @@ def _usage(attempt: Attempt) -> tuple[Usage, ev.UsageSource]:
     said = attempt.step.usage.together() if attempt.step.usage is not None else None
     if said is not None and attempt.step.finish_reason is not None:
         return said, "reported"
-    if said is not None:
-        # Broken off: what was said so far may be as little as what stood in the first event.
-        written = max(said.output_tokens or 0, estimate_tokens(attempt.step.written))
-        return replace(said, output_tokens=written), "estimated"
-    if attempt.refused or attempt.facts.connected_at is None:
+    if said is None and (attempt.refused or attempt.facts.connected_at is None):
         # Never answered: nothing to bill, as far as anybody knows.
         return Usage(), "unknown"
-    written = estimate_tokens(attempt.step.written)
-    return Usage(input_tokens=estimate_input(attempt.plan.request), output_tokens=written), "estimated"
+    read, written = attempt.measured(needed=True).by(attempt.plan.ratios)
+    if said is None:
+        return Usage(input_tokens=read, output_tokens=written), "estimated"
+    # Broken off: what was said so far may be as little as what stood in the first event.
+    read = said.input_tokens if said.input_tokens is not None else read
+    return replace(said, input_tokens=read, output_tokens=max(said.output_tokens or 0, written)), "estimated"
 
 
-def estimate_input(request: ModelRequest) -> int:
-    return estimate_tokens(
-        request.system
-        + "".join(getattr(part, "text", "") for message in request.messages for part in message.parts)
-    )
+def _estimate(attempt: Attempt, source: ev.UsageSource) -> dict[str, Any] | None:
+    """What the ledger keeps of the rule: how an estimate came about, and what a report can be compared with."""
+    if source == "unknown":
+        return None
+    if source == "estimated":
+        return attempt.measured(needed=True).noted(attempt.plan.ratios)
+    return attempt.measured(needed=False).noted()
 
 
 def _receipt(

@@ -55,6 +55,7 @@ def count_calls(calls: list[CallRecord], meters: RunMeters) -> None:
             },
             cost=None if columns["cost"] is None else float(columns["cost"]),
             currency=columns["currency"],
+            estimated=columns["usage_source"] == "estimated",
         )
 
 

@@ -76,6 +76,7 @@ def plan_of(
             run.options, offer, shown_messages(path, offer.full_name, calls_in(path, schemas)), schemas
         ),
         price=offer.price,
+        ratios=offer.ratios,
         created_at=run.created_at,
         stop_requested_at=run.stop_requested_at,
         rescued=rescued,

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from chat.conf import DEMO_URL, CallLimits, Deadlines
 from chat.exceptions import ProviderAuth
 from chat.llm.client import Endpoint
 from chat.models import LanguageModel, Provider, User
+from chat.usage.estimates import ONE, Ratios
 from chat.usage.pricing import PriceList
 
 MOST_MODELS = 3
@@ -33,6 +35,7 @@ class Offer(Struct, frozen=True):
     deadlines: Deadlines
     limits: CallLimits
     price: PriceList | None
+    ratios: Ratios
     max_output_tokens: int | None
     capabilities: frozenset[str]
     following: "Offer | None" = None
@@ -62,10 +65,15 @@ def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
         deadlines=deadlines_of(provider, reasons="reasoning" in model.capabilities),
         limits=limits_of(provider),
         price=PriceList.of(price) if price is not None else None,
+        ratios=Ratios(_thousandths(model.input_ratio), _thousandths(model.output_ratio)),
         max_output_tokens=model.max_output_tokens,
         capabilities=frozenset(model.capabilities),
         following=_following(model, (*before, model.pk)),
     )
+
+
+def _thousandths(ratio: Decimal | None) -> int:
+    return ONE if ratio is None else int(ratio * ONE)
 
 
 def endpoint_of(provider: Provider) -> Endpoint:

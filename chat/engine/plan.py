@@ -12,6 +12,7 @@ from chat.engine.rules_in_force import NO_RULES, Rules
 from chat.events.fold import RunState
 from chat.llm.client import Endpoint
 from chat.llm.messages import ModelRequest
+from chat.usage.estimates import Ratios
 from chat.usage.pricing import PriceList
 
 
@@ -67,6 +68,8 @@ class RunPlan(Struct, frozen=True):
     created_at: datetime
     stop_requested_at: datetime | None = None
     rescued: RunState | None = None
+    ratios: Ratios = Ratios()
+    """For tokens that have to be estimated."""
     earlier: Bill | None = None
     """What the model calls of earlier epochs have used."""
     tools: tuple[OfferedTool, ...] = ()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from msgspec import Struct
 
 from chat.engine.billed import billed, close_left_open, figures_of
-from chat.engine.books import error_facts, estimate_input
+from chat.engine.books import error_facts
 from chat.engine.database import is_locked, is_unavailable
 from chat.engine.history import plan_to_go_on
 from chat.engine.invocations import wake_late
@@ -24,6 +24,7 @@ from chat.models import ModelCall, Node, Run, ToolInvocation
 from chat.models.base import new_id
 from chat.models.tools import TellInvocations, tell_nobody
 from chat.models.usage import LOST, UNDER_WAY
+from chat.usage.estimates import Measured, estimate_input, estimate_stored
 from chat.usage.ledger import columns_of, write_calls
 from chat.usage.pricing import PriceList, charged, estimate_tokens
 from chat.usage.reservations import release_stale, settle
@@ -174,15 +175,18 @@ def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:
     between_steps = bool(steps) and steps[-1].finished
     open_parts = steps[-1].parts if steps and not between_steps else []
     written = "".join(part.get("text", "") for part in open_parts)
-    usage = Usage()
+    usage, estimate = Usage(), None
     # Behind other attempts, the stored text may be one of theirs, which is billed already.
     if written and len(known) <= 1:
-        usage = Usage(input_tokens=estimate_input(plan.request), output_tokens=estimate_tokens(written))
+        told = estimate_stored(part for step in steps[:-1] for part in step.parts)
+        measured = Measured((estimate_input(plan.request) or 0) + told, estimate_tokens(written))
+        usage, estimate = Usage(*measured.by(plan.ratios)), measured.noted(plan.ratios)
     bill: dict[str, Any] = {
         "outcome": LOST,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "usage_source": ModelCall.Source.UNKNOWN if usage == Usage() else ModelCall.Source.ESTIMATED,
+        "estimate": estimate,
     }
     if known:
         open_calls = [call for call in known if call.outcome == UNDER_WAY]

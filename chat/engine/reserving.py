@@ -8,18 +8,16 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-import msgspec
 import structlog
 from django.db import transaction
-from msgspec.structs import replace
 
-from chat.engine.books import estimate_input
 from chat.engine.database import DatabaseThreads
 from chat.engine.plan import RunPlan
 from chat.exceptions import StorageUnavailable
-from chat.llm.messages import ChatMessage, ToolCallPart, ToolResultPart
+from chat.llm.messages import ChatMessage
+from chat.usage.estimates import estimate_input, scaled
 from chat.usage.known_quotas import KNOWN
-from chat.usage.pricing import PriceList, estimate_tokens
+from chat.usage.pricing import PriceList
 from chat.usage.reservations import Want, check_held, reserve
 
 logger = structlog.get_logger(__name__)
@@ -103,17 +101,7 @@ def _chain(plan: RunPlan | None) -> Iterator[RunPlan]:
 
 
 def _input_tokens(plan: RunPlan, said: Sequence[ChatMessage]) -> int:
-    request = replace(plan.request, messages=(*plan.request.messages, *said))
-    beside = [
-        text
-        for message in request.messages
-        for part in message.parts
-        if isinstance(part, ToolCallPart | ToolResultPart)
-        for text in (part.arguments if isinstance(part, ToolCallPart) else part.result,)
-    ]
-    if request.tools:
-        beside.append(msgspec.json.encode(request.tools).decode())
-    return estimate_input(request) + estimate_tokens("".join(beside))
+    return scaled(estimate_input(plan.request, said) or 0, plan.ratios.input)
 
 
 def _output_tokens(plan: RunPlan) -> int:

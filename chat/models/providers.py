@@ -126,6 +126,11 @@ class LanguageModel(Row):
     """Asked instead where this one does not answer, before anything was shown."""
     capabilities = models.JSONField(default=list, blank=True)
     """What is known of it, such as `vision`, `tools`, `reasoning`, `no_stream_options`."""
+    # What it reports for each token that the rule estimates, where it has reported enough: chat/usage/calibration.py.
+    input_ratio = models.DecimalField(max_digits=5, decimal_places=3, null=True, editable=False)
+    input_ratio_calls = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    output_ratio = models.DecimalField(max_digits=5, decimal_places=3, null=True, editable=False)
+    output_ratio_calls = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = LanguageModelQuerySet.as_manager()

@@ -68,6 +68,9 @@ class ModelCall(Row):
     reasoning_tokens = models.PositiveIntegerField(null=True)
     usage_source = models.CharField(max_length=16, choices=Source, default=Source.UNKNOWN)
 
+    estimate = models.JSONField(null=True)
+    """What the rule of chat/usage/estimates.py says of it: `rule`, `input`, `output`, in tokens; and `input_ratio`,
+    `output_ratio` where the counters go by it."""
     price = models.JSONField(null=True)
     """The price per million tokens as it stood: decimal strings by kind, and the currency."""
     cost = models.DecimalField(max_digits=18, decimal_places=9, null=True)

@@ -116,6 +116,14 @@ class RunMeters:
             "provider", "model", "currency",
         )  # fmt: skip
 
+        self._estimated = counter(
+            "estimated_tokens", "Those of `tokens` that were estimated, as nobody had reported them.",
+            "provider", "model", "kind",
+        )  # fmt: skip
+        self._estimated_cost = counter(
+            "estimated_cost", "How much of `cost` rests on estimated tokens.", "provider", "model", "currency"
+        )
+
         self._tools = counter(
             "tool_invocations", "Tools that ended in answers made here, by how.", "tool", "status"
         )
@@ -186,6 +194,7 @@ class RunMeters:
         tokens: Mapping[str, int | None],
         cost: float | None,
         currency: str,
+        estimated: bool = False,
     ) -> None:
         """A model call has its row in the ledger."""
         self._calls.labels(*self._providers(provider), outcome).inc()
@@ -193,8 +202,12 @@ class RunMeters:
         for kind, count in tokens.items():
             if count:
                 self._tokens.labels(*names, kind).inc(count)
+                if estimated:
+                    self._estimated.labels(*names, kind).inc(count)
         if cost:
             self._cost.labels(*names, currency).inc(cost)
+            if estimated:
+                self._estimated_cost.labels(*names, currency).inc(cost)
 
     # --- tools ----------------------------------------------------------------------------------------
 

@@ -2,13 +2,14 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chat.models import Conversation, LanguageModel, Node, Price, Provider, User
+from chat.models import Conversation, LanguageModel, ModelCall, Node, Price, Provider, User
 from tests.factories import (
     ConversationFactory,
     LanguageModelFactory,
@@ -283,3 +284,27 @@ def test_no_page_brings_styles_or_scripts_that_the_policy_forbids(admin: Client)
         assert "script-src 'self'" in response["Content-Security-Policy"]
         assert " style=" not in response.content.decode()
         assert "<style" not in response.content.decode()
+
+
+def test_figures_of_the_ledger_that_were_estimated_are_marked(admin: Client):
+    figures = {"input_tokens": 1234, "output_tokens": 56, "cost": Decimal("0.002"), "currency": "USD"}
+    ModelCallFactory.create(usage_source="estimated", **figures)
+
+    body = admin.get("/admin/chat/modelcall/").content.decode()
+
+    assert ">~1234<" in body
+    assert ">~56<" in body
+    assert ">~0.002000000 USD<" in body
+
+    ModelCall.objects.update(usage_source="reported")
+    assert ">1234<" in admin.get("/admin/chat/modelcall/").content.decode()
+
+
+def test_a_model_says_what_its_estimates_go_by(admin: Client):
+    model = LanguageModelFactory.create(
+        input_ratio=Decimal("1.084"), input_ratio_calls=200, output_ratio_calls=3
+    )
+
+    body = admin.get(change_url(model)).content.decode()
+
+    assert "input: 1.084 (200 calls), output: 3 calls, too few to tell" in body

@@ -26,7 +26,9 @@ def families() -> dict[str, Any]:
         EndedRun("failed", code="internal", first_token_seconds=1, tokens_per_second=1, stop_seconds=1)
     )
     runs.retried("fake", "internal")
-    runs.called("fake", "model", outcome="internal", tokens={"input": 1}, cost=1.0, currency="USD")
+    runs.called(
+        "fake", "model", outcome="internal", tokens={"input": 1}, cost=1.0, currency="USD", estimated=True
+    )
     runs.tool_ended("calculate", "succeeded", 0.1)
     state = State(process=Process(), stored=Stored(), queues={"tools": 0}, breakers={"fake": "closed"})
     found = {}

@@ -15,6 +15,7 @@ import httpx
 
 from bench.report import row
 from tests.chaos.ground import Ground, ground
+from tests.chaos.ledger import differences as ledger_differences
 from tests.chaos.monkey import Monkey, absence, on_postgresql, on_sqlite, pause
 from tests.chaos.report import Section
 from tests.chaos.tab import Screen, Tab
@@ -240,6 +241,7 @@ def _judge(section: Section, name: str, play: Play, within_seconds: float) -> No
     pages, changes = play.pages.while_away(play.monkey), play.changes.while_away(play.monkey)
     asked = Probes([one for tab in play.tabs for one in tab.asked])
     slowest = [one.slowest(play.monkey) for one in (asked, play.pages, play.changes)]
+    wrong.update(ledger_differences(found.site))
     if unexpected := play.pages.unexpected + play.changes.unexpected:
         wrong["pages that were neither served nor told to come back"] += unexpected
     if name == "postgresql" and any(status != 503 for status in pages):

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { emptyState } from "../../chat/frontend/src/fold";
 import type { Progress } from "../../chat/frontend/src/live-run";
 import type { RunState, ToolCall } from "../../chat/frontend/src/protocol";
-import { liveWords } from "../../chat/frontend/src/render/foot";
+import { billedWords, liveWords } from "../../chat/frontend/src/render/foot";
 import { ordinal } from "../../chat/frontend/src/text";
 
 const NOW = 1_000_000;
@@ -25,6 +25,15 @@ function calling(...calls: Partial<ToolCall>[]): RunState {
   calls.forEach((call, index) => state.steps[0]?.parts.push({ type: "tool_call", invocation: String(index), name: "x", arguments: {}, ...call }));
   return state;
 }
+
+test("what was billed is marked where it was not all reported", () => {
+  const usage = { input_tokens: 9, output_tokens: 1200, cached_tokens: null, cache_write_tokens: null, reasoning_tokens: null };
+  const cost = { amount: "0.0123", currency: "USD" };
+  assert.deepEqual(billedWords({ usage: { ...usage, source: "reported" }, cost }), ["1,200 tok", "$0.0123"]);
+  assert.deepEqual(billedWords({ usage: { ...usage, source: "estimated" }, cost }), ["~1,200 tok", "~$0.0123"]);
+  assert.deepEqual(billedWords({ usage: { ...usage, source: "unknown" }, cost }), ["~1,200 tok", "~$0.0123"]);
+  assert.deepEqual(billedWords({ usage: null, cost: null }), []);
+});
 
 test("while text comes, tokens and tokens a second count along", () => {
   assert.equal(words({}), "~120 tok · 42 tok/s");

@@ -111,6 +111,15 @@ def test_tokens_and_cost_are_those_of_the_model(telemetry: Telemetry):
     assert seen['lectern_model_calls_total{outcome="completed",provider="fake"}'] == 2
 
 
+def test_of_tokens_and_cost_is_told_how_much_was_estimated(telemetry: Telemetry):
+    called(telemetry, tokens={"input": 10}, cost=0.25, currency="EUR", estimated=True)
+    called(telemetry, tokens={"input": 5}, cost=0.5, currency="EUR")
+    seen = read(telemetry)
+    assert seen['lectern_tokens_total{kind="input",model="model-1",provider="fake"}'] == 15
+    assert seen['lectern_estimated_tokens_total{kind="input",model="model-1",provider="fake"}'] == 10
+    assert seen['lectern_estimated_cost_total{currency="EUR",model="model-1",provider="fake"}'] == 0.25
+
+
 def test_models_beyond_the_bound_are_one(telemetry: Telemetry):
     for number in range(MOST_MODELS + 5):
         called(telemetry, f"model-{number}", tokens={"input": 1})

@@ -100,13 +100,14 @@ function rows(facts: Facts, model: string, key: string): [string, string][] {
     rows.push(["Took", `${duration(facts.duration_ms)}${rate}`]);
   }
   const counts = [];
+  const about = facts.usage_source && facts.usage_source !== "reported" ? "~" : "";
   if (facts.input_tokens != null) {
-    counts.push(`${thousands(facts.input_tokens)} in${facts.cached_tokens ? `, ${thousands(facts.cached_tokens)} of them cached` : ""}`);
+    counts.push(`${about}${thousands(facts.input_tokens)} in${facts.cached_tokens ? `, ${thousands(facts.cached_tokens)} of them cached` : ""}`);
   }
-  if (facts.tokens != null) counts.push(`${thousands(facts.tokens)} out`);
-  if (counts.length > 0) rows.push(["Tokens", counts.join(" · ")]);
-  const source = facts.usage_source ? `, ${facts.usage_source}` : "";
-  if (facts.cost) rows.push(["Cost", `${money(facts.cost)}${source}`]);
+  if (facts.tokens != null) counts.push(`${about}${thousands(facts.tokens)} out`);
+  const source = facts.usage_source ? `, ${facts.usage_source === "unknown" ? "not all of it known" : facts.usage_source}` : "";
+  if (counts.length > 0) rows.push(["Tokens", `${counts.join(" · ")}${facts.cost ? "" : source}`]);
+  if (facts.cost) rows.push(["Cost", `${about}${money(facts.cost)}${source}`]);
   if (facts.request_id) rows.push(["Request", facts.request_id]);
   return rows;
 }

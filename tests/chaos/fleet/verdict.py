@@ -10,6 +10,7 @@ from tests.chaos.fleet import witness
 from tests.chaos.fleet.bed import Fleet, Stored
 from tests.chaos.fleet.screen import Screen
 from tests.chaos.fleet.viewer import Viewer
+from tests.chaos.ledger import differences as ledger_differences
 
 
 def p(values: Iterable[float], share: float) -> float:
@@ -67,6 +68,7 @@ def judged(fleet: Fleet, viewers: Sequence[Viewer]) -> list[str]:
     wrong = seen(viewers, fleet.expected) + stored(fleet.stored(), fleet.expected)
     if (called := fleet.calls_seen()) != (billed := fleet.calls_billed()):
         wrong.append(f"{billed} calls in the ledger, {called} made upstream")
+    wrong += ledger_differences(fleet.sites[0])
     if fleet.redis is not None:
         rows = witness.written(fleet.database_url)
         wrong += witness.complaints(rows)

@@ -87,14 +87,19 @@ export function figuresOf(model: string, state: RunState, progress: Progress): F
 export function drawEnded(foot: HTMLElement, model: string, state: RunState, progress: Progress, siblings: Siblings | null): void {
   const receipt = document.createElement("span");
   receipt.className = "receipt num";
-  const { usage, cost } = state;
-  const words = [shownModel(model)];
-  if (usage?.output_tokens) words.push(tokens(usage.output_tokens, usage.source === "estimated"));
-  if (cost) words.push(money(cost));
-  setSpans(receipt, words.filter(Boolean));
+  setSpans(receipt, [shownModel(model), ...billedWords(state)].filter(Boolean));
   receipt.dataset["facts"] = JSON.stringify(figuresOf(model, state, progress));
   const pager = siblings && siblings.count > 1 ? [makePager(siblings)] : [];
   foot.replaceChildren(fromTemplate("actions"), ...pager, receipt);
+}
+
+/** Tokens and cost, marked where they were not all reported: what is shown is then an estimate, or the least it can have been. */
+export function billedWords({ usage, cost }: Pick<RunState, "usage" | "cost">): string[] {
+  const rough = usage?.source !== "reported";
+  return [
+    ...(usage?.output_tokens ? [tokens(usage.output_tokens, rough)] : []),
+    ...(cost ? [`${rough ? "~" : ""}${money(cost)}`] : []),
+  ];
 }
 
 function makePager(siblings: Siblings): HTMLElement {

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0023_admin_lists'),
+        ('chat', '0025_api_tokens'),
     ]
 
     operations = [
