@@ -46,6 +46,7 @@ def want_of(plan: RunPlan, step: int = 1, said: Sequence[ChatMessage] = ()) -> W
         epoch=plan.epoch,
         user=plan.user,
         pseudonym=plan.pseudonym,
+        token=plan.token,
         input_tokens=most[0],
         output_tokens=most[1],
         costs=costs,
@@ -87,7 +88,7 @@ class StepReservations:
         if KNOWN.surely_none():
             return
         plan = self._plan
-        whose = {"user": plan.user, "pseudonym": plan.pseudonym}
+        whose = {"user": plan.user, "pseudonym": plan.pseudonym, "token": plan.token}
         await self._database(partial(check_held, UUID(plan.run), epoch=plan.epoch, now=self._now(), **whose))
 
 
