@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0025_api_tokens'),
+        ('chat', '0026_token_quotas'),
     ]
 
     operations = [
