@@ -47,7 +47,7 @@ def moderated(
             Found(user.pk, tuple(hits)).write()
             field = "content" if part == "text" else "options.system"
             raise ModerationBlocked(
-                f"Not sent: the rule “{found.ended_by.name}” of this site forbids what it says.", field=field
+                f"The rule “{found.ended_by.name}” of this site forbids what it says.", field=field
             )
         return str(found.value)
 

@@ -73,9 +73,10 @@ class StartedRun(Struct, frozen=True):
 
 
 class Started(Struct, frozen=True):
-    """`message` is the user's message; `runs` has one a lane."""
+    """`message` is the user's message; `runs` has one a lane. `title` is the conversation's, as it is stored."""
 
     conversation: str
+    title: str
     message: str
     runs: list[StartedRun]
 
@@ -325,6 +326,7 @@ def _started_before(user: User, key: UUID) -> Started | None:
 def _answer(conversation: Conversation, question: Message, runs: Sequence[Run]) -> Started:
     return Started(
         conversation=str(conversation.pk),
+        title=conversation.title,
         message=str(question.pk),
         runs=[StartedRun(run=str(run.pk), model=run.model_name, message=str(run.message_id)) for run in runs],
     )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from math import ceil
 
 from django.utils import timezone
 
@@ -15,7 +16,10 @@ from chat.usage.quota_periods import resets_at, zone
 
 def too_many_messages(limit: Limit, wait_seconds: float | None) -> QuotaExceeded:
     words = f"{_whose(limit)} limit is {_counted(limit.amount, 'message')} a minute."
-    return QuotaExceeded(words, retry_after_seconds=None if wait_seconds is None else max(wait_seconds, 0.1))
+    if wait_seconds is None:
+        return QuotaExceeded(words)
+    words += f" There is room again in {_counted(max(ceil(wait_seconds), 1), 'second')}."
+    return QuotaExceeded(words, retry_after_seconds=max(wait_seconds, 0.1))
 
 
 def too_many_runs(limit: Limit) -> QuotaExceeded:

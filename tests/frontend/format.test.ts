@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { moment, timeOfKey } from "../../chat/frontend/src/details";
-import { duration, estimateTokens, fileSize, inOwnTime, languageOfText, money, shortModel, titleOf } from "../../chat/frontend/src/format";
+import { duration, estimateTokens, fileSize, inOwnTime, languageOfText, money, shortModel } from "../../chat/frontend/src/format";
 import { segments } from "../../chat/frontend/src/render/segments";
 import type { Part } from "../../chat/frontend/src/protocol";
 
@@ -55,12 +55,6 @@ test("text that is mostly Chinese says so", () => {
   assert.equal(languageOfText("これは日本語の文章です。漢字もあります。"), "");
   assert.equal(languageOfText(""), "");
   assert.equal(languageOfText("Latin first. ".repeat(20) + "然后是中文。".repeat(50)), "");
-});
-
-test("a title is cut where the server cuts it", () => {
-  assert.equal(titleOf(" One\n two "), "One two");
-  assert.equal(titleOf("word ".repeat(20)), `${"word ".repeat(11)}word…`);
-  assert.equal(titleOf("字".repeat(70)), `${"字".repeat(60)}…`);
 });
 
 test("a key tells when its row was made, and a day of another year its year", () => {

@@ -263,7 +263,7 @@ def test_messages_a_minute_are_counted(alice):
         reserve([want(alice)], now=NOW.replace(second=second), starts=True)
     with pytest.raises(QuotaExceeded) as refused:
         reserve([want(alice)], now=NOW.replace(second=20), starts=True)
-    assert str(refused.value) == "Your limit is 2 messages a minute."
+    assert str(refused.value) == "Your limit is 2 messages a minute. There is room again in 40 seconds."
     assert refused.value.retry_after_seconds == pytest.approx(40)
     reserve([want(alice)], now=NOW.replace(minute=1, second=1), starts=True)
 

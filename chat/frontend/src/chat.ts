@@ -6,7 +6,6 @@ import { Column } from "./column";
 import type { Composer } from "./composer";
 import type { Drafts } from "./drafts";
 import { byId, hasFocus, setHidden, uuid } from "./dom";
-import { titleOf } from "./format";
 import { LiveRun } from "./live-run";
 import type { ModelPicker } from "./models";
 import { Notices } from "./notices";
@@ -111,7 +110,7 @@ export class Chat {
       drafts.acknowledged();
       said.dataset["message"] = reply.message;
       delete said.dataset["sending"];
-      if (this.conversation === null) this.begin(reply.conversation, words);
+      if (this.conversation === null) this.begin(reply.conversation, reply.title);
     }, (error) => {
       said.remove();
       this.refuse(words, error);
@@ -334,11 +333,10 @@ export class Chat {
     if (!unknown) void this.refresh();
   }
 
-  private begin(conversation: string, words: string): void {
+  private begin(conversation: string, title: string): void {
     this.conversation = conversation;
     this.parts.drafts.moveTo(conversation);
     history.pushState(null, "", pageUrl(this.parts.page, conversation));
-    const title = titleOf(words);
     this.parts.sidebar.begin(conversation, title);
     this.renamed(conversation, title);
     document.getElementById("conversation-tools")?.removeAttribute("hidden");

@@ -46,16 +46,6 @@ export function shortModel(name: string): string {
   return name.slice(name.indexOf("/") + 1);
 }
 
-/** What the server calls a conversation until somebody finds a better title: chat/actions/runs.py. */
-export function titleOf(words: string): string {
-  const line = words.split(/\s+/).filter(Boolean).join(" ");
-  const signs = [...line];
-  if (signs.length <= 60) return line;
-  const cut = signs.slice(0, 60).join("");
-  const space = cut.lastIndexOf(" ");
-  return `${space > 0 ? cut.slice(0, space) : cut}…`;
-}
-
 const HAN = /[\u3400-\u9fff\uf900-\ufaff]/g;
 const KANA = /[\u3040-\u30ff]/;
 

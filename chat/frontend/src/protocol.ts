@@ -154,6 +154,8 @@ export interface StartedRun {
 
 export interface StartReply {
   conversation: string;
+  /** As it is stored: a rule may have masked something of what was written. */
+  title: string;
   message: string;
   runs: StartedRun[];
   run: string;
