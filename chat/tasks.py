@@ -12,6 +12,7 @@ from django.utils import timezone
 from chat import wiring
 from chat.attachments.retention import prune_attachments
 from chat.engine import retention, tool_work
+from chat.engine.billed import close_forgotten
 from chat.engine.conversation_retention import prune_conversations
 from chat.engine.worker_node import own_node
 from chat.usage.calibration import calibrate
@@ -39,6 +40,8 @@ def prune() -> dict[str, int]:
     dropped["conversations"] = prune_conversations(timezone.now() - timedelta(days=days)) if days else 0
     dropped |= prune_attachments(timezone.now(), contents())
     dropped |= prune_quotas(timezone.now())
+    # Longer than any call takes, and whoever takes a run over has had the time.
+    dropped["forgotten_calls"] = close_forgotten(timezone.now() - timedelta(hours=1))
     logger.info("pruned", **dropped)
     return dropped
 

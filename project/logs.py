@@ -10,7 +10,7 @@ from django.core.exceptions import DisallowedHost, PermissionDenied
 
 # Keys as the common providers write them, bearer tokens, and values of fields with a telling name.
 SECRET = re.compile(
-    r"(?i)(bearer\s+|\bsk-|\bkey-|api[-_]?key\W{1,4}|x-api-key\W{1,4}|authorization\W{1,4}|password\W{1,4})[\w.~+/=-]{6,}"
+    r"(?i)(bearer\s+|\blct_|\bsk-|\bkey-|api[-_]?key\W{1,4}|x-api-key\W{1,4}|authorization\W{1,4}|password\W{1,4})[\w.~+/=-]{6,}"
 )
 
 # Whoever has such an address may enter: Django writes whole paths when it refuses something.

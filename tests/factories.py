@@ -9,6 +9,7 @@ from factory.django import DjangoModelFactory, Password
 
 from chat.attachments.contents import digest
 from chat.models import (
+    ApiToken,
     Attachment,
     Conversation,
     LanguageModel,
@@ -26,6 +27,7 @@ from chat.models import (
     WireRecord,
 )
 from chat.models.base import new_id
+from chat.models.tokens import TokenScope, digest_of
 from chat.models.wire import packed
 from chat.webhooks.payloads import EVENTS, RUN_FINISHED
 from chat.webhooks.signing import new_secret
@@ -40,6 +42,21 @@ class UserFactory(DjangoModelFactory[User]):
     username = Sequence(lambda n: f"person{n}")
     email = LazyAttribute(lambda user: f"{user.username}@example.com")
     password = Password(PASSWORD)
+
+
+class ApiTokenFactory(DjangoModelFactory[ApiToken]):
+    """May do everything, and does not expire; `secret="lct_…"` is what is sent."""
+
+    class Meta:
+        model = ApiToken
+
+    class Params:
+        secret = Sequence(lambda n: f"lct_secret{n}")
+
+    owner = SubFactory(UserFactory)
+    prefix = LazyAttribute(lambda token: token.secret[:10])
+    token_sha256 = LazyAttribute(lambda token: digest_of(token.secret))
+    scopes = LazyFunction(lambda: list(TokenScope.values))
 
 
 class ProviderFactory(DjangoModelFactory[Provider]):

@@ -157,11 +157,16 @@ class Person:
             yield tab
 
 
-def connect(site: LiveSite, *, cookie: str = "", origin: str | None = "same", **more: Any) -> Any:
+def connect(
+    site: LiveSite, *, cookie: str = "", token: str = "", origin: str | None = "same", **more: Any
+) -> Any:
     """A bare WebSocket connection; `origin` None sends none."""
+    headers = {"Cookie": cookie} if cookie else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     return websockets.connect(
         f"ws://127.0.0.1:{site.port}/ws/chat/",
-        additional_headers={"Cookie": cookie} if cookie else {},
+        additional_headers=headers,
         origin=site.url if origin == "same" else origin,  # type: ignore[arg-type]
         max_size=None,
         close_timeout=1,

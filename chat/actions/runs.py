@@ -20,7 +20,7 @@ from chat.engine.plan import RunPlan
 from chat.engine.reserving import want_of
 from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
 from chat.llm.dialects.text import clean, clean_json
-from chat.models import Conversation, Message, Run, User
+from chat.models import ApiToken, Conversation, Message, Run, User
 from chat.models.conversations import Tree, text_of
 from chat.usage.reservations import reserve
 
@@ -84,8 +84,9 @@ class Started(Struct, frozen=True):
         return self.runs[0].run
 
 
-def start_runs(user: User, request: StartRequest, office: Office) -> Started:
-    """Stores the message and begins one run a model. The same key twice gives the same runs.
+def start_runs(user: User, request: StartRequest, office: Office, token: ApiToken | None = None) -> Started:
+    """Stores the message and begins one run a model. The same key twice gives the same runs. `token` is the one by
+    which it was asked for, where nobody is there in person.
 
     Raises:
         NotFound: the conversation or the parent is absent or not this user's.
@@ -105,7 +106,7 @@ def start_runs(user: User, request: StartRequest, office: Office) -> Started:
         request = replace(request, options=options)
         offers = [office.offers.named(user, name) for name in request.models]
         with transaction.atomic():
-            return _start(user, request, parts, offers, office, found)
+            return _start(user, request, parts, offers, office, found, token)
     except (IntegrityError, ChatError):
         # Nearly always the first time; that it is not shows in the key's constraint, or in what has changed since.
         if earlier := _started_before(user, request.key):
@@ -120,6 +121,7 @@ def _start(
     offers: Sequence[Offer],
     office: Office,
     found: Found,
+    token: ApiToken | None,
 ) -> Started:
     now = timezone.now()
     place = _place(user, request, parts)
@@ -148,6 +150,7 @@ def _start(
             options={**conversation.options, **request.options},
             start_key=request.key,
             lane=lane,
+            token=token,
             # Claimed in the same transaction: one write less before the first token.
             status=Run.Status.RUNNING,
             epoch=1,

@@ -7,10 +7,12 @@ import structlog
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router
 
+from chat.api.auth import needs
 from chat.attachments.contents import Gone
 from chat.attachments.download import download
 from chat.exceptions import FileGone, NotFound
 from chat.models import Attachment, User
+from chat.models.tokens import TokenScope
 from chat.wiring.attachments import contents
 
 router = Router(tags=["attachments"])
@@ -26,7 +28,7 @@ BYTES: Final[dict[str, Any]] = {
 }
 
 
-@router.get("/{key}", openapi_extra=BYTES)
+@router.get("/{key}", openapi_extra=BYTES, auth=needs(TokenScope.CONVERSATIONS_READ))
 def read(request: HttpRequest, key: UUID) -> StreamingHttpResponse:
     attachment = Attachment.objects.visible_to(cast(User, request.user)).filter(pk=key).first()
     if attachment is None:

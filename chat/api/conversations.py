@@ -10,7 +10,9 @@ from ninja import Router, Schema, Status
 
 from chat import wiring
 from chat.actions.conversations import Change, change_conversation, delete_conversation, visible
+from chat.api.auth import needs
 from chat.models import Conversation, User
+from chat.models.tokens import TokenScope
 
 router = Router(tags=["conversations"])
 
@@ -35,12 +37,12 @@ class ChangeIn(Schema):
     leaf: UUID | None = None
 
 
-@router.get("/{key}", response=ConversationOut)
+@router.get("/{key}", response=ConversationOut, auth=needs(TokenScope.CONVERSATIONS_READ))
 def read(request: HttpRequest, key: UUID) -> Conversation:
     return visible(cast(User, request.user), key)
 
 
-@router.patch("/{key}", response=ConversationOut)
+@router.patch("/{key}", response=ConversationOut, auth=needs(TokenScope.CONVERSATIONS_WRITE))
 def change(request: HttpRequest, key: UUID, body: ChangeIn) -> Conversation:
     wanted = Change(
         title=UNSET if body.title is None else body.title,
@@ -51,7 +53,7 @@ def change(request: HttpRequest, key: UUID, body: ChangeIn) -> Conversation:
     return change_conversation(cast(User, request.user), key, wanted, wiring.runtime())
 
 
-@router.delete("/{key}", response={204: None})
+@router.delete("/{key}", response={204: None}, auth=needs(TokenScope.CONVERSATIONS_WRITE))
 def delete(request: HttpRequest, key: UUID) -> Status[None]:
     delete_conversation(cast(User, request.user), key, wiring.runtime())
     return Status(204, None)

@@ -9,9 +9,11 @@ from ninja import Router, Schema
 
 from chat import wiring
 from chat.actions.invocations import answer, decide, visible
+from chat.api.auth import needs
 from chat.engine.loop import read_arguments
 from chat.exceptions import InvalidRequest
 from chat.models import Attachment, ToolInvocation, User
+from chat.models.tokens import TokenScope
 
 router = Router(tags=["invocations"])
 
@@ -95,12 +97,12 @@ class ResultIn(Schema):
     error: str | None = None
 
 
-@router.get("/{key}", response=InvocationOut)
+@router.get("/{key}", response=InvocationOut, auth=needs(TokenScope.RUNS_READ))
 def read(request: HttpRequest, key: UUID) -> ToolInvocation:
     return visible(cast(User, request.user), key)
 
 
-@router.post("/{key}/decision", response=InvocationOut)
+@router.post("/{key}/decision", response=InvocationOut, auth=needs(TokenScope.TOOLS_DECIDE))
 def decision(request: HttpRequest, key: UUID, body: DecisionIn) -> ToolInvocation:
     return decide(
         cast(User, request.user),
@@ -112,7 +114,7 @@ def decision(request: HttpRequest, key: UUID, body: DecisionIn) -> ToolInvocatio
     )
 
 
-@router.post("/{key}/result", response=InvocationOut)
+@router.post("/{key}/result", response=InvocationOut, auth=needs(TokenScope.TOOLS_DECIDE))
 def result(request: HttpRequest, key: UUID, body: ResultIn) -> ToolInvocation:
     given = body.model_fields_set
     if ("result" in given) == (body.error is not None):

@@ -7,8 +7,10 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
+from chat.api.auth import needs
 from chat.exceptions import Forbidden
 from chat.models import User
+from chat.models.tokens import TokenScope
 from chat.usage.periods import Period, not_too_many, read_groups, today
 from chat.usage.reports import UsageRow, names_of, usage
 
@@ -64,7 +66,7 @@ class UsageOut(Schema):
     items: list[GroupOut]
 
 
-@router.get("", response=UsageOut)
+@router.get("", response=UsageOut, auth=needs(TokenScope.USAGE_READ))
 def read(
     request: HttpRequest,
     group_by: Annotated[str, Query(description="Any of day, model, user, provider, with commas.")] = "day",

@@ -8,9 +8,11 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from chat.actions.webhooks import add_endpoint, redeliver, remove_endpoint, rotate_secret
+from chat.api.auth import needs
 from chat.api.paging import USUAL, Cursor, Limit, Page, page_of
 from chat.exceptions import NotFound
 from chat.models import User, WebhookDelivery, WebhookEndpoint
+from chat.models.tokens import TokenScope
 
 DeliveryStatus = Literal["pending", "delivered", "dead"]
 
@@ -91,14 +93,14 @@ def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-@endpoints.get("", response=EndpointsOut)
+@endpoints.get("", response=EndpointsOut, auth=needs(TokenScope.WEBHOOKS_READ))
 def list_endpoints(
     request: HttpRequest, cursor: Cursor = None, limit: Limit = USUAL
 ) -> Page[WebhookEndpoint]:
     return page_of(WebhookEndpoint.objects.visible_to(_user(request)), cursor, limit)
 
 
-@endpoints.post("", response={201: NewEndpointOut})
+@endpoints.post("", response={201: NewEndpointOut}, auth=needs(TokenScope.WEBHOOKS_WRITE))
 def add(request: HttpRequest, body: EndpointIn) -> Status[NewEndpointOut]:
     endpoint, secret = add_endpoint(
         _user(request), url=body.url, events=body.events, description=body.description
@@ -108,19 +110,19 @@ def add(request: HttpRequest, body: EndpointIn) -> Status[NewEndpointOut]:
     return Status(201, NewEndpointOut(secret=secret, **told))
 
 
-@endpoints.delete("/{key}", response={204: None})
+@endpoints.delete("/{key}", response={204: None}, auth=needs(TokenScope.WEBHOOKS_WRITE))
 def remove(request: HttpRequest, key: UUID) -> Status[None]:
     remove_endpoint(_user(request), key)
     return Status(204, None)
 
 
-@endpoints.post("/{key}/secret", response=SecretOut)
+@endpoints.post("/{key}/secret", response=SecretOut, auth=needs(TokenScope.WEBHOOKS_WRITE))
 def new_secret(request: HttpRequest, key: UUID) -> SecretOut:
     """Signs at once; the one before signs beside it for another day."""
     return SecretOut(secret=rotate_secret(_user(request), key))
 
 
-@deliveries.get("", response=DeliveriesOut)
+@deliveries.get("", response=DeliveriesOut, auth=needs(TokenScope.WEBHOOKS_READ))
 def list_deliveries(
     request: HttpRequest,
     endpoint: UUID | None = None,
@@ -139,7 +141,7 @@ def list_deliveries(
     return page_of(rows, cursor, limit)
 
 
-@deliveries.post("/{key}/redeliver", response={202: DeliveryOut})
+@deliveries.post("/{key}/redeliver", response={202: DeliveryOut}, auth=needs(TokenScope.WEBHOOKS_WRITE))
 def deliver_again(request: HttpRequest, key: UUID) -> Status[WebhookDelivery]:
     """What still waits is left as it is."""
     redeliver(_user(request), key)

@@ -1,8 +1,10 @@
 """What the ledger has of a run, and a run's own figures made to agree with it."""
 
+from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
+from django.db.models import Q
 from msgspec import to_builtins
 
 from chat.engine.bill import Bill, total
@@ -12,6 +14,7 @@ from chat.models import ModelCall, Run
 from chat.models.usage import LOST, UNDER_WAY
 from chat.usage.ledger import COUNTERS, columns_of, write_calls
 
+AT_ONCE: Final = 500
 NO_ERRORS: Final = ("completed", "stopped", "internal", LOST, UNDER_WAY)
 """Outcomes of calls that no error of the provider has ended."""
 
@@ -49,6 +52,16 @@ def recount(run: UUID) -> None:
     figures = figures_of(billed(run))
     if figures:
         Run.objects.filter(pk=run).exclude(finished_at=None).update(**figures)
+
+
+def close_forgotten(before: datetime) -> int:
+    """Calls that began before then, and whose run has ended or is gone: their process died, nobody took them over."""
+    ended = Q(run=None) | Q(run__finished_at__isnull=False)
+    forgotten = ModelCall.objects.filter(ended, outcome=UNDER_WAY, started_at__lt=before).order_by(
+        "started_at"
+    )
+    rows = [{**columns_of(call), "outcome": LOST} for call in forgotten[:AT_ONCE]]
+    return len(write_calls(rows))
 
 
 def close_left_open(run: UUID) -> None:

@@ -8,6 +8,7 @@ from chat.models.nodes import Node
 from chat.models.providers import LanguageModel, Price, Provider
 from chat.models.quotas import Quota, QuotaUse, Reservation
 from chat.models.runs import Run
+from chat.models.tokens import ApiToken
 from chat.models.tools import LateResult, ToolInvocation
 from chat.models.usage import ModelCall, UsageDay
 from chat.models.users import SetupLink, User
@@ -16,6 +17,7 @@ from chat.models.webhooks import WebhookDelivery, WebhookEndpoint
 from chat.models.wire import WireRecord
 
 __all__ = [
+    "ApiToken",
     "Attachment",
     "AuditCheckpoint",
     "AuditEntry",

@@ -108,6 +108,10 @@ class Run(Row):
     start_key = models.UUIDField()
     """The caller's idempotency key; the same key twice gives the same runs."""
     lane = models.PositiveSmallIntegerField(default=0)
+    token = models.ForeignKey(
+        "chat.ApiToken", models.SET_NULL, null=True, related_name="runs", db_index=False
+    )
+    """By which it was started; null where somebody was there in person."""
 
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     epoch = models.PositiveIntegerField(default=0)
@@ -156,6 +160,7 @@ class Run(Row):
             models.Index(fields=["user", "created_at"], name="run_by_user"),
             models.Index(fields=["status", "created_at"], name="run_by_status"),
             models.Index(fields=["model_name", "created_at"], name="run_by_model"),
+            models.Index(fields=["token"], name="run_by_token", condition=models.Q(token__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -1,10 +1,10 @@
-"""Who may open a socket: browsers from our own pages, signed in by their session.
+"""Who may open a socket: browsers from our own pages, signed in by their session, and programs by an API token.
 
 Channels' own stack is not used for two reasons: its origin validator ignores scheme and port, and its session
 middleware wraps `send`, which costs several µs on every frame of every answer.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,7 +20,8 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from chat.models import User
+from chat.actions.tokens import bearer_of, token_of
+from chat.models import ApiToken, User
 
 logger = structlog.get_logger(__name__)
 
@@ -33,7 +34,11 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class OwnOriginOnly:
-    """Refuses the handshake (403) unless Host is ours, and Origin the very site that was asked, or a trusted one."""
+    """Refuses the handshake (403) unless Host is ours, and Origin the very site that was asked, or a trusted one.
+
+    Of who brings an API token the Origin is not asked: no page can send that header, and cookies are then not looked
+    at.
+    """
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -44,7 +49,8 @@ class OwnOriginOnly:
         headers = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         host = headers.get(b"host", b"").decode("latin-1")
-        if ours(host) and allowed(origin, host=host, secure=_secure(scope, headers)):
+        fine = bearer(scope) is not None or allowed(origin, host=host, secure=_secure(scope, headers))
+        if ours(host) and fine:
             await self._application(scope, receive, send)
             return
         logger.info("socket refused", origin=origin[:200], host=host[:200])
@@ -78,12 +84,40 @@ def session_key(scope: Scope) -> str:
     return cookie.value if cookie is not None and cookie.value.isalnum() else ""
 
 
+def bearer(scope: Scope) -> str | None:
+    """The API token of a handshake, whatever it is worth; None where there is none."""
+    return bearer_of(dict(scope["headers"]).get(b"authorization", b"").decode("latin-1"))
+
+
 class Credential(NamedTuple):
-    """What a socket was opened with, to be checked again: the session, and the password's hash of that time."""
+    """What a socket was opened with, to be checked again: the session, and the password's hash of that time; or the
+    API token, which a new password leaves alone."""
 
     session: str
     user: UUID
     password: str
+    token: UUID | None = None
+
+
+class Caller(NamedTuple):
+    user: User
+    credential: Credential
+    token: ApiToken | None = None
+
+
+def caller_of(scope: Scope) -> Caller | None:
+    """Whose handshake it is; None: nobody's. A token that does not hold is not made good by a session beside it.
+
+    For the database's threads.
+    """
+    if (secret := bearer(scope)) is not None:
+        token = token_of(secret, now=timezone.now())
+        if token is None:
+            return None
+        return Caller(token.owner, Credential("", token.owner.pk, "", token.pk), token)
+    key = session_key(scope)
+    user = user_of_session(key)
+    return None if user is None else Caller(user, Credential(key, user.pk, user.password))
 
 
 def user_of_session(key: str) -> User | None:
@@ -109,7 +143,23 @@ def user_of_session(key: str) -> User | None:
 
 
 def still_good(credentials: Sequence[Credential]) -> set[Credential]:
-    """Those whose session lives, whose user is active, and whose password is the same. For the database's threads."""
+    """Those whose session lives, whose user is active, and whose password is the same; and those whose token holds.
+    For the database's threads."""
+    by_token = {one for one in credentials if one.token is not None}
+    return _sessions_good([one for one in credentials if one.token is None]) | _tokens_good(by_token)
+
+
+def _tokens_good(credentials: Collection[Credential]) -> set[Credential]:
+    if not credentials:
+        return set()
+    usable = ApiToken.objects.usable(timezone.now()).filter(pk__in={one.token for one in credentials})
+    good = set(usable.values_list("pk", flat=True))
+    return {one for one in credentials if one.token in good}
+
+
+def _sessions_good(credentials: Sequence[Credential]) -> set[Credential]:
+    if not credentials:
+        return set()
     sessions = Session.objects.filter(
         pk__in={one.session for one in credentials}, expire_date__gt=timezone.now()
     )

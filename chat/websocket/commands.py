@@ -1,12 +1,13 @@
 """What a client may say: a closed set of commands, strictly read."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
 
 from chat.exceptions import BadFrame
+from chat.models.tokens import TokenScope
 
 
 class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -24,10 +25,15 @@ class Options(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tru
 
 
 class _Command(Struct, frozen=True, tag_field="type"):
+    scope: ClassVar[TokenScope | None] = None
+    """What an API token must have been made for; None where nothing is told or changed by it."""
+
     ref: str | int | None = None
 
 
 class RunStart(_Command, frozen=True, tag="run.start", kw_only=True):
+    scope = TokenScope.RUNS_WRITE
+
     key: UUID
     models: list[str]
     conversation: UUID | None = None
@@ -37,6 +43,8 @@ class RunStart(_Command, frozen=True, tag="run.start", kw_only=True):
 
 
 class RunFollow(_Command, frozen=True, tag="run.follow", kw_only=True):
+    scope = TokenScope.RUNS_READ
+
     run: UUID
     after: str | None = None
 
@@ -46,10 +54,14 @@ class RunUnfollow(_Command, frozen=True, tag="run.unfollow", kw_only=True):
 
 
 class RunStop(_Command, frozen=True, tag="run.stop", kw_only=True):
+    scope = TokenScope.RUNS_WRITE
+
     run: UUID
 
 
 class InvocationDecide(_Command, frozen=True, tag="invocation.decide", kw_only=True):
+    scope = TokenScope.TOOLS_DECIDE
+
     invocation: UUID
     decision: Literal["approve", "reject"]
     arguments: dict[str, Any] | None = None

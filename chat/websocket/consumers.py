@@ -20,12 +20,14 @@ from django.utils import timezone
 from chat import wiring
 from chat.actions.invocations import decide
 from chat.actions.runs import StartRequest, start_runs, stop_run
+from chat.actions.tokens import require
 from chat.events.codec import Cursor
 from chat.exceptions import BadFrame, ChatError, Internal, NotFound, RateLimited, StorageUnavailable
-from chat.models import User
+from chat.models import ApiToken, User
+from chat.models.tokens import TokenScope
 from chat.telemetry import lines
 from chat.websocket import commands, frames
-from chat.websocket.auth import Credential, session_key, still_good, user_of_session
+from chat.websocket.auth import Credential, caller_of, still_good
 from chat.websocket.limits import Bucket, Credit
 from chat.websocket.registry import SocketRegistry
 from chat.websocket.subscription import Subscriptions
@@ -56,6 +58,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     user: User
     user_id: UUID
     credential: Credential
+    token: ApiToken | None
+    """None where it is signed in by a session."""
 
     # --- life -----------------------------------------------------------------------------------------
 
@@ -89,14 +93,13 @@ class ChatConsumer(AsyncWebsocketConsumer):
         """
         self._runtime = await wiring.startup()
         limits = self._limits = self._runtime.socket_limits
-        session = session_key(self.scope)
-        user = await self._runtime.database(user_of_session, session)
-        if user is None:
+        caller = await self._runtime.database(caller_of, self.scope)
+        if caller is None:
             await self.close(SIGNED_OUT)
             return
-        self.user, self.user_id = user, user.pk
-        lines.about(user=str(user.pk))
-        self.credential = Credential(session, user.pk, user.password)
+        self.user, self.credential, self.token = caller
+        self.user_id = self.user.pk
+        lines.about(user=str(self.user_id))
         if self._runtime.supervisor.draining:
             await self.close(UNAVAILABLE)
             return
@@ -109,7 +112,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
         self._admitted = True
         self._runtime.farewells.add(sockets.say_closing)
         self._begin()
-        self._say(frames.ready(str(user.pk), limits))
+        self._say(frames.ready(str(self.user_id), limits))
 
     def _begin(self) -> None:
         limits = self._limits
@@ -282,6 +285,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def _result(self, command: commands.Command) -> dict[str, Any]:
         runtime = self._runtime
+        require(self.token, command.scope)
         match command:
             case commands.RunStart():
                 runtime.supervisor.check_open()
@@ -293,7 +297,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
                     content=command.content,
                     options=msgspec.to_builtins(command.options),
                 )
-                started = await runtime.database(start_runs, self.user, request, runtime)
+                started = await runtime.database(start_runs, self.user, request, runtime, self.token)
                 return {**msgspec.to_builtins(started), "run": started.run}
             case commands.RunStop():
                 return await self._stop(command.run)
@@ -343,7 +347,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     def _hear(self, notice: dict[str, Any]) -> None:
         """News for every tab of this user."""
-        self._say(frames.notice(notice))
+        if self.token is None or TokenScope.RUNS_READ in self.token.scopes:
+            self._say(frames.notice(notice))
 
     async def _write(self) -> None:
         try:

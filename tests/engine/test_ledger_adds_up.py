@@ -13,6 +13,7 @@ from chat.engine.recorder import CallRecord, save_calls_alone, save_ending
 from chat.engine.run_proof import runs_that_differ
 from chat.models import LanguageModel, Price, Run, UsageDay, User
 from chat.models.base import new_id
+from chat.tasks import prune
 from chat.usage import proof
 from chat.usage.ledger import columns_of, write_calls
 from tests.beside import locked
@@ -278,6 +279,21 @@ async def test_where_it_reports_while_the_run_is_made_again(alone, upstream):
     await alone.runtime.database(save_calls_alone, [late])
     go_on.set()
     await alone.events(started.run)
+    assert await differences(alone) == []
+
+
+async def test_a_call_whose_run_and_process_are_both_gone_is_closed_by_the_hourly_pass(alone):
+    def leave():
+        started = half_done(alone, "")
+        run = Run.objects.select_related("user").get(pk=started.run)
+        old, new = noted(run, started_at=timezone.now() - timedelta(hours=2)), noted(run, attempt=2)
+        write_calls([old, new])
+        run.conversation.delete()
+        return old["id"], new["id"]
+
+    old, new = await alone.runtime.database(leave)
+    assert (await alone.runtime.database(prune))["forgotten_calls"] == 1
+    assert {call.pk: call.outcome for call in await alone.calls()} == {old: "lost", new: "running"}
     assert await differences(alone) == []
 
 

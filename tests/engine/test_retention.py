@@ -72,6 +72,7 @@ def test_the_command_says_what_it_dropped():
     assert (
         out.getvalue()
         == "sessions: 0, nodes: 1, sign ins: 0, links: 1, wire records: 1, webhook deliveries: 0, "
-        "tool progress: 0, conversations: 0, attachments: 0, files: 0, reservations: 0, quota uses: 0\n"
+        "tool progress: 0, conversations: 0, attachments: 0, files: 0, reservations: 0, quota uses: 0, "
+        "forgotten calls: 0\n"
     )
     assert WireRecord.objects.count() == 1

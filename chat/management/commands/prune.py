@@ -10,8 +10,9 @@ from chat.tasks import prune
 class Command(BaseCommand):
     help = (
         "Drops what has expired: sessions, dead processes, used set-up links, old sign-ins, old wire records, "
-        "conversations past RETENTION_DAYS, "
-        "old deliveries of webhooks, progress of webhook tools, files that nobody has any more, reservations of quotas."
+        "conversations past RETENTION_DAYS, old deliveries of webhooks, progress of webhook tools, "
+        "files that nobody has any more, reservations of quotas. "
+        "Closes calls in the ledger that nobody took over."
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('chat', '0024_token_ratios'),
+        ('chat', '0025_api_tokens'),
     ]
 
     operations = [
