@@ -9,7 +9,7 @@ const target = ["chrome123", "firefox121", "safari17.5"];
 // The word we use for an icon, and Lucide's name for its drawing.
 const icons = {
   bars: "chart-column", book: "book-open", check: "check", clock: "clock", code: "code", compare: "columns-3", copy: "copy",
-  coins: "coins", cpu: "cpu", data: "database", down: "chevron-down", download: "download", edit: "pencil", file: "file", flag: "flag", folder: "folder", globe: "globe", help: "circle-help",
+  coins: "coins", cpu: "cpu", data: "database", down: "chevron-down", download: "download", edit: "pencil", eye: "eye", file: "file", flag: "flag", folder: "folder", globe: "globe", help: "circle-help",
   hook: "webhook", info: "info", key: "key-round", left: "chevron-left", list: "list", lock: "lock", menu: "menu", monitor: "monitor", moon: "moon",
   more: "ellipsis", play: "play", plus: "plus", retry: "rotate-cw", right: "chevron-right", send: "arrow-up",
   scroll: "scroll-text", server: "server", shield: "shield", sidebar: "panel-left", "sign-out": "log-out", sliders: "sliders-horizontal",

@@ -33,6 +33,13 @@ def metrics_token_cannot_be_guessed(**_: Any) -> list[Error]:
 
 
 @register()
+def audit_heads_are_signed(**_: Any) -> list[Error]:
+    if settings.AUDIT_HEADS_URL and not settings.AUDIT_HEADS_SECRET.startswith("whsec_"):
+        return [Error("AUDIT_HEADS_URL needs AUDIT_HEADS_SECRET, which begins with whsec_.", id="chat.E010")]
+    return []
+
+
+@register()
 def redis_urls_can_be_read(**_: Any) -> list[Error]:
     return [
         error

@@ -19,6 +19,7 @@ from chat.usage.calibration import calibrate
 from chat.usage.quota_retention import prune_quotas
 from chat.webhooks.retention import REMEMBER_PROGRESS, prune_deliveries, prune_progress
 from chat.wiring.attachments import contents, files_of
+from chat.wiring.audit_heads import write_heads
 from chat.wiring.sending import CALL_TOOL, CALL_WEBHOOK_TOOL, CALL_WEBHOOK_TOOL_AGAIN
 from chat.wiring.webhooks import DELIVER, courier, tell_invocations, tool_caller
 
@@ -44,6 +45,12 @@ def prune() -> dict[str, int]:
     dropped["forgotten_calls"] = close_forgotten(timezone.now() - timedelta(hours=1))
     logger.info("pruned", **dropped)
     return dropped
+
+
+@shared_task
+def write_audit_heads() -> dict[str, int]:
+    """Writes out the heads of the audit log that are due; how many."""
+    return write_heads()
 
 
 @shared_task

@@ -24,6 +24,8 @@ def every(seconds: float, task: str) -> dict[str, Any]:
 
 SCHEDULE: Final = {
     "prune": every(3600, "chat.tasks.prune"),
+    # One a day; what was missed, or not taken, is caught up with.
+    "audit_heads": every(3600, "chat.tasks.write_audit_heads"),
     "estimates": every(600, "chat.tasks.calibrate_estimates"),
     # What is tried again, and what a hint did not reach.
     "webhooks": every(5, "webhooks.deliver"),

@@ -260,6 +260,13 @@ WIRE_LOG_TOTAL_BYTES = env.whole("WIRE_LOG_TOTAL_BYTES", 1_000_000_000, most=10*
 AUDIT_KEY = env.text("AUDIT_KEY")
 """Seals the end of the audit log; empty: derived from the secret key (docs/audit.md)."""
 AUDIT_KEY_FALLBACKS = env.names("AUDIT_KEY_FALLBACKS")
+AUDIT_HEADS_FILE = env.path("AUDIT_HEADS_FILE", DATA_DIR / "audit-heads.jsonl")
+"""Where the head of each day is written, one line each."""
+AUDIT_HEADS_URL = env.url("AUDIT_HEADS_URL", schemes=["http", "https"])
+AUDIT_HEADS_SECRET = env.text("AUDIT_HEADS_SECRET")
+"""Signs what is sent there: `whsec_` and base64."""
+AUDIT_SHOW_NAMES = env.flag("AUDIT_SHOW_NAMES", default=True)
+"""People are told the names of those who have looked at their conversations."""
 AUDIT_REASON_SECONDS = env.seconds("AUDIT_REASON_SECONDS", 900, least=1)
 """How long a reason that was given for something holds, for the session that gave it."""
 

@@ -1,21 +1,34 @@
-"""Conversations and model calls by their figures: no title, no prompt, no word that was said."""
+"""Conversations and model calls by their figures. What was said in a conversation is behind the gate of its page."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy
 
-from chat.admin.mixins import ReadOnly
-from chat.models import Conversation, Message, ModelCall, WireRecord
+from chat.admin.content_search import search_view
+from chat.admin.conversation_contents import contents_of
+from chat.admin.gate import Gate, gate_for
+from chat.admin.mixins import Gated, ReadOnly
+from chat.admin.navigation import AUDIT, Page, Place
+from chat.audit.facts import LOOK
+from chat.models import Conversation, Message, ModelCall, User, WireRecord
 from chat.models.base import second_of
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly):
+class ConversationAdmin(Gated):
+    kind = "conversation"
+    change_form_template = "admin/chat/conversation/page.html"
+    office_pages = (
+        Page(
+            "admin:chat_conversation_search", Place(AUDIT, 15, "scroll", gettext_lazy("Search in contents"))
+        ),
+    )
     list_display = ("id", "owner", "message_count", "created_at", "updated_at", "archived")
     fields = ("id", "owner", "message_count", "created_at", "updated_at", "pinned", "archived")
     list_filter = ("archived",)
@@ -31,6 +44,26 @@ class ConversationAdmin(ReadOnly):
         own = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
         counted = Coalesce(Subquery(own.values(count=Count("pk"))), 0)
         return rows.defer("title", "options").annotate(message_count=counted)
+
+    def get_urls(self) -> list[URLPattern]:
+        search = self.admin_site.admin_view(search_view(self))
+        return [path("search/", search, name="chat_conversation_search"), *super().get_urls()]
+
+    def subject_of(self, row: Conversation) -> User | None:
+        return row.owner
+
+    def gate(self, request: HttpRequest, row: Conversation, action: str = LOOK) -> Gate:
+        """Each page of a long one is a look."""
+        page = {"page": wanted[:20]} if (wanted := request.GET.get("page", "")) else {}
+        return gate_for(request, kind=self.kind, key=row.pk, subject=row.owner, action=action, details=page)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = context["original"]
+        if self.gate(request, row).open:
+            context["contents"] = contents_of(row, request.GET.get("page", ""))
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="messages")
     def message_count(self, conversation: Any) -> int:

@@ -29,7 +29,16 @@ WHOLE = 100
 class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Quota
-        fields = ("name", "binds", "user", "group", "enabled", *(kind.value for kind in Kind), "currency")
+        fields = (
+            "name",
+            "binds",
+            "user",
+            "group",
+            "token",
+            "enabled",
+            *(kind.value for kind in Kind),
+            "currency",
+        )
         help_texts = {  # noqa: RUF012
             "name": gettext_lazy("For the administration; those whom it binds are told the figures."),
             "enabled": gettext_lazy("One that is not in force is still counted, and limits nobody."),
@@ -69,12 +78,12 @@ class QuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = QuotaForm
     list_display = ("name", "whom", "figures", "enabled", "fullest")
     list_filter = ("enabled", "binds")
-    list_select_related = ("user", "group")
-    search_fields = ("name", "user__username", "group__name")
-    autocomplete_fields = ("user", "group")
+    list_select_related = ("user", "group", "token")
+    search_fields = ("name", "user__username", "group__name", "token__prefix")
+    autocomplete_fields = ("user", "group", "token")
     fieldsets = (
         (None, {"fields": ("name", "enabled")}),
-        (gettext_lazy("Whom it binds"), {"fields": ("binds", "user", "group")}),
+        (gettext_lazy("Whom it binds"), {"fields": ("binds", "user", "group", "token")}),
         (gettext_lazy("At a time"), {"fields": ("messages_per_minute", "runs_at_once")}),
         (gettext_lazy("Tokens"), {"fields": ("tokens_per_day", "tokens_per_month")}),
         (gettext_lazy("Money"), {"fields": ("money_per_day", "money_per_month", "currency")}),
@@ -85,7 +94,7 @@ class QuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=gettext_lazy("whom it binds"))
     def whom(self, quota: Quota) -> str:
-        who = quota.user or quota.group
+        who = quota.user or quota.group or quota.token
         return f"{quota.get_binds_display()}: {who}" if who else quota.get_binds_display()
 
     @admin.display(description=gettext_lazy("figures"))
@@ -112,7 +121,7 @@ class QuotaUseAdmin(ReadOnly):
 
     list_display = ("quota", "who", "kind", "starts", "bar", "set_aside")
     list_filter = ("kind", "quota")
-    list_select_related = ("quota",)
+    list_select_related = ("quota__token",)
     search_fields = ("=subject", "quota__name")
     date_hierarchy = "starts"
     ordering = ("-starts", "-used")
@@ -127,6 +136,8 @@ class QuotaUseAdmin(ReadOnly):
     def who(self, use: QuotaUse) -> str:
         if use.subject == use.quota_id:
             return _("the group together")
+        if use.subject == use.quota.token_id:
+            return str(use.quota.token)
         return cast(Any, use).person or _("an account that is gone")
 
     @admin.display(description=gettext_lazy("used"))

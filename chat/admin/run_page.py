@@ -176,6 +176,9 @@ def _facts(run: Run, calls: Sequence[ModelCall], kept: set[UUID]) -> Iterator[Fa
     yield Fact(_("Conversation"), str(run.conversation_id), page, mono=True)
     model = reverse("admin:chat_languagemodel_change", args=[run.model_id]) if run.model_id else ""
     yield Fact(_("Model"), run.model_name, model)
+    if run.token is not None:
+        token = reverse("admin:chat_apitoken_change", args=[run.token_id])
+        yield Fact(_("Started by"), str(run.token), token)
     if run.lane:
         yield Fact(_("Lane"), str(run.lane + 1))
     yield Fact(_("Run"), str(run.pk), mono=True)

@@ -109,7 +109,7 @@ class RunAdmin(ReadOnly):
         )
 
     def _whole(self) -> QuerySet[Run]:
-        rows = Run.objects.select_related("user", "node", "model", "message__parent")
+        rows = Run.objects.select_related("user", "node", "model", "message__parent", "token")
         return rows.defer("options", "message__parts", "message__parent__parts", "model__capabilities")
 
     # --- the list ---------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def canonical(value: Any) -> bytes:
 
 def instant(moment: datetime) -> str:
     """Of one form, to the microsecond: what both databases keep."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def digest(
@@ -64,7 +64,8 @@ def digest(
         "details": details,
         "previous": previous,
     }
-    return hashlib.sha256(canonical(fields)).hexdigest()
+    _check(details)  # the others are what they are by their columns
+    return hashlib.sha256(_encode(fields)).hexdigest()
 
 
 def _check(value: Any) -> None:

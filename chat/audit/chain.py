@@ -24,6 +24,7 @@ logger = structlog.get_logger(__name__)
 HEAD: Final = "audit head"
 MOST_REASON: Final = 300
 MOST_KEY: Final = 100
+MOST_BREAKS: Final = 100
 
 
 def append(
@@ -40,7 +41,7 @@ def append(
     """
     with transaction.atomic(durable=durable):
         head = _locked()
-        sequence, sha256, broken_at = _end_of(head, seals)
+        sequence, sha256, breaks = _end_of(head, seals)
         entries = []
         for fact in facts:
             sequence += 1
@@ -49,14 +50,14 @@ def append(
             entries.append(entry)
         AuditEntry.objects.bulk_create(entries)
         seen = AuditHead.objects.filter(pk=head.pk, sequence=head.sequence, seal=head.seal)
-        values = {"sequence": sequence, "sha256": sha256, "broken_at": broken_at}
+        values = {"sequence": sequence, "sha256": sha256, "breaks": breaks}
         if not seen.update(**values, seal=seals.seal(HEAD, values)):
             raise StorageUnavailable(detail="the head of the audit log was changed in between")
     return entries
 
 
 def sealed_fields(head: AuditHead) -> dict[str, Any]:
-    return {"sequence": head.sequence, "sha256": head.sha256, "broken_at": head.broken_at}
+    return {"sequence": head.sequence, "sha256": head.sha256, "breaks": head.breaks}
 
 
 def _locked() -> AuditHead:
@@ -73,20 +74,21 @@ def _locked() -> AuditHead:
     return head
 
 
-def _end_of(head: AuditHead, seals: Seals) -> tuple[int, str, int | None]:
+def _end_of(head: AuditHead, seals: Seals) -> tuple[int, str, list[int]]:
     """Number and hash of the last entry, and where the chain has been broken.
 
     A head that is gone or forged is not taken for the truth: what is there is, and that it was so stays in the head for
     `verify_audit`. Nobody is kept from working by it.
     """
     if seals.holds(head.seal, HEAD, sealed_fields(head)):
-        return head.sequence, head.sha256, head.broken_at
+        return head.sequence, head.sha256, head.breaks
     last = AuditEntry.objects.order_by("-sequence").first()
     if last is None and head.seal == "":
-        return 0, "", None
+        return 0, "", []
     found = (0, "") if last is None else (last.sequence, last.sha256)
     logger.error("the head of the audit log is gone or forged: run manage.py verify_audit", after=found[0])
-    return *found, found[0] if head.broken_at is None else head.broken_at
+    known = head.breaks if isinstance(head.breaks, list) else []
+    return *found, [*(one for one in known if isinstance(one, int)), found[0]][:MOST_BREAKS]
 
 
 def _entry(fact: Fact, sequence: int, at: datetime, *, previous: str) -> AuditEntry:

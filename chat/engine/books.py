@@ -183,6 +183,7 @@ def _ledger_row(
             "id": facts.call,
             "user_id": plan.user,
             "pseudonym": plan.pseudonym,
+            "token": plan.token,
             "conversation_id": plan.conversation,
             "run_id": UUID(plan.run),
             "step": step.number,

@@ -78,6 +78,7 @@ def plan_of(
         price=offer.price,
         ratios=offer.ratios,
         created_at=run.created_at,
+        token=run.token_id,
         stop_requested_at=run.stop_requested_at,
         rescued=rescued,
         earlier=earlier,

@@ -66,6 +66,8 @@ class RunPlan(Struct, frozen=True):
     request: ModelRequest
     price: PriceList | None
     created_at: datetime
+    token: UUID | None = None
+    """The API token by which it was started."""
     stop_requested_at: datetime | None = None
     rescued: RunState | None = None
     ratios: Ratios = Ratios()

@@ -196,6 +196,7 @@ def _bill_what_was_cut(run: Run, plan: RunPlan, *, given_up: bool) -> None:
             "id": new_id(),
             "user_id": run.user_id,
             "pseudonym": plan.pseudonym,
+            "token": plan.token,
             "conversation_id": run.conversation_id,
             "run_id": run.pk,
             "step": steps[-1].step if steps else 1,

@@ -44,6 +44,7 @@ def want_of(plan: RunPlan, step: int = 1, said: Sequence[ChatMessage] = ()) -> W
         epoch=plan.epoch,
         user=plan.user,
         pseudonym=plan.pseudonym,
+        token=plan.token,
         input_tokens=most[0],
         output_tokens=most[1],
         costs=costs,
@@ -85,8 +86,17 @@ class StepReservations:
         if KNOWN.surely_none():
             return
         plan = self._plan
-        whose = {"user": plan.user, "pseudonym": plan.pseudonym}
-        await self._database(partial(check_held, UUID(plan.run), epoch=plan.epoch, now=self._now(), **whose))
+        await self._database(
+            partial(
+                check_held,
+                UUID(plan.run),
+                epoch=plan.epoch,
+                user=plan.user,
+                pseudonym=plan.pseudonym,
+                token=plan.token,
+                now=self._now(),
+            )
+        )
 
 
 def _reserve(want: Want, now: datetime) -> None:

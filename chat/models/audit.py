@@ -113,8 +113,8 @@ class AuditHead(models.Model):
 
     sequence = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
-    broken_at = models.PositiveBigIntegerField(null=True)
-    """After this entry somebody has found the row gone, or with a seal that does not fit. It is never unset."""
+    breaks = models.JSONField(default=list)
+    """After which entries this row was found gone, or with a seal that does not fit. None is ever taken out."""
     seal = models.CharField(max_length=64)
 
     class Meta:

@@ -43,6 +43,7 @@ class Quota(Row):
         USER = "user", _("One person")
         MEMBERS = "members", _("Each member of a group")
         GROUP = "group", _("A group together")
+        TOKEN = "token", _("One API token")
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     binds = models.CharField(_("whom it binds"), max_length=16, choices=Binds, default=Binds.EVERYBODY)
@@ -61,6 +62,14 @@ class Quota(Row):
         blank=True,
         related_name="quotas",
         verbose_name=_("group"),
+    )
+    token = models.ForeignKey(
+        "chat.ApiToken",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="quotas",
+        verbose_name=_("API token"),
     )
     enabled = models.BooleanField(_("in force"), default=True)
 
@@ -109,6 +118,8 @@ class Quota(Row):
             errors["group"] = _(
                 "Choose a group where the quota binds a group or its members, and only there."
             )
+        if (self.binds == self.Binds.TOKEN) != (self.token_id is not None):
+            errors["token"] = _("Choose an API token where the quota binds one, and only there.")
         if any(getattr(self, kind) is not None for kind in MONEY) and len(self.currency) != 3:
             errors["currency"] = _("Money needs a currency: three letters, such as USD.")
         if all(getattr(self, kind) is None for kind in Kind):
@@ -130,7 +141,7 @@ class QuotaUse(Row):
 
     quota = models.ForeignKey(Quota, models.CASCADE, related_name="uses")
     subject = models.UUIDField()
-    """The pseudonym of whom it is about; the quota's own key where many share one figure."""
+    """The pseudonym of whom it is about; the quota's own key where many share one figure; the key of an API token."""
     kind = models.CharField(max_length=24, choices=Kind)
     starts = models.DateField()
     """The first day of the period, in the site's time zone."""

@@ -35,6 +35,8 @@ class ModelCall(Row):
     )
     pseudonym = models.UUIDField(default=NOBODY, db_default=NOBODY)
     """The user's, kept where the account is gone."""
+    token = models.UUIDField(null=True)
+    """The key of the API token by which its run was started; no foreign key, so that it stays what was counted."""
     conversation = models.ForeignKey(
         "chat.Conversation", models.SET_NULL, null=True, related_name="model_calls"
     )
@@ -83,6 +85,11 @@ class ModelCall(Row):
         indexes = [
             models.Index(fields=["user", "started_at"], name="call_by_user"),
             models.Index(fields=["pseudonym", "started_at"], name="call_by_pseudonym"),
+            models.Index(
+                fields=["token", "started_at"],
+                name="call_by_token",
+                condition=models.Q(token__isnull=False),
+            ),
             models.Index(fields=["provider", "model", "started_at"], name="call_by_model"),
             models.Index(fields=["started_at"], name="call_by_time"),
             models.Index(fields=["started_at"], name="call_under_way", condition=models.Q(outcome="running")),

@@ -3,7 +3,7 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import path
 
-from chat.pages import views
+from chat.pages import looks, views
 
 
 def _icon(_request: HttpRequest) -> HttpResponse:
@@ -17,4 +17,5 @@ urlpatterns = [
     path("favicon.ico", _icon),
     path("c/<uuid:key>/", views.conversation, name="conversation"),
     path("c/<uuid:key>/attempts/<uuid:message>/", views.attempts, name="attempts"),
+    path("settings/looks/", looks.looks, name="looks"),
 ]

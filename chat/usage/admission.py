@@ -36,6 +36,8 @@ def _runs(limit: Limit) -> int:
     runs = Run.objects.open().exclude(status=Run.Status.WAITING)
     if limit.group is not None:
         return runs.filter(user__groups=limit.group).count()
+    if limit.token is not None:
+        return runs.filter(token=limit.token).count()
     return runs.filter(user=limit.user).count()
 
 

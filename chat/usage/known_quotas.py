@@ -31,6 +31,8 @@ class Limit(Struct, frozen=True):
     user: UUID | None
     group: int | None
     """Whose members share the figure; None where it is one person's."""
+    token: UUID | None = None
+    """The API token whose figure it is, and not all its owner's."""
 
     @property
     def periodical(self) -> bool:
@@ -53,12 +55,12 @@ class KnownQuotas:
         known = self._quotas
         return known is not None and not known[1] and self._clock() - known[0] < REMEMBER_SECONDS
 
-    def binding(self, user: UUID | None, pseudonym: UUID) -> list[Limit]:
-        """Each figure that is about this person. `user` None: the account is gone."""
+    def binding(self, user: UUID | None, pseudonym: UUID, token: UUID | None = None) -> list[Limit]:
+        """Each figure that is about this person, or the API token they use. `user` None: the account is gone."""
         return [
             limit
             for quota in self._all()
-            if self._binds(quota, user)
+            if self._binds(quota, user, token)
             for kind in Kind
             if (limit := _limit(quota, kind, user, pseudonym)) is not None
         ]
@@ -76,9 +78,11 @@ class KnownQuotas:
         self._quotas = (now, quotas)
         return quotas
 
-    def _binds(self, quota: Quota, user: UUID | None) -> bool:
+    def _binds(self, quota: Quota, user: UUID | None, token: UUID | None) -> bool:
         if quota.binds == Quota.Binds.EVERYBODY:
             return True
+        if quota.binds == Quota.Binds.TOKEN:
+            return token is not None and quota.token_id == token
         if user is None:
             return False
         if quota.binds == Quota.Binds.USER:
@@ -103,15 +107,17 @@ def _limit(quota: Quota, kind: Kind, user: UUID | None, pseudonym: UUID) -> Limi
     if amount is None:
         return None
     shared = quota.binds == Quota.Binds.GROUP
+    token = quota.token_id if quota.binds == Quota.Binds.TOKEN else None
     return Limit(
         quota=quota.pk,
         kind=kind,
-        subject=quota.pk if shared else pseudonym,
+        subject=quota.pk if shared else token or pseudonym,
         amount=amount,
         currency=quota.currency if kind in MONEY else "",
         enabled=quota.enabled,
         user=user,
         group=quota.group_id if shared else None,
+        token=token,
     )
 
 

@@ -28,7 +28,8 @@ def _recount(key: UUID) -> bool:
     if row is None:  # its quota was deleted meanwhile
         return False
     group = row.quota.group_id if row.quota.binds == Quota.Binds.GROUP else None
-    used = spent(UseKey.of_row(row), group)
+    token = row.quota.token_id if row.quota.binds == Quota.Binds.TOKEN else None
+    used = spent(UseKey.of_row(row), group, token)
     reserved = _held()[str(key)]
     if (used, reserved) == (row.used, row.reserved):
         return False

@@ -56,7 +56,7 @@ def uses_of(limits: Mapping[UseKey, Limit]) -> Uses:
             found[key] = row
             made.add(key)
             if limits[key].periodical:
-                QuotaUse.objects.filter(pk=row).update(used=spent(key, limits[key].group))
+                QuotaUse.objects.filter(pk=row).update(used=spent(key, limits[key].group, limits[key].token))
     if len(found) < len(limits):  # somebody else was first with some
         found |= _found(limits)
     return Uses(found, made)
@@ -70,7 +70,7 @@ def count(changes: Iterable[tuple[Mapping[str, Any], int]]) -> None:
     added: dict[UseKey, int] = defaultdict(int)
     limits: dict[UseKey, Limit] = {}
     for row, sign in changes:
-        for limit in KNOWN.binding(row["user_id"], row["pseudonym"]):
+        for limit in KNOWN.binding(row["user_id"], row["pseudonym"], row["token"]):
             if limit.periodical:
                 key = UseKey.of(limit, row["started_at"])
                 limits[key] = limit
@@ -90,11 +90,13 @@ def change_uses(changes: Mapping[UUID, Mapping[str, int]]) -> None:
         )
 
 
-def spent(key: UseKey, group: int | None) -> int:
-    """What the ledger's rows come to: of a person, or of those who are members of the group now."""
+def spent(key: UseKey, group: int | None, token: UUID | None = None) -> int:
+    """What the ledger's rows come to: of a person, of an API token, or of those who are members of the group now."""
     whose = Q(pseudonym=key.subject)
     if group is not None:
         whose = Q(pseudonym__in=User.objects.filter(groups=group).values("pseudonym"))
+    elif token is not None:
+        whose = Q(token=token)
     rows = ModelCall.objects.filter(
         whose, started_at__gte=midnight(key.starts), started_at__lt=midnight(follows(key.kind, key.starts))
     ).exclude(outcome=UNDER_WAY)

@@ -25,7 +25,7 @@ class Nearness(Struct, frozen=True):
     name: str
     kind: Kind
     who: str
-    """A person's name; "" where many share the figure, or the account is gone."""
+    """Name of a person or an API token; "" where many share the figure, or the account is gone."""
     used: Decimal
     reserved: Decimal
     limit: Decimal
@@ -101,10 +101,16 @@ def nearness(row: QuotaUse, now: datetime, who: str = "") -> Nearness | None:
 
 
 def _nearness(which: Q, now: datetime) -> list[Nearness]:
-    rows = list(QuotaUse.objects.filter(which).select_related("quota"))
+    rows = list(QuotaUse.objects.filter(which).select_related("quota__token"))
     names = _names(row.subject for row in rows)
-    found = (nearness(row, now, names.get(row.subject, "")) for row in rows)
+    found = (
+        nearness(row, now, names.get(row.subject, "") or _token_of(row.quota, row.subject)) for row in rows
+    )
     return [one for one in found if one is not None]
+
+
+def _token_of(quota: Quota, subject: UUID) -> str:
+    return str(quota.token) if quota.token_id == subject else ""
 
 
 def _names(pseudonyms: Iterable[UUID]) -> dict[UUID, str]:

@@ -44,6 +44,8 @@ def passed(row: QuotaUse, limit: Limit, amount: int, now: datetime) -> QuotaExce
 
 
 def _whose(limit: Limit) -> str:
+    if limit.token is not None:
+        return "This API token's"
     return "Your" if limit.group is None else "Your group's"
 
 

@@ -39,6 +39,8 @@ class Want(Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     costs: dict[str, Decimal] = field(default_factory=dict)
+    token: UUID | None = None
+    """The API token by which its run was started."""
 
     def of(self, limit: Limit) -> int:
         if limit.kind in MONEY:
@@ -55,7 +57,7 @@ def reserve(wants: Sequence[Want], *, now: datetime, starts: bool = False) -> No
         BudgetExceeded: of money.
     """
     first = wants[0]
-    binding = [limit for limit in KNOWN.binding(first.user, first.pseudonym) if limit.enabled]
+    binding = [limit for limit in KNOWN.binding(first.user, first.pseudonym, first.token) if limit.enabled]
     binding = [limit for limit in binding if starts or limit.periodical]
     if not binding:
         return
@@ -111,7 +113,9 @@ def settle(run: UUID, *, epoch: int, now: datetime) -> None:
     change_uses(changes)
 
 
-def check_held(run: UUID, *, epoch: int, user: UUID, pseudonym: UUID, now: datetime) -> None:
+def check_held(
+    run: UUID, *, epoch: int, user: UUID, pseudonym: UUID, token: UUID | None = None, now: datetime
+) -> None:
     """What failed attempts have cost has come on top of what is held for the attempts that follow.
 
     Raises:
@@ -122,7 +126,7 @@ def check_held(run: UUID, *, epoch: int, user: UUID, pseudonym: UUID, now: datet
         return
     amounts = {UUID(key): amount for key, amount in held.holds}
     rows = {UseKey.of_row(row): row for row in QuotaUse.objects.filter(pk__in=amounts)}
-    for limit in KNOWN.binding(user, pseudonym):
+    for limit in KNOWN.binding(user, pseudonym, token):
         row = rows.get(UseKey.of(limit, held.created_at))
         if row is not None and limit.enabled and row.taken > limit.amount:
             raise passed(row, limit, amounts[row.pk], now)

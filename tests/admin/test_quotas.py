@@ -9,7 +9,7 @@ from django.utils import timezone
 from chat.models import Quota, QuotaUse, Reservation
 from chat.usage.known_quotas import KNOWN
 from chat.usage.quota_periods import begins
-from tests.factories import RunFactory
+from tests.factories import ApiTokenFactory, RunFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -93,3 +93,20 @@ def test_what_was_set_aside_for_a_run_is_shown(staff):
     page = staff.get(reverse("admin:chat_reservation_changelist"), {"q": str(run.pk)}).content.decode()
     assert str(run.pk) in page
     assert "set aside" in page
+
+
+def test_a_quota_of_one_api_token_is_made_and_shown_with_its_name(staff, alice):
+    token = ApiTokenFactory.create(owner=alice, name="nightly", secret="lct_abcdefgh")
+    answer = add(staff, binds="token", token=str(token.pk), tokens_per_day="1000")
+    assert answer.status_code == 302
+    quota = Quota.objects.get()
+    assert quota.token == token
+    QuotaUse.objects.create(
+        quota=quota,
+        subject=token.pk,
+        kind="tokens_per_day",
+        starts=begins("tokens_per_day", timezone.now()),
+        used=10,
+    )
+    for page in (LIST, reverse("admin:chat_quotause_changelist")):
+        assert "nightly (lct_abcdef…)" in staff.get(page).content.decode()

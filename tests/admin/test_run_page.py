@@ -11,6 +11,7 @@ from django.test import Client
 from chat.models import AuditEntry, ModerationHit, Reservation, Run, User
 from tests.admin.gates import WHY, auditor, give_reason, signed_in
 from tests.factories import (
+    ApiTokenFactory,
     MessageFactory,
     ModelCallFactory,
     RunFactory,
@@ -83,7 +84,20 @@ def test_nothing_of_what_was_written_is_shown(client: Client, ada: User, run: Ru
 
     assert WORDS not in shown
     assert "Well, " not in shown
-    assert AuditEntry.objects.count() == 0
+    assert not AuditEntry.objects.filter(action="look").exists()
+
+
+def test_a_run_says_by_which_api_token_it_was_started(
+    client: Client, ada: User, run: Run, django_assert_num_queries: Any
+):
+    address = f"/admin/chat/run/{run.pk}/change/"
+    client.force_login(ada)
+    assert "Started by" not in client.get(address).content.decode()
+    run.token = ApiTokenFactory.create(owner=run.user, name="nightly", secret="lct_abcdefgh")
+    run.save()
+    with django_assert_num_queries(8):
+        page = client.get(address).content.decode()
+    assert "nightly (lct_abcdef…)" in page
 
 
 def test_the_first_token_is_split_into_ours_the_retry_and_the_model(shown: Any):

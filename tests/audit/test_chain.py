@@ -20,7 +20,7 @@ def test_entries_are_numbered_and_each_stands_on_the_one_before():
     assert len({first.sha256, second.sha256, third.sha256}) == 3
     assert (first.actor, first.subject, third.details) == (ADA, ALICE, {"query": "x"})
     head = AuditHead.objects.get()
-    assert (head.sequence, head.sha256, head.broken_at) == (3, third.sha256, None)
+    assert (head.sequence, head.sha256, head.breaks) == (3, third.sha256, [])
 
 
 def test_an_entry_goes_with_what_it_tells_of():
@@ -94,36 +94,45 @@ class TestABrokenHead:
         append(look())
 
         assert list(AuditEntry.objects.order_by("pk").values_list("pk", flat=True)) == [1, 2, 3]
-        assert AuditHead.objects.get().broken_at == 2
+        assert AuditHead.objects.get().breaks == [2]
 
     def test_one_that_is_forged_is_not_believed(self):
         append(look(), look())
         AuditHead.objects.update(sequence=1, sha256="0" * 64)
         append(look())
 
-        assert (AuditHead.objects.get().sequence, AuditHead.objects.get().broken_at) == (3, 2)
+        assert (AuditHead.objects.get().sequence, AuditHead.objects.get().breaks) == (3, [2])
 
     def test_what_was_seen_is_not_forgotten(self):
         append(look())
         AuditHead.objects.update(seal="0" * 64)
         append(look())
-        AuditHead.objects.update(broken_at=None)
+        AuditHead.objects.update(breaks=[])
+        append(look())
         append(look())
 
-        assert AuditHead.objects.get().broken_at == 2
+        assert AuditHead.objects.get().breaks == [2]
+
+    def test_nor_is_a_second_one(self):
+        append(look())
+        for _ in range(2):
+            AuditHead.objects.update(seal="0" * 64)
+            append(look())
+
+        assert AuditHead.objects.get().breaks == [1, 2]
 
     def test_an_earlier_key_still_holds_and_the_next_entry_is_sealed_with_the_new_one(self):
         append(look())
         append(look(), seals=Seals([b"a new key", b"a key of its own"]))
         append(look(), seals=Seals([b"a new key"]))
 
-        assert AuditHead.objects.get().broken_at is None
+        assert AuditHead.objects.get().breaks == []
 
     def test_another_key_does_not(self):
         append(look())
         append(look(), seals=Seals([b"somebody else's"]))
 
-        assert AuditHead.objects.get().broken_at == 1
+        assert AuditHead.objects.get().breaks == [1]
 
 
 def test_a_seal_of_one_thing_is_none_of_another():

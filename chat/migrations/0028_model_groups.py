@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('chat', '0025_api_tokens'),
+        ('chat', '0027_audit_head_breaks'),
     ]
 
     operations = [
