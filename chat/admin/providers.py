@@ -128,6 +128,7 @@ class ProviderAdmin(LimitsNow):
     list_display = ("name", "dialect", "base_url", "key", "enabled", "limits")
     list_filter = ("enabled", "dialect")
     search_fields = ("name", "base_url")
+    ordering = ("name",)
     readonly_fields = ("key", "created_at", "updated_at")
     fieldsets = (
         (None, {"fields": ("name", "dialect", "base_url", "enabled")}),
@@ -209,6 +210,7 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("enabled", "provider")
     list_select_related = ("provider",)
     search_fields = ("name", "provider__name")
+    ordering = ("provider__name", "name")
     autocomplete_fields = ("provider", "next_model")
     filter_horizontal = ("groups",)
     inlines = (PriceInline,)

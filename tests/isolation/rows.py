@@ -72,7 +72,7 @@ ADMIN: Final[dict[str, Row]] = {
     "admin/chat/wirerecord/<uuid:key>/download/": Row(OFFICE, {"key": "record"}),
     "admin/chat/attachment/<uuid:key>/download/": Row(OFFICE, {"key": "attachment"}),
     "admin/chat/auditentry/open/": Row(OFFICE),
-    "admin/chat/conversation/search/": Row(OFFICE, query="q=c4n4ry"),
+    "admin/chat/conversation/search/": Row(OFFICE, query="q=sings"),
     "admin/chat/provider/limits/": Row(OFFICE),
     "admin/chat/provider/limits/now/": Row(OFFICE),
     "admin/chat/provider/<uuid:key>/limits/": Row(OFFICE, {"key": ABSENT}),
