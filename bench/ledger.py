@@ -48,7 +48,7 @@ def show(name: str, rounds: int, act: Callable[[], object]) -> None:
         began = time.perf_counter()
         act()
         took.append((time.perf_counter() - began) * 1000)
-    print(f"| {name} | {min(took):.1f} | {statistics.median(took):.1f} | {max(took):.1f} |", flush=True)
+    print(f"| {name} | {min(took):.2f} | {statistics.median(took):.2f} | {max(took):.2f} |", flush=True)
 
 
 def write_rows(rounds: int) -> None:

@@ -123,7 +123,11 @@ def _rows(days: QuerySet[UsageDay], columns: tuple[str, ...]) -> Iterator[UsageR
         estimated_calls=Sum("calls", filter=_ESTIMATED, default=0),
         unknown_calls=Sum("calls", filter=_UNKNOWN, default=0),
     )
-    for _, of_group in groupby(found.iterator(), lambda row: [row[name] for name in columns]):
+    # As many groups as people times days are read as they come. PostgreSQL cannot share the work among processes then,
+    # so fewer are read at once.
+    many = {"day", "pseudonym"} <= set(columns)
+    rows = found.iterator() if many else iter(found)
+    for _, of_group in groupby(rows, lambda row: [row[name] for name in columns]):
         yield _row(list(of_group), columns)
 
 
