@@ -8,9 +8,11 @@ from typing import Any
 import structlog
 from django.core.exceptions import DisallowedHost, PermissionDenied
 
-# Keys as the common providers write them, bearer tokens, and values of fields with a telling name.
+# Keys as the common providers write them, bearer tokens, our own tokens and secrets, and values of fields with a
+# telling name. The scheme of an Authorization header is not what is secret in it.
 SECRET = re.compile(
-    r"(?i)(bearer\s+|\blct_|\bsk-|\bkey-|api[-_]?key\W{1,4}|x-api-key\W{1,4}|authorization\W{1,4}|password\W{1,4})[\w.~+/=-]{6,}"
+    r"(?i)((?:authorization\W{1,4}(?:bearer|basic)|bearer)\s+|\blct_|\bwhsec_|\bsk-|\bkey-|api[-_]?key\W{1,4}"
+    r"|x-api-key\W{1,4}|authorization\W{1,4}|password\W{1,4}|sessionid\W{1,4})[\w.~+/=-]{6,}"
 )
 
 # Whoever has such an address may enter: Django writes whole paths when it refuses something.

@@ -107,9 +107,19 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
 class ModelInline(admin.TabularInline):  # type: ignore[type-arg]
     model = LanguageModel
     fk_name = "provider"
-    fields = ("name", "enabled", "context_window", "max_output_tokens")
+    fields = ("name", "enabled", "context_window", "max_output_tokens", "groups")
     extra = 0
     show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[LanguageModel]":
+        rows: QuerySet[LanguageModel] = super().get_queryset(request)
+        return rows.select_related("provider").prefetch_related("groups")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None:
+            field.choices = list(field.choices)  # looked up once, and not for each model
+        return field
 
 
 @admin.register(Provider)
@@ -118,6 +128,7 @@ class ProviderAdmin(LimitsNow):
     list_display = ("name", "dialect", "base_url", "key", "enabled", "limits")
     list_filter = ("enabled", "dialect")
     search_fields = ("name", "base_url")
+    ordering = ("name",)
     readonly_fields = ("key", "created_at", "updated_at")
     fieldsets = (
         (None, {"fields": ("name", "dialect", "base_url", "enabled")}),
@@ -179,7 +190,10 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
                 'A JSON list of words, such as ["vision", "tools", "reasoning"]. Words that begin with no_ are '
                 "learned from refusals: what they name is left out. Take one out to have it tried again."
             ),
-            "next_model": "Asked instead where this one does not answer, before anything was shown.",
+            "next_model": (
+                "Asked instead where this one does not answer, before anything was shown. Not for who may not use it."
+            ),
+            "groups": "Who may use it. None: everybody.",
         }
 
     def clean_next_model(self) -> LanguageModel | None:
@@ -192,11 +206,13 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(LanguageModel)
 class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = LanguageModelForm
-    list_display = ("name", "provider", "enabled", "context_window", "price")
+    list_display = ("name", "provider", "enabled", "context_window", "price", "for_groups")
     list_filter = ("enabled", "provider")
     list_select_related = ("provider",)
     search_fields = ("name", "provider__name")
+    ordering = ("provider__name", "name")
     autocomplete_fields = ("provider", "next_model")
+    filter_horizontal = ("groups",)
     inlines = (PriceInline,)
     actions = (list_prices,)
     readonly_fields = ("estimates",)
@@ -215,7 +231,11 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> "QuerySet[LanguageModel]":
         rows: QuerySet[LanguageModel] = super().get_queryset(request)
         newest_first = Price.objects.order_by("-valid_from")
-        return rows.prefetch_related(Prefetch("prices", newest_first, to_attr="newest_prices"))
+        return rows.prefetch_related("groups", Prefetch("prices", newest_first, to_attr="newest_prices"))
+
+    @admin.display(description="for")
+    def for_groups(self, model: LanguageModel) -> str:
+        return ", ".join(group.name for group in model.groups.all()) or "everybody"
 
     @admin.display(description="price per million tokens")
     def price(self, model: LanguageModel) -> str:

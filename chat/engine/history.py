@@ -91,7 +91,8 @@ def plan_of(
 
 
 def plan_to_go_on(run: Run) -> RunPlan:
-    """A run that was begun elsewhere, as it stands in the database.
+    """A run that was begun elsewhere, as it stands in the database. Its model is asked on, also where its user may not
+    begin anything with it any more.
 
     Raises:
         ModelNotAvailable: its model has been deleted.
@@ -101,7 +102,7 @@ def plan_to_go_on(run: Run) -> RunPlan:
         raise ModelNotAvailable
     parent = run.message.parent_id
     path = stored_path(Tree(run.conversation).path_to(parent)) if parent else ()
-    return plan_of(run, offer_of(run.model), path, rescued=state_of(run), earlier=billed(run.pk))
+    return plan_of(run, offer_of(run.model, run.user), path, rescued=state_of(run), earlier=billed(run.pk))
 
 
 def tools_of(run: Run, offer: Offer) -> tuple[tuple[ToolSchema, ...], tuple[OfferedTool, ...]]:

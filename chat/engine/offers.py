@@ -46,8 +46,9 @@ class Offer(Struct, frozen=True):
         return f"{self.provider}/{self.name}"
 
 
-def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
-    """`before` are the models that name this one as their next.
+def offer_of(model: LanguageModel, user: User, *, before: tuple[UUID, ...] = ()) -> Offer:
+    """`before` are the models that name this one as their next. Whether this user may use it is asked of those that
+    follow alone: what has begun goes on.
 
     Raises:
         ProviderAuth: the provider's key cannot be read.
@@ -68,7 +69,7 @@ def offer_of(model: LanguageModel, *, before: tuple[UUID, ...] = ()) -> Offer:
         ratios=Ratios(_thousandths(model.input_ratio), _thousandths(model.output_ratio)),
         max_output_tokens=model.max_output_tokens,
         capabilities=frozenset(model.capabilities),
-        following=_following(model, (*before, model.pk)),
+        following=_following(model, user, (*before, model.pk)),
     )
 
 
@@ -84,16 +85,15 @@ def endpoint_of(provider: Provider) -> Endpoint:
     return Endpoint(base_url, headers=provider.headers, proxy=provider.proxy)
 
 
-def _following(model: LanguageModel, before: tuple[UUID, ...]) -> Offer | None:
-    """No model twice, at most `MOST_MODELS`, and none that cannot be asked now."""
+def _following(model: LanguageModel, user: User, before: tuple[UUID, ...]) -> Offer | None:
+    """No model twice, at most `MOST_MODELS`, and none that cannot be asked now or that this user may not use."""
     if model.next_model_id is None or model.next_model_id in before or len(before) >= MOST_MODELS:
         return None
-    following = LanguageModel.objects.filter(enabled=True, provider__enabled=True).select_related("provider")
-    found = following.filter(pk=model.next_model_id).first()
+    found = LanguageModel.objects.available_to(user).filter(pk=model.next_model_id).first()
     if found is None:
         return None
     try:
-        return offer_of(found, before=before)
+        return offer_of(found, user, before=before)
     except ProviderAuth:
         return None
 
@@ -162,7 +162,7 @@ class Offers:
         known = self._known.get((user.pk, name))
         if known is not None and now - known[0] < REMEMBER_SECONDS:
             return known[1]
-        offer = offer_of(LanguageModel.objects.available_to(user).named(name))
+        offer = offer_of(LanguageModel.objects.available_to(user).named(name), user)
         self._tell_figures(offer)
         with self._lock:
             if len(self._known) >= REMEMBER_MOST:

@@ -3,17 +3,21 @@
 import os
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import InvalidToken
+from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.utils import timezone
 
 from chat.exceptions import ModelNotAvailable, ProviderAuth
 from chat.models.base import Row
 from chat.models.sealing import fernet
+from tools.models.groups import close_to_everybody
 
 if TYPE_CHECKING:
     from chat.models.users import User
@@ -95,8 +99,13 @@ class Provider(Row):
 
 
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
-    def available_to(self, _user: "User") -> "LanguageModelQuerySet":
-        return self.filter(enabled=True, provider__enabled=True).select_related("provider")
+    def available_to(self, user: "User") -> "LanguageModelQuerySet":
+        """Switched on, and for everybody or for a group of this user's."""
+        kept = LanguageModel.groups.through.objects.filter(languagemodel=models.OuterRef("pk"))
+        theirs = kept.filter(group__in=user.groups.values("pk"))
+        return self.filter(
+            ~models.Exists(kept) | models.Exists(theirs), enabled=True, provider__enabled=True
+        ).select_related("provider")
 
     def named(self, name: str) -> "LanguageModel":
         """By `provider/model`, or by a bare name that only one provider has. Names may contain `/`.
@@ -126,6 +135,8 @@ class LanguageModel(Row):
     """Asked instead where this one does not answer, before anything was shown."""
     capabilities = models.JSONField(default=list, blank=True)
     """What is known of it, such as `vision`, `tools`, `reasoning`, `no_stream_options`."""
+    groups = models.ManyToManyField(Group, blank=True, related_name="+")
+    """Whose members may use it; none: everybody."""
     # What it reports for each token that the rule estimates, where it has reported enough: chat/usage/calibration.py.
     input_ratio = models.DecimalField(max_digits=5, decimal_places=3, null=True, editable=False)
     input_ratio_calls = models.PositiveIntegerField(default=0, db_default=0, editable=False)
@@ -147,6 +158,11 @@ class LanguageModel(Row):
 
     def price_at(self, when: datetime | None = None) -> "Price | None":
         return self.prices.filter(valid_from__lte=when or timezone.now()).order_by("-valid_from").first()
+
+
+@receiver(pre_delete, sender=Group)
+def _group_goes(instance: Group, **_: Any) -> None:
+    close_to_everybody(LanguageModel.objects.all(), instance)
 
 
 class Price(Row):

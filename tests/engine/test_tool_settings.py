@@ -52,6 +52,16 @@ def save(name: str, **values) -> None:
     in_force.forget()
 
 
+def keep_for_a_group(user) -> Group:
+    """`count` is for a group, of which this user is."""
+    save("count")
+    group = Group.objects.create(name="counters")
+    ToolSetting.objects.get(name="count").groups.add(group)
+    user.groups.add(group)
+    in_force.forget()
+    return group
+
+
 async def given_out(chat, upstream, *call):
     """A run whose model has called a tool; the task is out, and nobody takes it."""
     plays(upstream, asks_for(call))
@@ -159,6 +169,30 @@ class TestBetweenTheCallAndItsRun:
         told = upstream.requests[1]["messages"][2]["content"]
         assert told.startswith("Nothing was run: count was switched off, or taken from this user, after it")
         assert "There is no tool called 'count'" in told
+
+    async def test_taken_from_its_group_nothing_is_run(self, chat, upstream):
+        group = await chat.runtime.database(keep_for_a_group, chat.user)
+        started, row = await given_out(chat, upstream, "count", '{"upto": 3}')
+        await chat.runtime.database(chat.user.groups.remove, group)
+
+        assert await chat.runtime.database(deliver, row) == "failed"
+
+        assert ((await chat.events(started.run))[-1]["status"], ran) == ("completed", [])
+
+    async def test_taken_from_its_group_while_it_waits_a_yes_runs_nothing(self, chat, upstream):
+        group = await chat.runtime.database(keep_for_a_group, chat.user)
+        started, row = await given_out(chat, upstream, "count", '{"upto": 3}')
+        await chat.runtime.database(lambda: save("count", needs_approval=True))
+        await chat.runtime.database(deliver, row)
+        await parked(chat, started.run)
+        await chat.runtime.database(chat.user.groups.remove, group)
+
+        await chat.runtime.database(decide, chat.user, row.pk, "approve", chat.runtime)
+        async with asyncio.timeout(20):
+            while await chat.runtime.database(deliver, row) != "failed":
+                await asyncio.sleep(0.05)
+
+        assert ((await chat.events(started.run))[-1]["status"], ran) == ("completed", [])
 
     async def test_its_result_is_shortened_as_it_is_set_now(self, chat, upstream):
         started, row = await given_out(chat, upstream, "count", '{"upto": 1000}')

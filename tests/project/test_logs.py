@@ -53,3 +53,23 @@ def test_a_link_that_opens_something_is_not_told_whole_whoever_logs_it():
     said = redact("Forbidden (CSRF cookie not set.): /accounts/setup/Zm9vYmFyYmF6cXV4cXV1eA/")
     assert said == "Forbidden (CSRF cookie not set.): /accounts/setup/Zm9v…/"
     assert redact("Not Found: /share/0a1b2c3d4e5f/") == "Not Found: /share/0a1b…/"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Authorization: Bearer {}",
+        "authorization=Basic {}",
+        "{{'authorization': 'Bearer {}'}}",
+        "[(b'authorization', b'Bearer {}')]",
+        "Authorization: {}",
+        "bearer {} was refused",
+        "sessionid={}; csrftoken=x",
+        "lct_{}",
+        "whsec_{}",
+        "the key sk-{}",
+    ],
+)
+def test_a_secret_is_not_told_whatever_stands_before_it_in_a_line(said: str):
+    secret = "AIzaSyB3cr3tB3cr3tB3cr3t"
+    assert secret not in redact(said.format(secret))

@@ -1,4 +1,4 @@
-"""A tool that is kept for groups, when one of them is deleted: of ours or of another app."""
+"""A tool or a model that is kept for groups, when one of them is deleted: of ours or of another app."""
 
 import logging
 from typing import Any
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def close_to_everybody(rows: models.QuerySet[Any], group: Group) -> None:
-    """No groups means everybody, so a tool that was for this group alone is switched off.
+    """No groups means everybody, so what was for this group alone is switched off.
 
     To be called before the group goes. `rows` have `groups` and `enabled`.
     """
@@ -19,4 +19,5 @@ def close_to_everybody(rows: models.QuerySet[Any], group: Group) -> None:
         row.groups.remove(group)
         if row.enabled and not row.groups.exists():
             rows.filter(pk=row.pk).update(enabled=False)
-            logger.warning("The tool %s is off: the last group it was for, %s, is deleted.", row, group)
+            what = row._meta.verbose_name
+            logger.warning("The %s %s is off: the last group it was for, %s, is deleted.", what, row, group)

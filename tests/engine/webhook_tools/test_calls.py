@@ -136,6 +136,24 @@ async def test_a_tool_of_a_group_is_offered_to_that_group(chat, upstream, server
     assert ("ship" in offered(0), "ship" in offered(1)) == (False, True)
 
 
+async def test_a_yes_to_a_call_that_is_not_for_its_user_any_more_sends_nothing(chat, upstream, server, ship):
+    def keep_for_packers():
+        group = Group.objects.create(name="packers")
+        ship.groups.add(group)
+        chat.user.groups.add(group)
+        WebhookTool.objects.update(needs_approval=True)
+        return group
+
+    group = await chat.runtime.database(keep_for_packers)
+    started = await ask_to_ship(chat, upstream)
+    await parked(chat, started.run)
+    row = await row_of(chat)
+    await chat.runtime.database(chat.user.groups.remove, group)
+    await chat.runtime.database(decide, chat.user, row.pk, "approve", chat.runtime)
+    assert ends(await chat.events(started.run)) == ["failed"]
+    assert not server.requests
+
+
 async def test_an_approved_call_is_made_with_the_arguments_as_they_were_edited(chat, upstream, server, ship):
     await chat.runtime.database(WebhookTool.objects.update, needs_approval=True)
     server.then(answer(200, b'{"result": 1}'))
