@@ -64,10 +64,17 @@ async def run(office: LiveSite) -> AsyncIterator[str]:
         yield started["run"]
 
 
+SEARCH_FIELDS_ARE_MADE = """
+  !document.querySelector("select.admin-autocomplete:not([name*=__prefix__]):not(.select2-hidden-accessible)")
+"""
+"""By Django's script, some time after the page is loaded."""
+
+
 async def look_at(desk: Any, clerk: Person, path: str, **more: Any) -> Page:
     tab = await desk.tab(clerk, path, **more)
     page: Page = tab.page
     await page.wait_for_load_state()
+    await page.wait_for_function(SEARCH_FIELDS_ARE_MADE)
     return page
 
 

@@ -46,7 +46,11 @@ function nameSearchFields(): void {
 
 startThemeMenu();
 nameDateFields();
-window.addEventListener("load", nameSearchFields);
+// They are made some time after the page is there, and with each row that is added.
+if (document.querySelector("select.admin-autocomplete")) {
+  nameSearchFields();
+  new MutationObserver(nameSearchFields).observe(document.body, { childList: true, subtree: true });
+}
 startFilters();
 startNavigation();
 startReplays();
