@@ -9,7 +9,7 @@ import pytest
 from project.asking import HUNG_SECONDS, MOST_HUNG, Question
 
 SOON = 5.0
-SHORT = 0.05
+SHORT = 0.3
 
 
 class Thing:
