@@ -17,12 +17,11 @@ from chat.engine.history import StoredMessage, plan_of, stored_path
 from chat.engine.offered_tools import names_for
 from chat.engine.offers import Offer, Offers
 from chat.engine.plan import RunPlan
-from chat.engine.reserving import want_of
+from chat.engine.reserving import reserve_start
 from chat.exceptions import ChatError, InvalidRequest, NotFound, TooLarge
 from chat.llm.dialects.text import clean, clean_json
 from chat.models import ApiToken, Conversation, Message, Run, User
 from chat.models.conversations import Tree, text_of
-from chat.usage.reservations import reserve
 
 MESSAGE_BYTES = 131_072
 MOST_LANES = 4
@@ -166,7 +165,7 @@ def _start(
     path = place.earlier + ([StoredMessage("user", parts)] if parts is not None else [])
     plans = [plan_of(run, offer, path) for run, offer in zip(runs, offers, strict=True)]
     # Last, as many wait for these rows.
-    reserve([want_of(plan) for plan in plans], now=now, starts=True)
+    reserve_start(plans, now=now)
     transaction.on_commit(lambda: _tell(office, user, conversation, question, plans))
     return _answer(conversation, question, runs)
 

@@ -51,6 +51,17 @@ def want_of(plan: RunPlan, step: int = 1, said: Sequence[ChatMessage] = ()) -> W
     )
 
 
+def reserve_start(plans: Sequence[RunPlan], *, now: datetime) -> None:
+    """For what one message begins, in its transaction. Where nothing is configured nothing is estimated either: that
+    goes over the whole conversation, before the first token.
+
+    Raises:
+        QuotaExceeded, BudgetExceeded
+    """
+    if KNOWN.any():
+        reserve([want_of(plan) for plan in plans], now=now, starts=True)
+
+
 class StepReservations:
     """Those of one run, after its first step's, which was set aside with the start."""
 
@@ -68,7 +79,7 @@ class StepReservations:
         wait_seconds = 0.1
         while not KNOWN.surely_none():
             try:
-                await self._database(partial(_reserve, want_of(self._plan, step, said), self._now()))
+                await self._database(partial(_reserve, self._plan, step, said, self._now()))
             except StorageUnavailable as error:
                 logger.warning("nothing set aside yet", run=self._plan.run, reason=error.detail)
                 await asyncio.sleep(wait_seconds)
@@ -99,7 +110,8 @@ class StepReservations:
         )
 
 
-def _reserve(want: Want, now: datetime) -> None:
+def _reserve(plan: RunPlan, step: int, said: Sequence[ChatMessage], now: datetime) -> None:
+    want = want_of(plan, step, said)
     with transaction.atomic():
         reserve([want], now=now)
 

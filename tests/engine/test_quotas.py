@@ -3,10 +3,13 @@
 import asyncio
 import uuid
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
 import chat.tasks  # noqa: F401  (what is sent has to be registered in this process)
+from chat.engine.reserving import reserve_start
 from chat.exceptions import BudgetExceeded, QuotaExceeded
 from chat.models import Conversation, Message, Quota, QuotaUse, Reservation, Run
 from chat.usage.known_quotas import KNOWN
@@ -234,3 +237,9 @@ async def test_there_is_no_other_attempt_where_the_failed_one_has_used_what_was_
     used, _, reserved = await taken()
     assert used > 0
     assert reserved == 0
+
+
+@pytest.mark.django_db
+def test_where_no_quota_is_set_a_start_estimates_nothing():
+    unreadable: Any = object()
+    reserve_start([unreadable], now=timezone.now())
